@@ -1,0 +1,103 @@
+package deps
+
+// module is the path that package names in the policy are relative to.
+const module = "github.com/gohubkit/hubkit"
+
+// Third-party modules and packages that the policy grants.
+const (
+	gorilla = "github.com/gorilla/websocket"
+	rueidis = "github.com/redis/rueidis"
+	ants    = "github.com/panjf2000/ants/v2"
+	goleak  = "go.uber.org/goleak"
+	xrate   = "golang.org/x/time"
+	xsys    = "golang.org/x/sys"
+)
+
+// rule is what is asked of a set of packages. A package obeys the first rule that names it.
+type rule struct {
+	// pkgs are paths below module; "x/..." is x and all below it.
+	pkgs []string
+	// not are packages of the module, in the same patterns, that pkgs must not reach by any chain
+	// of imports. A package always reaches itself.
+	not []string
+	// grants are the modules outside the standard library that pkgs may import directly.
+	grants []string
+	// tests are packages that the tests of pkgs may import all the same: where they run both sides
+	// of the wire, that is any.
+	tests []string
+}
+
+// policy covers every package of the module; a new one must be put into it.
+var policy = []rule{
+	{
+		pkgs:   []string{"hub"},
+		not:    []string{"broker/redis", "client"},
+		grants: []string{gorilla, xrate, xsys},
+		tests:  []string{"..."},
+	},
+	{
+		pkgs: []string{"broker"},
+		not:  []string{"..."},
+	},
+	{
+		pkgs: []string{"broker/brokertest", "broker/memory"},
+		not:  []string{"hub", "client", "broker/redis"},
+	},
+	{
+		pkgs:   []string{"broker/redis"},
+		not:    []string{"hub", "client", "broker/memory"},
+		grants: []string{rueidis},
+	},
+	{
+		pkgs: []string{"heartbeat", "backoff"},
+		not:  []string{"..."},
+	},
+	{
+		pkgs:  []string{"protocol"},
+		not:   []string{"..."},
+		tests: []string{"broker"}, // types that must stay the same
+	},
+	{
+		pkgs:   []string{"workerpool"},
+		not:    []string{"..."},
+		grants: []string{ants},
+	},
+	{
+		pkgs:   []string{"client"},
+		not:    []string{"hub", "broker/..."},
+		grants: []string{gorilla},
+		tests:  []string{"..."},
+	},
+	{
+		pkgs:   []string{"preflight"},
+		not:    []string{"hub", "client", "broker/..."},
+		grants: []string{xsys},
+	},
+	{
+		pkgs:   []string{"internal/testenv"},
+		not:    []string{"..."},
+		grants: []string{goleak, xsys},
+	},
+	{
+		pkgs:  []string{"internal/interop"},
+		not:   []string{"hub", "client", "broker/..."},
+		tests: []string{"..."},
+	},
+	{
+		pkgs:   []string{"internal/..."},
+		not:    []string{"hub", "client", "broker/..."},
+		grants: []string{gorilla, xrate, xsys},
+	},
+	{
+		pkgs:   []string{"cmd/...", "examples/..."},
+		not:    []string{"internal/deps"},
+		grants: []string{gorilla, rueidis, xsys},
+		tests:  []string{"..."},
+	},
+}
+
+// testOnly may be imported by tests and by each other alone.
+var testOnly = []string{"broker/brokertest", "internal/testenv", "internal/interop", "internal/deps"}
+
+// testGrants are the modules that every test may import.
+var testGrants = []string{goleak, gorilla}
