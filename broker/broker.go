@@ -1,0 +1,122 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// Broker carries messages between nodes. All methods may be called from several goroutines. A method
+// whose ctx has ended returns its error and does nothing; arguments that could never be right are
+// refused with ErrRoomName or ErrInvalid.
+type Broker interface {
+	// Start gives the broker its receiver and makes it ready to publish. It is called once, before
+	// any other method, by the owner of the node; ctx bounds the start only. node is unique
+	// among the nodes alive.
+	Start(ctx context.Context, node string, r Receiver) error
+
+	// Subscribe registers this node's interest in rooms. Once it has returned nil, every message
+	// published afterwards, on any node, reaches the receiver. Interest outlives broken
+	// connections. Subscribing to a room already subscribed does nothing.
+	Subscribe(ctx context.Context, rooms ...string) error
+
+	// Unsubscribe ends the interest, however often the room was subscribed. Messages under way may
+	// still be delivered; what is published after it returned is not.
+	Unsubscribe(ctx context.Context, rooms ...string) error
+
+	// Publish hands a message to every subscribed node. It blocks no longer than ctx. An error
+	// that matches ErrUnavailable means the message was not accepted, or that it cannot be known
+	// whether it was; with an idempotency key it is safe to try again.
+	Publish(ctx context.Context, room string, p Publication) (Result, error)
+
+	// Close ends all that Start began and returns when nothing is left running or ctx ends.
+	// Later calls of any method return ErrClosed. Before Start there is nothing to end, and Close
+	// returns nil.
+	Close(ctx context.Context) error
+}
+
+// Publication is a message on its way in.
+type Publication struct {
+	// Data is the payload. The broker keeps it; the caller must not change it afterwards.
+	Data []byte
+	// Binary marks a payload that is not text. It travels with the message.
+	Binary bool
+	// Key names what the message is the latest value of, for readers that conflate.
+	Key string
+	// IdempotencyKey makes a retry harmless: within IdempotencyTTL a second publication to the
+	// same room with the same key is not stored and not delivered, and returns the first one's Result
+	// with Duplicate set.
+	IdempotencyKey string
+	// IdempotencyTTL is how long the key is remembered; zero means DefaultIdempotencyTTL.
+	IdempotencyTTL time.Duration
+	// Retention says what the room keeps. The zero value is a room without history; in a room that
+	// has one such a message is delivered without a position and not stored.
+	Retention Retention
+}
+
+// DefaultIdempotencyTTL is how long an idempotency key is remembered unless the publication says
+// otherwise.
+const DefaultIdempotencyTTL = 5 * time.Minute
+
+// Retention bounds a room's history by length and by age; both must be positive, or both zero for a
+// room without history.
+type Retention struct {
+	Size int
+	TTL  time.Duration
+}
+
+// Enabled reports whether the room has history.
+func (r Retention) Enabled() bool { return r.Size > 0 && r.TTL > 0 }
+
+// Result is what became of a publication.
+type Result struct {
+	// Position of the stored message; zero in a room without history.
+	Position Position
+	// Duplicate is set where the idempotency key had been seen.
+	Duplicate bool
+}
+
+// Message is a message on its way out. Data is shared by all who receive it and never changed.
+type Message struct {
+	Data     []byte
+	Binary   bool
+	Key      string
+	Position Position
+}
+
+// Receiver is the node's side of a broker. See the package documentation for who calls it and how.
+type Receiver interface {
+	// Deliver hands over messages of a room in their order. The slice is the broker's again when
+	// Deliver returns; the messages' Data is not reused.
+	Deliver(room string, ms []Message)
+
+	// Gap says that messages of the room were lost for good; the next one delivered follows pos.
+	Gap(room string, pos Position)
+
+	// PresenceChanged reports a member that came to or left a subscribed room, on any node.
+	PresenceChanged(room string, m Member, joined bool)
+
+	// Command hands over what another node, or this one, sent with Bus.
+	Command(from string, payload []byte)
+
+	// StateChanged reports that the broker was lost or is back. The first state, before any
+	// call, is Live.
+	StateChanged(s State)
+}
+
+// State tells whether a node hears the others.
+type State int
+
+const (
+	// Live: everything published elsewhere arrives.
+	Live State = iota
+	// Stale: the connection to the others is broken; what they publish is late or, in rooms
+	// without history, lost.
+	Stale
+)
+
+func (s State) String() string {
+	if s == Live {
+		return "live"
+	}
+	return "stale"
+}

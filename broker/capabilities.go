@@ -1,0 +1,99 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// History is implemented by brokers that store rooms.
+type History interface {
+	// Read returns stored messages in order. It serves a client that resumes and a newcomer who
+	// wants the last few. Where Query.Retention is enabled the room has an epoch from then on, so
+	// that Page.Top can be resumed from even if nothing was ever published: what is missed after it
+	// makes a gap like anything else.
+	Read(ctx context.Context, room string, q Query) (Page, error)
+}
+
+// Query selects what History.Read returns.
+type Query struct {
+	// Since selects the messages after a position. The zero Position selects from the oldest
+	// retained message on, and never makes a gap.
+	Since Position
+	// Last, when positive, selects only the newest so many messages after Since.
+	Last int
+	// Limit bounds the number of messages returned, oldest first; zero means no bound.
+	Limit int
+	// Retention of the room, as publishers give it.
+	Retention Retention
+}
+
+// Page is a run of stored messages.
+type Page struct {
+	Messages []Message
+	// Top is the newest position of the room at the time of the reading, even where Messages is
+	// empty or cut by Limit.
+	Top Position
+	// Gap is set where the messages that follow Query.Since are not all to be had: the epoch is
+	// another, or they were dropped from the history. Messages is then empty and the reader goes
+	// on from Top.
+	Gap bool
+	// More is set where Limit cut the page.
+	More bool
+}
+
+// Presence is implemented by brokers that know who is in a room.
+type Presence interface {
+	// Enter announces a member of this node. The broker keeps it alive until Leave, or until the node
+	// is gone for longer than the presence TTL. Entering again with the same Conn replaces the
+	// Info and is not announced.
+	Enter(ctx context.Context, room string, m Member) error
+	// Leave takes a member of this node back. Leaving twice does nothing.
+	Leave(ctx context.Context, room, conn string) error
+	// Members lists up to limit members of a room, on all nodes, ordered by Conn; zero means all.
+	Members(ctx context.Context, room string, limit int) ([]Member, error)
+	// Count tells how many there are.
+	Count(ctx context.Context, room string) (int, error)
+}
+
+// Member is one connection present in a room.
+type Member struct {
+	// Conn is the connection's ID, unique over all nodes.
+	Conn string `json:"conn"`
+	// User is the identity's user, empty for an anonymous one.
+	User string `json:"user,omitempty"`
+	// Info is what the application shows of the member to others: any JSON value, or nil.
+	Info json.RawMessage `json:"info,omitempty"`
+}
+
+// Bus is implemented by brokers that join several nodes. It carries small commands, at most once.
+type Bus interface {
+	// Broadcast sends payload to every node, this one too.
+	Broadcast(ctx context.Context, payload []byte) error
+	// Send sends payload to one node.
+	Send(ctx context.Context, node string, payload []byte) error
+	// Nodes lists the nodes alive.
+	Nodes(ctx context.Context) ([]Node, error)
+	// Announce sets what Nodes tells of this node; the broker refreshes it.
+	Announce(info NodeInfo)
+}
+
+// Node is one hub in one process.
+type Node struct {
+	ID string
+	NodeInfo
+	// Seen is when the node last announced itself.
+	Seen time.Time
+}
+
+// NodeInfo is what a node tells others of itself.
+type NodeInfo struct {
+	Conns int `json:"conns"`
+	Rooms int `json:"rooms"`
+	// Capacity is how many connections the node takes in all; zero where it does not know.
+	Capacity int `json:"capacity,omitempty"`
+	// AdmitRate is how many new connections a second the node admits; zero means no bound.
+	AdmitRate float64 `json:"admit_rate,omitempty"`
+	// Draining is set while the node sheds its connections.
+	Draining bool `json:"draining,omitempty"`
+}

@@ -1,0 +1,43 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrInvalid matches every complaint about an argument that could never be right, whatever the state
+// of the broker.
+var ErrInvalid = errors.New("broker: invalid argument")
+
+// Check tells what is wrong with the bounds: both must be positive, or both zero. The error matches
+// ErrInvalid.
+func (r Retention) Check() error {
+	if r == (Retention{}) || r.Enabled() {
+		return nil
+	}
+	return fmt.Errorf("%w: retention of %d messages and %v, both must be positive or both zero", ErrInvalid, r.Size, r.TTL)
+}
+
+// Check tells what is wrong with a publication. The error matches ErrInvalid.
+func (p *Publication) Check() error {
+	if p.IdempotencyTTL < 0 {
+		return fmt.Errorf("%w: idempotency TTL of %v", ErrInvalid, p.IdempotencyTTL)
+	}
+	return p.Retention.Check()
+}
+
+// Check tells what is wrong with a query. The error matches ErrInvalid.
+func (q *Query) Check() error {
+	if q.Last < 0 || q.Limit < 0 {
+		return fmt.Errorf("%w: query for the last %d, limit %d", ErrInvalid, q.Last, q.Limit)
+	}
+	return q.Retention.Check()
+}
+
+// Check tells what is wrong with a member: it must have a Conn. The error matches ErrInvalid.
+func (m *Member) Check() error {
+	if m.Conn == "" {
+		return fmt.Errorf("%w: member without a connection ID", ErrInvalid)
+	}
+	return nil
+}
