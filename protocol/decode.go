@@ -1,0 +1,145 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// MaxID is the largest id: 2^53-1, the largest integer that every JSON implementation keeps
+	// exactly (RFC 7493, section 2.2).
+	MaxID = 1<<53 - 1
+	// MaxOffset is the largest offset.
+	MaxOffset = MaxID
+	// MaxResume is how many rooms a hello may resume.
+	MaxResume = 128
+	// MaxKey is the longest idempotency key, in bytes.
+	MaxKey = 128
+	// MaxHistory is the largest number of messages a join may ask for.
+	MaxHistory = 1<<31 - 1
+	// MaxDelay is the longest time a frame or a hint can name: whatever is longer is written,
+	// and read, as this.
+	MaxDelay = 24 * time.Hour
+
+	// maxScratch is the most memory for unescaped strings that is kept from one frame to the next.
+	maxScratch = 4096
+)
+
+// reader takes the values of a frame apart. Its first fault stays, and later values are still read.
+type reader struct {
+	fields  fields
+	scratch []byte
+	err     *Error
+}
+
+// open scans the frame. It reports what is wrong with it as a whole.
+func (r *reader) open(frame []byte, depth int) {
+	if cap(r.scratch) > maxScratch {
+		r.scratch = nil
+	}
+	r.scratch = r.scratch[:0]
+	switch i, f := r.fields.scan(frame, depth); {
+	case f == faultNotObject:
+		r.fail("the frame is not a JSON object")
+	case f == faultDepth:
+		r.fail("nested deeper than %d levels at byte %d", depth, i)
+	case f != faultNone:
+		r.fail("invalid JSON at byte %d", i)
+	case !utf8.Valid(frame):
+		r.fail("invalid UTF-8")
+	}
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = &Error{Code: CodeBadRequest, Message: fmt.Sprintf(format, args...)}
+	}
+}
+
+// has reports whether the field is there. Null counts as absent, except as data.
+func (r *reader) has(k field) bool {
+	raw := r.fields[k]
+	return len(raw) > 0 && raw[0] != 'n'
+}
+
+func (r *reader) text(k field) []byte {
+	if !r.has(k) {
+		return nil
+	}
+	raw := r.fields[k]
+	if raw[0] != '"' {
+		r.fail("%s must be a string", fieldNames[k])
+		return nil
+	}
+	raw = raw[1 : len(raw)-1 : len(raw)-1]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	start := len(r.scratch)
+	r.scratch = appendUnescaped(r.scratch, raw)
+	return r.scratch[start:len(r.scratch):len(r.scratch)]
+}
+
+func (r *reader) integer(k field, most uint64) uint64 {
+	if !r.has(k) {
+		return 0
+	}
+	v, ok := parseUint(r.fields[k])
+	if !ok || v > most {
+		r.fail("%s must be an integer from 0 to %d", fieldNames[k], most)
+		return 0
+	}
+	return v
+}
+
+// delay reads a time in milliseconds.
+func (r *reader) delay(k field) time.Duration {
+	if !r.has(k) {
+		return 0
+	}
+	v, ok := parseUint(r.fields[k])
+	if !ok {
+		r.fail("%s must be an integer of at least 0", fieldNames[k])
+		return 0
+	}
+	return time.Duration(min(v, uint64(MaxDelay/time.Millisecond))) * time.Millisecond
+}
+
+func (r *reader) position() Position {
+	p := Position{Epoch: r.text(fieldEpoch), Offset: r.integer(fieldOffset, MaxOffset)}
+	if len(p.Epoch) > 0 {
+		return p
+	}
+	if p.Offset > 0 {
+		r.fail("offset without epoch")
+	}
+	return Position{}
+}
+
+// need complains where a field is absent.
+func (r *reader) need(keys ...field) {
+	for _, k := range keys {
+		if !r.has(k) && (k != fieldData || r.fields[k] == nil) {
+			r.fail("%s is missing", fieldNames[k])
+		}
+	}
+}
+
+// parseUint reads a number that has neither sign nor fraction nor exponent. What overflows is the
+// largest uint64.
+func parseUint(raw []byte) (uint64, bool) {
+	var v uint64
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if v > (1<<64-10)/10 {
+			v = 1<<64 - 1
+			continue
+		}
+		v = v*10 + uint64(c-'0')
+	}
+	return v, true
+}

@@ -1,0 +1,151 @@
+package protocol
+
+import "time"
+
+// Welcome is the first frame to a client.
+type Welcome struct {
+	// ID of the hello, zero where there was none.
+	ID                  uint64
+	Conn, Node, Session string
+	// Ping is how often the server pings; zero is left out.
+	Ping time.Duration
+	// Data is the application's: valid JSON, or empty, which is left out.
+	Data []byte
+}
+
+// OK answers a request that was carried out.
+type OK struct {
+	// ID of the request; zero is left out.
+	ID uint64
+	// Room is left out where empty.
+	Room string
+	// Epoch and Offset are a position; it is left out where Epoch is empty.
+	Epoch  string
+	Offset uint64
+	// Data is valid JSON, or empty, which is left out.
+	Data []byte
+}
+
+// AppendMessage appends a message frame. An empty room is left out, and so is the position where
+// epoch is empty. data is valid JSON; where it is
+// empty, null is written.
+func AppendMessage(dst []byte, room string, data []byte, epoch string, offset uint64) []byte {
+	const rest = len(`{"op":"message","room":"","epoch":"","offset":,"data":null}`) + 20
+	if need := rest + len(room) + len(epoch) + len(data); cap(dst)-len(dst) < need {
+		dst = append(make([]byte, 0, len(dst)+need), dst...)
+	}
+	dst = append(dst, `{"op":"message"`...)
+	dst = appendTextField(dst, `,"room":`, room)
+	dst = appendPosition(dst, epoch, offset)
+	return append(appendDataField(dst, orNull(data)), '}')
+}
+
+// AppendWelcome appends a welcome frame.
+func AppendWelcome(dst []byte, w Welcome) []byte {
+	dst = append(dst, `{"op":"welcome"`...)
+	dst = appendUintField(dst, `,"id":`, w.ID)
+	dst = appendTextField(dst, `,"conn":`, w.Conn)
+	dst = appendTextField(dst, `,"node":`, w.Node)
+	dst = appendTextField(dst, `,"session":`, w.Session)
+	dst = appendDelay(dst, `,"ping_ms":`, w.Ping)
+	return append(appendDataField(dst, w.Data), '}')
+}
+
+// AppendOK appends an ok frame.
+func AppendOK(dst []byte, o OK) []byte {
+	dst = append(dst, `{"op":"ok"`...)
+	dst = appendUintField(dst, `,"id":`, o.ID)
+	dst = appendTextField(dst, `,"room":`, o.Room)
+	dst = appendPosition(dst, o.Epoch, o.Offset)
+	return append(appendDataField(dst, o.Data), '}')
+}
+
+// AppendError appends an error frame. A zero id and an empty room are left out.
+func AppendError(dst []byte, id uint64, room string, e *Error) []byte {
+	dst = append(dst, `{"op":"error"`...)
+	dst = appendUintField(dst, `,"id":`, id)
+	dst = appendTextField(dst, `,"room":`, room)
+	dst = appendString(append(dst, `,"code":`...), string(e.Code))
+	dst = appendString(append(dst, `,"message":`...), e.Message)
+	dst = appendDelay(dst, `,"retry_after_ms":`, e.RetryAfter)
+	return append(dst, '}')
+}
+
+// AppendGap appends a gap frame: the stream of the room goes on after the position.
+func AppendGap(dst []byte, room, epoch string, offset uint64) []byte {
+	dst = append(dst, `{"op":"gap"`...)
+	dst = appendTextField(dst, `,"room":`, room)
+	dst = appendPosition(dst, epoch, offset)
+	return append(dst, '}')
+}
+
+// AppendStale appends a stale frame.
+func AppendStale(dst []byte) []byte { return append(dst, `{"op":"stale"}`...) }
+
+// AppendLive appends a live frame.
+func AppendLive(dst []byte) []byte { return append(dst, `{"op":"live"}`...) }
+
+// AppendGoAway appends a goaway frame, with h.Reason as its message. Times are written as AppendHint
+// writes them.
+func AppendGoAway(dst []byte, h Hint) []byte {
+	dst = append(dst, `{"op":"goaway"`...)
+	dst = appendDelay(dst, `,"retry_after_ms":`, h.RetryAfter)
+	dst = appendDelay(dst, `,"spread_ms":`, h.Spread)
+	dst = appendTextField(dst, `,"message":`, h.Reason)
+	return append(dst, '}')
+}
+
+// AppendRequest appends the frame that says q. Optional fields that are zero are left out, the fields
+// of other ops are not looked at, and nothing is checked: q.Data must be valid JSON. Where publish or
+// send have no Data, null is written.
+func AppendRequest(dst []byte, q *Request) []byte {
+	dst = append(append(append(dst, `{"op":"`...), q.Op.String()...), '"')
+	dst = appendUintField(dst, `,"id":`, q.ID)
+	switch q.Op {
+	case OpHello:
+		dst = appendTextField(dst, `,"token":`, q.Token)
+		dst = appendTextField(dst, `,"session":`, q.Session)
+		dst = appendResume(dst, q.Resume)
+	case OpJoin:
+		dst = appendString(append(dst, `,"room":`...), q.Room)
+		dst = appendPosition(dst, q.Position.Epoch, q.Position.Offset)
+		dst = appendUintField(dst, `,"history":`, uint64(max(q.History, 0)))
+	case OpLeave, OpPresence:
+		dst = appendString(append(dst, `,"room":`...), q.Room)
+	case OpPublish:
+		dst = appendString(append(dst, `,"room":`...), q.Room)
+		dst = appendTextField(dst, `,"key":`, q.Key)
+		dst = appendDataField(dst, orNull(q.Data))
+	case OpCall:
+		dst = appendTextField(dst, `,"method":`, q.Method)
+		dst = appendDataField(dst, q.Data)
+	case OpSend:
+		dst = appendDataField(dst, orNull(q.Data))
+	}
+	return append(dst, '}')
+}
+
+func appendResume(dst []byte, rooms []Resume) []byte {
+	if len(rooms) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"resume":[`...)
+	for i, r := range rooms {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, `{"room":`...), r.Room)
+		dst = appendPosition(dst, r.Position.Epoch, r.Position.Offset)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+var null = []byte("null")
+
+func orNull(data []byte) []byte {
+	if len(data) == 0 {
+		return null
+	}
+	return data
+}

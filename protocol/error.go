@@ -1,0 +1,102 @@
+package protocol
+
+import "time"
+
+// ErrorCode says, in an error frame, what went wrong. It is itself an error, so that
+//
+//	errors.Is(err, protocol.CodeForbidden)
+//
+// finds it in an [*Error].
+type ErrorCode string
+
+// The error codes. A client must be ready for codes that are not listed: later servers, and
+// applications in their answers to call, may send others.
+const (
+	CodeBadRequest    ErrorCode = "bad_request"
+	CodeUnknownOp     ErrorCode = "unknown_op"
+	CodeBadRoom       ErrorCode = "bad_room"
+	CodeUnknownRoom   ErrorCode = "unknown_room"
+	CodeUnknownMethod ErrorCode = "unknown_method"
+	CodeUnauthorized  ErrorCode = "unauthorized"
+	CodeForbidden     ErrorCode = "forbidden"
+	CodeTooManyRooms  ErrorCode = "too_many_rooms"
+	CodeTooLarge      ErrorCode = "too_large"
+	CodeRateLimited   ErrorCode = "rate_limited"
+	CodeBusy          ErrorCode = "busy"
+	CodeUnavailable   ErrorCode = "unavailable"
+	CodeNoHistory     ErrorCode = "no_history"
+	CodeNoPresence    ErrorCode = "no_presence"
+	CodeConflict      ErrorCode = "conflict"
+	CodeInternal      ErrorCode = "internal"
+)
+
+type errorInfo struct {
+	code    ErrorCode
+	retry   bool
+	explain string
+}
+
+// errorTable is the only list of error codes; PROTOCOL.md is tested against it.
+var errorTable = []errorInfo{
+	{CodeBadRequest, false, "the frame is not a JSON object, or a field has the wrong type, is out of range or is missing"},
+	{CodeUnknownOp, false, "the op is not one a client may send"},
+	{CodeBadRoom, false, "the room name is not 1 to 255 bytes of UTF-8 without control characters"},
+	{CodeUnknownRoom, false, "the connection has not joined the room"},
+	{CodeUnknownMethod, false, "nothing handles calls of this method"},
+	{CodeUnauthorized, false, "the server does not know who the client is, or no longer"},
+	{CodeForbidden, false, "the client may not do this"},
+	{CodeTooManyRooms, false, "the connection has joined as many rooms as it may"},
+	{CodeTooLarge, false, "the data is larger than the room or the method takes"},
+	{CodeRateLimited, true, "the client asks more often than it may"},
+	{CodeBusy, true, "the server has no room for more work"},
+	{CodeUnavailable, true, "the server cannot reach the other nodes; whether a publish was accepted is not known"},
+	{CodeNoHistory, false, "the room has no history"},
+	{CodeNoPresence, false, "the room has no presence"},
+	{CodeConflict, false, "the request contradicts the state it met"},
+	{CodeInternal, false, "the server failed; its log says more"},
+}
+
+func (c ErrorCode) info() (errorInfo, bool) {
+	for _, e := range errorTable {
+		if e.code == c {
+			return e, true
+		}
+	}
+	return errorInfo{}, false
+}
+
+// Error returns the code.
+func (c ErrorCode) Error() string { return string(c) }
+
+// Explain says in a sentence what the code means, and "" for a code that is not listed.
+func (c ErrorCode) Explain() string {
+	e, _ := c.info()
+	return e.explain
+}
+
+// Retry reports whether the same request may succeed later, unchanged. It is false for a code
+// that is not listed.
+func (c ErrorCode) Retry() bool {
+	e, _ := c.info()
+	return e.retry
+}
+
+// Error is a request that failed: what an error frame says. It matches its code with errors.Is.
+type Error struct {
+	Code ErrorCode
+	// Message is for the developer who reads it.
+	Message string
+	// RetryAfter is how long to wait before the next try; zero where the server does not say.
+	RetryAfter time.Duration
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return string(e.Code)
+	}
+	return string(e.Code) + ": " + e.Message
+}
+
+// Unwrap returns the code.
+func (e *Error) Unwrap() error { return e.Code }

@@ -1,0 +1,105 @@
+package protocol
+
+import "time"
+
+// Event is a frame from server to client.
+//
+// After Decode the byte slices point into the frame, or, where a string was written with escapes,
+// into memory of the Event. They are valid as long as the frame is and until the next Decode; what
+// is kept for longer must be copied. A field the op does not have is left zero. Used again and
+// again, an Event is decoded without allocating.
+type Event struct {
+	// Op is OpUnknown for an op of a later version; such a frame is to be ignored.
+	Op Op
+	// ID of the request that is answered by welcome, ok or error; zero where none is.
+	ID uint64
+	// Room of ok, error, message, join, leave and gap; nil where absent.
+	Room []byte
+	// Position of ok, message and gap; zero where absent.
+	Position Position
+	// Data of welcome, ok, message, join and leave: one valid JSON value as it was written; nil
+	// where absent.
+	Data []byte
+	// Conn, Node and Session of welcome.
+	Conn, Node, Session []byte
+	// Ping of welcome: how often the server pings; zero where it does not say.
+	Ping time.Duration
+	// Code of error.
+	Code []byte
+	// Message of error and goaway.
+	Message []byte
+	// RetryAfter of error and goaway, Spread of goaway, at most MaxDelay.
+	RetryAfter, Spread time.Duration
+
+	scratch []byte
+}
+
+// Decode reads a frame and overwrites all of e. Errors are of type *Error with CodeBadRequest. Types
+// and ranges are checked; that the server sent every field it should is not.
+func (e *Event) Decode(frame []byte) error {
+	r := reader{scratch: e.scratch}
+	*e = Event{}
+	r.open(frame, frameDepth)
+	r.need(fieldOp)
+	if e.Op = lookupOp(r.text(fieldOp)); !e.Op.Event() {
+		e.Op = OpUnknown
+	}
+	if r.err == nil {
+		e.decode(&r)
+	}
+	e.scratch = r.scratch
+	if r.err != nil {
+		return r.err
+	}
+	return nil
+}
+
+func (e *Event) decode(r *reader) {
+	switch e.Op {
+	case OpWelcome:
+		e.ID = r.integer(fieldID, MaxID)
+		e.Conn, e.Node, e.Session = r.text(fieldConn), r.text(fieldNode), r.text(fieldSession)
+		e.Ping = r.delay(fieldPing)
+		e.Data = r.fields[fieldData]
+	case OpOK:
+		e.ID = r.integer(fieldID, MaxID)
+		e.Room = r.text(fieldRoom)
+		e.Position = r.position()
+		e.Data = r.fields[fieldData]
+	case OpError:
+		e.ID = r.integer(fieldID, MaxID)
+		e.Room = r.text(fieldRoom)
+		e.Code, e.Message = r.text(fieldCode), r.text(fieldMessage)
+		e.RetryAfter = r.delay(fieldRetryAfter)
+	case OpMessage:
+		e.Room = r.text(fieldRoom)
+		e.Position = r.position()
+		e.Data = r.fields[fieldData]
+	case OpJoin, OpLeave:
+		e.Room = r.text(fieldRoom)
+		e.Data = r.fields[fieldData]
+	case OpGap:
+		e.Room = r.text(fieldRoom)
+		e.Position = r.position()
+	case OpGoAway:
+		e.Message = r.text(fieldMessage)
+		e.RetryAfter, e.Spread = r.delay(fieldRetryAfter), r.delay(fieldSpread)
+	}
+}
+
+// Err returns what an error frame says, as an *Error that keeps nothing of the frame, and nil for
+// every other op.
+func (e *Event) Err() error {
+	if e.Op != OpError {
+		return nil
+	}
+	return &Error{Code: ErrorCode(e.Code), Message: string(e.Message), RetryAfter: e.RetryAfter}
+}
+
+// Hint returns what a goaway frame says. It keeps nothing of the frame.
+func (e *Event) Hint() Hint {
+	if e.Op != OpGoAway {
+		return Hint{}
+	}
+	return Hint{RetryAfter: e.RetryAfter, Spread: e.Spread, Reason: string(e.Message)}
+}

@@ -1,0 +1,265 @@
+package protocol_test
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// eventTests pairs what a server writes with the exact frame and with what a client reads.
+var eventTests = []struct {
+	name  string
+	write func(dst []byte) []byte
+	frame string
+	want  protocol.Event
+}{
+	{"welcome", func(dst []byte) []byte {
+		return protocol.AppendWelcome(dst, protocol.Welcome{
+			ID: 1, Conn: "c", Node: "n", Session: "s", Ping: 25 * time.Second, Data: []byte(`{"user":"u"}`),
+		})
+	}, `{"op":"welcome","id":1,"conn":"c","node":"n","session":"s","ping_ms":25000,"data":{"user":"u"}}`,
+		protocol.Event{Op: protocol.OpWelcome, ID: 1, Conn: []byte("c"), Node: []byte("n"), Session: []byte("s"),
+			Ping: 25 * time.Second, Data: []byte(`{"user":"u"}`)}},
+	{"small welcome", func(dst []byte) []byte {
+		return protocol.AppendWelcome(dst, protocol.Welcome{Conn: "c", Node: "n", Session: "s"})
+	}, `{"op":"welcome","conn":"c","node":"n","session":"s"}`,
+		protocol.Event{Op: protocol.OpWelcome, Conn: []byte("c"), Node: []byte("n"), Session: []byte("s")}},
+	{"ok", func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: protocol.MaxID}) },
+		`{"op":"ok","id":9007199254740991}`, protocol.Event{Op: protocol.OpOK, ID: protocol.MaxID}},
+	{"ok with all", func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{ID: 2, Room: "r", Epoch: "e", Offset: 5, Data: []byte("[]")})
+	}, `{"op":"ok","id":2,"room":"r","epoch":"e","offset":5,"data":[]}`,
+		protocol.Event{Op: protocol.OpOK, ID: 2, Room: []byte("r"), Position: pos("e", 5), Data: []byte("[]")}},
+	{"ok in an empty room with history", func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{Room: "r", Epoch: "e"})
+	}, `{"op":"ok","room":"r","epoch":"e","offset":0}`,
+		protocol.Event{Op: protocol.OpOK, Room: []byte("r"), Position: pos("e", 0)}},
+	{"error", func(dst []byte) []byte {
+		return protocol.AppendError(dst, 3, "r", &protocol.Error{Code: protocol.CodeBusy, Message: "m", RetryAfter: time.Second})
+	}, `{"op":"error","id":3,"room":"r","code":"busy","message":"m","retry_after_ms":1000}`,
+		protocol.Event{Op: protocol.OpError, ID: 3, Room: []byte("r"), Code: []byte("busy"), Message: []byte("m"), RetryAfter: time.Second}},
+	{"small error", func(dst []byte) []byte {
+		return protocol.AppendError(dst, 0, "", &protocol.Error{Code: protocol.CodeInternal})
+	}, `{"op":"error","code":"internal","message":""}`,
+		protocol.Event{Op: protocol.OpError, Code: []byte("internal"), Message: []byte{}}},
+	{"message", func(dst []byte) []byte { return protocol.AppendMessage(dst, "r", []byte(`{"a":1}`), "", 0) },
+		`{"op":"message","room":"r","data":{"a":1}}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Data: []byte(`{"a":1}`)}},
+	{"message with a position", func(dst []byte) []byte {
+		return protocol.AppendMessage(dst, "r", []byte("1"), "e", protocol.MaxOffset)
+	}, `{"op":"message","room":"r","epoch":"e","offset":9007199254740991,"data":1}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Position: pos("e", protocol.MaxOffset), Data: []byte("1")}},
+	{"message to a connection", func(dst []byte) []byte { return protocol.AppendMessage(dst, "", nil, "", 0) },
+		`{"op":"message","data":null}`, protocol.Event{Op: protocol.OpMessage, Data: []byte("null")}},
+	{"empty data", func(dst []byte) []byte { return protocol.AppendMessage(dst, "r", []byte{}, "", 0) },
+		`{"op":"message","room":"r","data":null}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Data: []byte("null")}},
+	{"join", func(dst []byte) []byte {
+		return protocol.AppendJoin(dst, "r", protocol.Member{Conn: "c", User: "u", Info: []byte(`{"n":1}`)})
+	}, `{"op":"join","room":"r","data":{"conn":"c","user":"u","info":{"n":1}}}`,
+		protocol.Event{Op: protocol.OpJoin, Room: []byte("r"), Data: []byte(`{"conn":"c","user":"u","info":{"n":1}}`)}},
+	{"leave", func(dst []byte) []byte { return protocol.AppendLeave(dst, "r", protocol.Member{Conn: "c"}) },
+		`{"op":"leave","room":"r","data":{"conn":"c"}}`,
+		protocol.Event{Op: protocol.OpLeave, Room: []byte("r"), Data: []byte(`{"conn":"c"}`)}},
+	{"gap", func(dst []byte) []byte { return protocol.AppendGap(dst, "r", "e", 9) },
+		`{"op":"gap","room":"r","epoch":"e","offset":9}`,
+		protocol.Event{Op: protocol.OpGap, Room: []byte("r"), Position: pos("e", 9)}},
+	{"stale", protocol.AppendStale, `{"op":"stale"}`, protocol.Event{Op: protocol.OpStale}},
+	{"live", protocol.AppendLive, `{"op":"live"}`, protocol.Event{Op: protocol.OpLive}},
+	{"goaway", func(dst []byte) []byte {
+		return protocol.AppendGoAway(dst, protocol.Hint{RetryAfter: time.Second, Spread: 2 * time.Second, Reason: "deploy"})
+	}, `{"op":"goaway","retry_after_ms":1000,"spread_ms":2000,"message":"deploy"}`,
+		protocol.Event{Op: protocol.OpGoAway, RetryAfter: time.Second, Spread: 2 * time.Second, Message: []byte("deploy")}},
+	{"goaway at once", func(dst []byte) []byte { return protocol.AppendGoAway(dst, protocol.Hint{}) },
+		`{"op":"goaway"}`, protocol.Event{Op: protocol.OpGoAway}},
+	{"escapes", func(dst []byte) []byte {
+		return protocol.AppendGap(dst, "a\"\\/\b\n\r\t\x1f\x7f\u2028é😀\xff", "e", 0)
+	},
+		"{\"op\":\"gap\",\"room\":\"a\\\"\\\\/\\u0008\\n\\r\\t\\u001f\x7f\u2028é😀\ufffd\",\"epoch\":\"e\",\"offset\":0}",
+		protocol.Event{Op: protocol.OpGap, Room: []byte("a\"\\/\b\n\r\t\x1f\x7f\u2028é😀\ufffd"), Position: pos("e", 0)}},
+}
+
+func TestEvents(t *testing.T) {
+	var reused protocol.Event
+	for _, tt := range eventTests {
+		t.Run(tt.name, func(t *testing.T) {
+			frame := string(tt.write([]byte("before")))
+			if frame != "before"+tt.frame {
+				t.Fatalf("wrote %s\nwant before%s", frame, tt.frame)
+			}
+			var fresh protocol.Event
+			for _, e := range []*protocol.Event{&fresh, &reused} {
+				if err := e.Decode([]byte(tt.frame)); err != nil {
+					t.Fatalf("Decode = %v", err)
+				}
+				if got := visible(*e); !reflect.DeepEqual(got, tt.want) {
+					t.Errorf("got  %+v\nwant %+v", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func visible(e protocol.Event) protocol.Event {
+	return protocol.Event{
+		Op: e.Op, ID: e.ID, Room: e.Room, Position: e.Position, Data: e.Data, Conn: e.Conn, Node: e.Node,
+		Session: e.Session, Ping: e.Ping, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
+	}
+}
+
+func TestEventDecode(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		in   string
+		want protocol.Event
+		msg  string // of the error, if one is wanted
+	}{
+		{"op of a later version", `{"op":"trace","id":"x"}`, protocol.Event{}, ""},
+		{"op of a client", `{"op":"publish","room":5}`, protocol.Event{}, ""},
+		{"unknown and foreign fields", `{"x":{},"op":"stale","room":5}`, protocol.Event{Op: protocol.OpStale}, ""},
+		{"absurd delay", `{"op":"goaway","retry_after_ms":99999999999999999999999,"spread_ms":86400001}`,
+			protocol.Event{Op: protocol.OpGoAway, RetryAfter: protocol.MaxDelay, Spread: protocol.MaxDelay}, ""},
+		{"data as deep as a presence list makes it", `{"op":"ok","data":` + nest("[", "", "]", 67) + `}`,
+			protocol.Event{Op: protocol.OpOK, Data: []byte(nest("[", "", "]", 67))}, ""},
+		{"deeper data", `{"op":"ok","data":` + nest("[", "", "]", 68) + `}`, protocol.Event{}, "nested deeper than 67 levels at byte 85"},
+		{"not an object", `[]`, protocol.Event{}, "the frame is not a JSON object"},
+		{"no op", `{"room":"r"}`, protocol.Event{}, "op is missing"},
+		{"cut", `{"op":"ok"`, protocol.Event{}, "invalid JSON at byte 10"},
+		{"negative delay", `{"op":"goaway","spread_ms":-1}`, protocol.Event{}, "spread_ms must be an integer of at least 0"},
+		{"room a number", `{"op":"message","room":1}`, protocol.Event{}, "room must be a string"},
+		{"invalid UTF-8", "{\"op\":\"message\",\"data\":\"\xff\"}", protocol.Event{}, "invalid UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var e protocol.Event
+			err := e.Decode([]byte(tt.in))
+			if tt.msg != "" {
+				var pe *protocol.Error
+				if !errors.As(err, &pe) || pe.Code != protocol.CodeBadRequest || pe.Message != tt.msg {
+					t.Errorf("Decode = %v, want bad_request: %s", err, tt.msg)
+				}
+				return
+			}
+			if got := visible(e); err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEventErrAndHint(t *testing.T) {
+	var e protocol.Event
+	frame := []byte(`{"op":"error","code":"busy","message":"later","retry_after_ms":1}`)
+	if err := e.Decode(frame); err != nil {
+		t.Fatal(err)
+	}
+	err := e.Err()
+	clear(frame)
+	want := protocol.Error{Code: protocol.CodeBusy, Message: "later", RetryAfter: time.Millisecond}
+	if got, ok := errors.AsType[*protocol.Error](err); !ok || *got != want {
+		t.Errorf("Err() = %#v, want %#v", err, want)
+	}
+	if h := e.Hint(); h != (protocol.Hint{}) {
+		t.Errorf("an error frame has the hint %+v", h)
+	}
+
+	frame = []byte(`{"op":"goaway","message":"deploy","spread_ms":1}`)
+	if err := e.Decode(frame); err != nil {
+		t.Fatal(err)
+	}
+	h := e.Hint()
+	clear(frame)
+	if want := (protocol.Hint{Spread: time.Millisecond, Reason: "deploy"}); h != want {
+		t.Errorf("Hint() = %+v, want %+v", h, want)
+	}
+	if err := e.Err(); err != nil {
+		t.Errorf("a goaway frame has the error %v", err)
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	for _, tt := range eventTests {
+		f.Add([]byte(tt.frame))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var e protocol.Event
+		if err := e.Decode(frame); err != nil {
+			return
+		}
+		o := readObject(frame)
+		if o.raw == nil || !utf8.Valid(frame) {
+			t.Fatalf("accepted %q", frame)
+		}
+		if e.Op == protocol.OpUnknown {
+			return
+		}
+		if op := string(o.text("op")); op != e.Op.String() {
+			t.Fatalf("%q read as %s", frame, e.Op)
+		}
+		if e.Room != nil && !bytes.Equal(e.Room, o.text("room")) {
+			t.Fatalf("%q: room %q", frame, e.Room)
+		}
+		if e.Data != nil && (string(e.Data) != string(o.raw["data"]) || depth(e.Data) > protocol.MaxDepth+3) {
+			t.Fatalf("%q: data %q", frame, e.Data)
+		}
+		if !e.Position.IsZero() && !reflect.DeepEqual(e.Position, o.position()) {
+			t.Fatalf("%q: position %+v", frame, e.Position)
+		}
+		if e.ID != 0 && e.ID != o.integer("id", protocol.MaxID) {
+			t.Fatalf("%q: id %d", frame, e.ID)
+		}
+	})
+}
+
+// What a server writes of any strings, a client reads as those strings.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add("room", "epoch", uint64(7), "text")
+	f.Add("a\"\\\x00", "\xff\u2028", uint64(0), "é\xed\xa0\x80")
+	f.Fuzz(func(t *testing.T, room, epoch string, offset uint64, text string) {
+		offset &= protocol.MaxOffset
+		clean := func(s string) string { return string([]rune(s)) }
+		var e protocol.Event
+		read := func(frame []byte) {
+			t.Helper()
+			if err := e.Decode(frame); err != nil {
+				t.Fatalf("%q: %v", frame, err)
+			}
+			if string(e.Room) != clean(room) {
+				t.Fatalf("%q: room %q", frame, e.Room)
+			}
+		}
+		position := func() {
+			t.Helper()
+			want := protocol.Position{}
+			if epoch != "" {
+				want = pos(clean(epoch), offset)
+			}
+			if !reflect.DeepEqual(e.Position, want) {
+				t.Fatalf("position %+v, want %+v", e.Position, want)
+			}
+		}
+		data := protocol.AppendPresence(nil, protocol.Presence{Count: 1, Members: []protocol.Member{{Conn: text}}})
+		read(protocol.AppendMessage(nil, room, data, epoch, offset))
+		position()
+		if p, err := protocol.ParsePresence(e.Data); err != nil || p.Members[0].Conn != clean(text) {
+			t.Fatalf("presence %+v, %v", p, err)
+		}
+		read(protocol.AppendGap(nil, room, epoch, offset))
+		position()
+		read(protocol.AppendOK(nil, protocol.OK{Room: room, Epoch: epoch, Offset: offset, Data: data}))
+		position()
+		read(protocol.AppendError(nil, 1, room, &protocol.Error{Code: "x", Message: strings.Repeat(text, 2)}))
+		if got := string(e.Message); got != clean(strings.Repeat(text, 2)) && utf8.ValidString(text) {
+			t.Fatalf("message %q", got)
+		}
+		read(protocol.AppendJoin(nil, room, protocol.Member{Conn: "c", User: text}))
+		if m, err := protocol.ParseMember(e.Data); err != nil || m.User != clean(text) {
+			t.Fatalf("member %+v, %v", m, err)
+		}
+	})
+}

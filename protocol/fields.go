@@ -1,0 +1,219 @@
+package protocol
+
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// A field is a key this version knows.
+type field uint8
+
+const (
+	fieldNone field = iota
+	fieldOp
+	fieldID
+	fieldRoom
+	fieldData
+	fieldEpoch
+	fieldOffset
+	fieldHistory
+	fieldKey
+	fieldMethod
+	fieldToken
+	fieldSession
+	fieldResume
+	fieldConn
+	fieldNode
+	fieldPing
+	fieldCode
+	fieldMessage
+	fieldRetryAfter
+	fieldSpread
+	fieldReason
+	fieldCount
+)
+
+var fieldNames = [fieldCount]string{
+	fieldOp:         "op",
+	fieldID:         "id",
+	fieldRoom:       "room",
+	fieldData:       "data",
+	fieldEpoch:      "epoch",
+	fieldOffset:     "offset",
+	fieldHistory:    "history",
+	fieldKey:        "key",
+	fieldMethod:     "method",
+	fieldToken:      "token",
+	fieldSession:    "session",
+	fieldResume:     "resume",
+	fieldConn:       "conn",
+	fieldNode:       "node",
+	fieldPing:       "ping_ms",
+	fieldCode:       "code",
+	fieldMessage:    "message",
+	fieldRetryAfter: "retry_after_ms",
+	fieldSpread:     "spread_ms",
+	fieldReason:     "reason",
+}
+
+// lookupField is a switch because the compiler turns it into comparisons that allocate nothing.
+func lookupField(name []byte) field {
+	switch string(name) {
+	case "op":
+		return fieldOp
+	case "id":
+		return fieldID
+	case "room":
+		return fieldRoom
+	case "data":
+		return fieldData
+	case "epoch":
+		return fieldEpoch
+	case "offset":
+		return fieldOffset
+	case "history":
+		return fieldHistory
+	case "key":
+		return fieldKey
+	case "method":
+		return fieldMethod
+	case "token":
+		return fieldToken
+	case "session":
+		return fieldSession
+	case "resume":
+		return fieldResume
+	case "conn":
+		return fieldConn
+	case "node":
+		return fieldNode
+	case "ping_ms":
+		return fieldPing
+	case "code":
+		return fieldCode
+	case "message":
+		return fieldMessage
+	case "retry_after_ms":
+		return fieldRetryAfter
+	case "spread_ms":
+		return fieldSpread
+	case "reason":
+		return fieldReason
+	}
+	return fieldNone
+}
+
+// fields holds the values of one object as they were written, nil where absent. A key that comes
+// twice has the last value. Values are taken apart only when the op is known, so that a field
+// which does not belong to the op can hold anything.
+type fields [fieldCount][]byte
+
+// scan reads b, which must be one object, and returns the index and the kind of the first fault. What
+// was read before the fault is kept.
+func (f *fields) scan(b []byte, depth int) (int, fault) {
+	i := skipSpace(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return i, faultNotObject
+	}
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return scanEnd(b, i+1)
+	}
+	for {
+		if i >= len(b) || b[i] != '"' {
+			return i, faultSyntax
+		}
+		key := i
+		var ok bool
+		if i, ok = skipString(b, i); !ok {
+			return i, faultSyntax
+		}
+		name := b[key+1 : i-1]
+		if i, ok = skipColon(b, i); !ok {
+			return i, faultSyntax
+		}
+		value := i
+		var flt fault
+		if i, flt = skipValue(b, i, depth); flt != faultNone {
+			return i, flt
+		}
+		if k := nameField(name); k != fieldNone {
+			f[k] = b[value:i:i]
+		}
+		i = skipSpace(b, i)
+		switch {
+		case i < len(b) && b[i] == ',':
+			i = skipSpace(b, i+1)
+		case i < len(b) && b[i] == '}':
+			return scanEnd(b, i+1)
+		default:
+			return i, faultSyntax
+		}
+	}
+}
+
+func scanEnd(b []byte, i int) (int, fault) {
+	if i = skipSpace(b, i); i < len(b) {
+		return i, faultSyntax
+	}
+	return i, faultNone
+}
+
+// nameField looks up a key as it was written, which may be with escapes.
+func nameField(raw []byte) field {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return lookupField(raw)
+	}
+	return lookupField(appendUnescaped(nil, raw))
+}
+
+// appendUnescaped appends what a string means that was checked by skipString. A surrogate without
+// its other half becomes U+FFFD, as in encoding/json.
+func appendUnescaped(dst, s []byte) []byte {
+	for len(s) > 0 {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...)
+		}
+		dst = append(dst, s[:i]...)
+		c := s[i+1]
+		s = s[i+2:]
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			var r rune
+			r, s = unescapeRune(s)
+			dst = utf8.AppendRune(dst, r)
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// unescapeRune reads what follows \u, and a second escape where it completes a surrogate pair.
+func unescapeRune(s []byte) (rune, []byte) {
+	r, _ := hex4(s)
+	s = s[4:]
+	if !utf16.IsSurrogate(r) {
+		return r, s
+	}
+	if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
+		if low, ok := hex4(s[2:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, s[6:]
+			}
+		}
+	}
+	return utf8.RuneError, s
+}

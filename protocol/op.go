@@ -1,0 +1,105 @@
+package protocol
+
+// Subprotocol is the WebSocket subprotocol of this version.
+const Subprotocol = "hubkit.v1"
+
+// Op says what a frame is.
+type Op uint8
+
+// The ops. OpJoin and OpLeave go both ways: a client asks, a server tells of a member.
+const (
+	// OpUnknown is an op this version does not know, or none.
+	OpUnknown Op = iota
+
+	OpHello    // client: the first frame of a client of the subprotocol
+	OpPublish  // client: publish to a room
+	OpCall     // client: call a method of the application
+	OpSend     // client: a message to the application
+	OpPresence // client: who is in a room?
+	OpPing     // client: answered by ok
+
+	OpJoin  // client: enter a room; server: a member came
+	OpLeave // client: leave a room; server: a member went
+
+	OpWelcome // server: the connection is ready
+	OpOK      // server: the answer to a request that was carried out
+	OpError   // server: the answer to a request that was not
+	OpMessage // server: a message, of a room or to this connection
+	OpGap     // server: messages of a room are lost for this client
+	OpStale   // server: the node does not hear the other nodes
+	OpLive    // server: it hears them again
+	OpGoAway  // server: reconnect soon
+)
+
+var opNames = [...]string{
+	OpUnknown:  "unknown",
+	OpHello:    "hello",
+	OpPublish:  "publish",
+	OpCall:     "call",
+	OpSend:     "send",
+	OpPresence: "presence",
+	OpPing:     "ping",
+	OpJoin:     "join",
+	OpLeave:    "leave",
+	OpWelcome:  "welcome",
+	OpOK:       "ok",
+	OpError:    "error",
+	OpMessage:  "message",
+	OpGap:      "gap",
+	OpStale:    "stale",
+	OpLive:     "live",
+	OpGoAway:   "goaway",
+}
+
+// String returns the op as it is written in a frame, and "unknown" for any other value.
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return opNames[OpUnknown]
+}
+
+// Request reports whether clients send the op.
+func (o Op) Request() bool { return o >= OpHello && o <= OpLeave }
+
+// Event reports whether servers send the op.
+func (o Op) Event() bool { return o >= OpJoin && o <= OpGoAway }
+
+// lookupOp is a switch because the compiler turns it into comparisons that allocate nothing.
+func lookupOp(name []byte) Op {
+	switch string(name) {
+	case "hello":
+		return OpHello
+	case "publish":
+		return OpPublish
+	case "call":
+		return OpCall
+	case "send":
+		return OpSend
+	case "presence":
+		return OpPresence
+	case "ping":
+		return OpPing
+	case "join":
+		return OpJoin
+	case "leave":
+		return OpLeave
+	case "welcome":
+		return OpWelcome
+	case "ok":
+		return OpOK
+	case "error":
+		return OpError
+	case "message":
+		return OpMessage
+	case "gap":
+		return OpGap
+	case "stale":
+		return OpStale
+	case "live":
+		return OpLive
+	case "goaway":
+		return OpGoAway
+	}
+	return OpUnknown
+}

@@ -1,0 +1,183 @@
+package protocol_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strconv"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// object reads a frame a second time, with encoding/json, for comparison.
+type object struct {
+	raw map[string]json.RawMessage
+	ok  bool
+}
+
+func readObject(frame []byte) object {
+	o := object{ok: utf8.Valid(frame) && depth(frame) <= protocol.MaxDepth+1}
+	if json.Unmarshal(frame, &o.raw) != nil || o.raw == nil {
+		o.ok = false
+	}
+	return o
+}
+
+func (o *object) has(key string) bool {
+	v, ok := o.raw[key]
+	return ok && string(v) != "null"
+}
+
+func (o *object) need(keys ...string) {
+	for _, key := range keys {
+		o.ok = o.ok && o.has(key)
+	}
+}
+
+func (o *object) text(key string) []byte {
+	if !o.has(key) {
+		return nil
+	}
+	var s string
+	if json.Unmarshal(o.raw[key], &s) != nil {
+		o.ok = false
+	}
+	return []byte(s)
+}
+
+func (o *object) integer(key string, most uint64) uint64 {
+	if !o.has(key) {
+		return 0
+	}
+	v, err := strconv.ParseUint(string(o.raw[key]), 10, 64)
+	if err != nil || v > most {
+		o.ok = false
+	}
+	return v
+}
+
+func (o *object) position() protocol.Position {
+	p := protocol.Position{Epoch: o.text("epoch"), Offset: o.integer("offset", protocol.MaxOffset)}
+	if len(p.Epoch) == 0 {
+		o.ok = o.ok && p.Offset == 0
+		return protocol.Position{}
+	}
+	return p
+}
+
+func (o *object) request() (q protocol.Request) {
+	if !o.ok {
+		return q
+	}
+	q.ID = o.integer("id", protocol.MaxID)
+	data := []byte(o.raw["data"])
+	switch op := string(o.text("op")); op {
+	case "hello":
+		q.Op, q.Token, q.Session = protocol.OpHello, o.text("token"), o.text("session")
+		q.Resume = o.resume()
+	case "join":
+		q.Op = protocol.OpJoin
+		o.need("room")
+		q.Room, q.Position = o.text("room"), o.position()
+		q.History = int(o.integer("history", protocol.MaxHistory))
+	case "leave":
+		q.Op = protocol.OpLeave
+		o.need("room")
+		q.Room = o.text("room")
+	case "presence":
+		q.Op = protocol.OpPresence
+		o.need("room", "id")
+		q.Room = o.text("room")
+		o.ok = o.ok && q.ID != 0
+	case "publish":
+		q.Op, q.Data = protocol.OpPublish, data
+		o.need("room")
+		q.Room, q.Key = o.text("room"), o.text("key")
+		o.ok = o.ok && data != nil && len(q.Key) <= protocol.MaxKey && (q.Key == nil || len(q.Key) > 0)
+	case "call":
+		q.Op, q.Data, q.Method = protocol.OpCall, data, o.text("method")
+		o.need("id", "method")
+		o.ok = o.ok && len(q.Method) > 0 && q.ID != 0
+	case "send":
+		q.Op, q.Data = protocol.OpSend, data
+		o.ok = o.ok && data != nil
+	case "ping":
+		q.Op = protocol.OpPing
+	default:
+		o.ok = false
+	}
+	return q
+}
+
+func (o *object) resume() (rs []protocol.Resume) {
+	if !o.has("resume") {
+		return nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(o.raw["resume"], &list) != nil || len(list) > protocol.MaxResume {
+		o.ok = false
+	}
+	for _, raw := range list {
+		e := readObject(raw)
+		e.need("room")
+		rs = append(rs, protocol.Resume{Room: e.text("room"), Position: e.position()})
+		o.ok = o.ok && e.ok
+	}
+	return rs
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, tt := range requestTests {
+		f.Add([]byte(tt.in))
+	}
+	for _, tt := range validTests {
+		f.Add([]byte(`{"op":"send","id":1,"data":` + tt.in + `}`))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		before := bytes.Clone(frame)
+		var q protocol.Request
+		err := q.Decode(frame)
+		if !bytes.Equal(frame, before) {
+			t.Fatal("Decode changed the frame")
+		}
+		o := readObject(frame)
+		want := o.request()
+		if (err == nil) != o.ok {
+			t.Fatalf("Decode(%q) = %v, by encoding/json it is good: %t", frame, err, o.ok)
+		}
+		if err != nil {
+			var e *protocol.Error
+			if !errors.As(err, &e) || !utf8.ValidString(e.Message) {
+				t.Fatalf("error %#v", err)
+			}
+			return
+		}
+		if got := public(q); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q\ngot  %+v\nwant %+v", frame, got, want)
+		}
+
+		again := protocol.AppendRequest(nil, &q)
+		var q2 protocol.Request
+		if err := q2.Decode(again); err != nil {
+			t.Fatalf("written as %q: %v", again, err)
+		}
+		if !reflect.DeepEqual(tidy(q2), tidy(q)) {
+			t.Fatalf("written as %q: got %+v, want %+v", again, q2, q)
+		}
+	})
+}
+
+// tidy makes no difference between an empty string and none, as AppendRequest does.
+func tidy(q protocol.Request) protocol.Request {
+	q = public(q)
+	if len(q.Token) == 0 {
+		q.Token = nil
+	}
+	if len(q.Session) == 0 {
+		q.Session = nil
+	}
+	return q
+}
