@@ -1,0 +1,148 @@
+package workerpool
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Defaults of New.
+const (
+	// DefaultQueuePerWorker is how many tasks may wait for each worker. It is counted per worker
+	// so that the longest wait is the same on a small machine and on a large one: 256 tasks of
+	// 10 ms wait 2.6 s.
+	DefaultQueuePerWorker = 256
+	// DefaultKeyShare is how many unfinished tasks one key may have.
+	DefaultKeyShare = 32
+)
+
+// Bounds of the options: no machine needs more, and no sum of them overflows.
+const (
+	maxWorkers = 1 << 20
+	maxQueue   = 1 << 29
+)
+
+// Option configures New.
+type Option func(*config) error
+
+type config struct {
+	workers int
+	queue   int
+	share   int
+	policy  Policy
+	onPanic func(*PanicError)
+}
+
+// capacity is the number of unfinished tasks the pool takes.
+func (c *config) capacity() int { return c.workers + c.queue }
+
+// WithWorkers sets how many tasks run at once. The default is runtime.GOMAXPROCS(0) as of New.
+func WithWorkers(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > maxWorkers {
+			return fmt.Errorf("WithWorkers(%d): must be from 1 to %d", n, maxWorkers)
+		}
+		c.workers = n
+		return nil
+	}
+}
+
+// WithQueue sets how many tasks may wait beyond the one per worker: the pool takes workers+n
+// unfinished tasks. Zero takes a task only while fewer than workers are unfinished. The default is
+// DefaultQueuePerWorker times the number of workers.
+func WithQueue(n int) Option {
+	return func(c *config) error {
+		if n < 0 || n > maxQueue {
+			return fmt.Errorf("WithQueue(%d): must be from 0 to %d", n, maxQueue)
+		}
+		c.queue = n
+		return nil
+	}
+}
+
+// WithKeyShare sets how many unfinished tasks one key may have, the running one included. It must
+// not be more than the pool takes altogether. The default is DefaultKeyShare, or what the pool takes
+// where that is less.
+func WithKeyShare(n int) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("WithKeyShare(%d): must be positive", n)
+		}
+		c.share = n
+		return nil
+	}
+}
+
+// WithSaturation sets what happens to a task for which there is no room, in the pool or in its key's
+// share. The default is Reject.
+func WithSaturation(policy Policy) Option {
+	return func(c *config) error {
+		if policy.limited && policy.wait <= 0 {
+			return fmt.Errorf("WithSaturation(Deadline(%v)): must be positive", policy.wait)
+		}
+		c.policy = policy
+		return nil
+	}
+}
+
+// WithPanicHandler sets what is told of a task that panicked. It is called on the task's worker,
+// before the key's next task starts. The default writes to slog.Default with level Error.
+func WithPanicHandler(f func(*PanicError)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithPanicHandler(nil): must not be nil")
+		}
+		c.onPanic = f
+		return nil
+	}
+}
+
+// Policy is what a pool does with a task for which there is no room. The zero value is Reject.
+type Policy struct {
+	block   bool          // wait for room
+	limited bool          // for no longer than
+	wait    time.Duration // this
+}
+
+// Reject refuses the task at once, with a BusyError.
+func Reject() Policy { return Policy{} }
+
+// Block makes the submitter wait for room for as long as its context allows. Those who wait for the
+// same thing are served in the order they came.
+func Block() Policy { return Policy{block: true} }
+
+// Deadline makes the submitter wait for room for at most d, or as long as its context allows where
+// that is less. d must be positive.
+func Deadline(d time.Duration) Policy { return Policy{block: true, limited: true, wait: d} }
+
+func newConfig(opts []Option) (*config, error) {
+	c := &config{workers: runtime.GOMAXPROCS(0), queue: -1, onPanic: logPanic}
+	var faults []error
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("option %d is nil", i))
+		} else if err := o(c); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.queue < 0 {
+		c.queue = DefaultQueuePerWorker * c.workers
+	}
+	switch {
+	case c.share == 0:
+		c.share = min(DefaultKeyShare, c.capacity())
+	case c.share > c.capacity():
+		faults = append(faults, fmt.Errorf("WithKeyShare(%d): the pool takes only %d tasks, %d workers and %d waiting",
+			c.share, c.capacity(), c.workers, c.queue))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("workerpool: %w", errors.Join(faults...))
+	}
+	return c, nil
+}
+
+func logPanic(e *PanicError) {
+	slog.Error("workerpool: task panicked", "key", e.Key, "panic", e.Value, "stack", string(e.Stack))
+}

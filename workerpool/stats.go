@@ -1,0 +1,56 @@
+package workerpool
+
+import "time"
+
+// Stats is what a pool has done and is doing, as of one moment. Counters only grow. At every moment
+//
+//	Submitted = Completed + Dropped + Cancelled + Queued + Running
+type Stats struct {
+	// Workers is the number of tasks that can run at once.
+	Workers int
+	// Running and Queued are the accepted tasks that have started and that have not.
+	Running, Queued int
+	// Blocked is the number of callers that wait for room.
+	Blocked int
+	// Keys is the number of keys with a task that has not finished.
+	Keys int
+
+	// Submitted counts the tasks accepted.
+	Submitted uint64
+	// Completed counts the tasks that ran to their end, by returning or by panicking.
+	Completed uint64
+	// Panics counts those of Completed that panicked.
+	Panics uint64
+	// Rejected counts the tasks refused with ErrBusy. They are not part of Submitted.
+	Rejected uint64
+	// Dropped counts the tasks that Close threw away.
+	Dropped uint64
+	// Cancelled counts the tasks that Do took back before they started.
+	Cancelled uint64
+
+	// WaitTotal is the time that tasks spent between acceptance and start, over the
+	// Completed+Running tasks that have started.
+	WaitTotal time.Duration
+	// RunTotal is the time that the Completed tasks ran.
+	RunTotal time.Duration
+}
+
+// MeanWait is the mean time from acceptance to start; zero before the first task.
+func (s Stats) MeanWait() time.Duration { return mean(s.WaitTotal, s.Completed+uint64(s.Running)) }
+
+// MeanRun is the mean time a task ran; zero before the first has finished.
+func (s Stats) MeanRun() time.Duration { return mean(s.RunTotal, s.Completed) }
+
+func mean(total time.Duration, n uint64) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	return time.Duration(uint64(total) / n)
+}
+
+// Stats returns the pool's figures. It works after Close, too.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
