@@ -1,0 +1,142 @@
+package decoder
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Link is the connection that borrows a Decoder.
+type Link interface {
+	// NetConn is read from.
+	NetConn() net.Conn
+	// WriteWire takes bytes that gorilla writes: the handshake's response, then whole control frames.
+	// They are not kept.
+	WriteWire(p []byte) error
+	// Ping is called for a ping; the payload is not kept.
+	Ping(payload []byte) error
+	// Pong is called for a pong.
+	Pong()
+}
+
+// ErrTooLarge is returned for a message longer than the limit, compressed or not. Where the frame alone gave
+// it away, gorilla has written a close frame already; a second one does no harm.
+var ErrTooLarge = errors.New("decoder: message too large")
+
+// Opcodes that Next returns besides websocket.TextMessage and websocket.BinaryMessage.
+const (
+	Ping = websocket.PingMessage
+	Pong = websocket.PongMessage
+)
+
+// Decoder reads messages for one connection at a time, in one goroutine at a time.
+type Decoder struct {
+	ws    *websocket.Conn
+	br    *bufio.Reader
+	peer  peer
+	limit int
+	buf   []byte
+}
+
+const (
+	readBuffer = 4 << 10
+	// keepBuffer is the largest message buffer that goes back to the pool.
+	keepBuffer = 16 << 10
+)
+
+// Buffered is how many bytes have been read from the socket and not been decoded yet. A connection
+// may give the Decoder back only when there are none.
+func (d *Decoder) Buffered() int { return d.br.Buffered() }
+
+// Compressed reports whether permessage-deflate was negotiated.
+func (d *Decoder) Compressed() bool { return d.peer.compress }
+
+// Wait blocks until there is something to decode, for at most linger where that is positive. It
+// returns false after that time.
+func (d *Decoder) Wait(linger time.Duration) (bool, error) {
+	if d.br.Buffered() > 0 {
+		return true, nil
+	}
+	if err := d.peer.allow(linger); err != nil {
+		return false, err
+	}
+	if _, err := d.br.Peek(1); err != nil {
+		if linger > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			return false, nil
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+// Next decodes what has begun to arrive: one message, or one ping or pong. The rest of a
+// message must come within timeout. The payload is valid until the next call.
+func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err error) {
+	d.peer.message(timeout)
+	if opcode, err = d.control(); opcode != 0 || err != nil {
+		return opcode, nil, err
+	}
+	opcode, r, err := d.ws.NextReader()
+	if err != nil {
+		return 0, nil, tooLarge(err)
+	}
+	buf := d.buf[:0]
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		d.buf = buf
+		if len(buf) > d.limit {
+			return 0, nil, ErrTooLarge
+		}
+		if err != nil {
+			if err == io.EOF {
+				return opcode, buf, nil
+			}
+			return 0, nil, tooLarge(err)
+		}
+	}
+}
+
+// control takes a faultless ping or pong from the buffer. Everything else is gorilla's to judge.
+func (d *Decoder) control() (opcode int, err error) {
+	const fin, mask = 0x80, 0x80
+	head, err := d.br.Peek(2)
+	if err != nil {
+		return 0, err
+	}
+	opcode = int(head[0]) &^ fin
+	n := int(head[1]) &^ mask
+	if head[0]&fin == 0 || head[1]&mask == 0 || n > 125 || opcode != Ping && opcode != Pong {
+		return 0, nil
+	}
+	p, err := d.br.Peek(6 + n)
+	if err != nil {
+		return 0, err
+	}
+	if opcode == Ping {
+		key, payload := [4]byte(p[2:6]), p[6:]
+		for i := range payload {
+			payload[i] ^= key[i&3]
+		}
+		err = d.peer.link.Ping(payload)
+	} else {
+		d.peer.link.Pong()
+	}
+	_, _ = d.br.Discard(len(p)) // they were peeked at
+	return opcode, err
+}
+
+func tooLarge(err error) error {
+	if errors.Is(err, websocket.ErrReadLimit) {
+		return ErrTooLarge
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package decoder
+
+import (
+	"bytes"
+	"net"
+	"time"
+)
+
+// peer is the net.Conn that gorilla has. It reads from, and writes to, the Link attached to it.
+type peer struct {
+	link Link
+	conn net.Conn
+
+	// deadline is what the connection's read deadline is set to; zero for none.
+	deadline time.Time
+	// compress is what the handshake's response said, which gorilla does not tell otherwise.
+	upgraded, compress bool
+
+	// timeout is set while a message is read: the first read that has to wait starts it.
+	timeout time.Duration
+}
+
+func (p *peer) attach(link Link) { p.link, p.conn = link, link.NetConn() }
+
+// detach leaves the connection without a deadline, so that its next reader need not look.
+func (p *peer) detach() error {
+	err := p.set(time.Time{})
+	p.link, p.conn = nil, nil
+	return err
+}
+
+func (p *peer) set(t time.Time) error {
+	if p.deadline.Equal(t) {
+		return nil
+	}
+	p.deadline = t
+	return p.conn.SetReadDeadline(t)
+}
+
+// allow lets the next read wait for linger, or a little less: setting a deadline costs more than it gains in
+// precision. Zero waits for ever.
+func (p *peer) allow(linger time.Duration) error {
+	p.timeout = 0
+	if linger <= 0 {
+		return p.set(time.Time{})
+	}
+	now := time.Now()
+	if left := p.deadline.Sub(now); left <= linger && left >= linger/2 {
+		return nil
+	}
+	return p.set(now.Add(linger))
+}
+
+// message starts a message: whatever of it has to be waited for must come within timeout.
+func (p *peer) message(timeout time.Duration) { p.timeout = timeout }
+
+func (p *peer) Read(b []byte) (int, error) {
+	if p.timeout > 0 {
+		if err := p.set(time.Now().Add(p.timeout)); err != nil {
+			return 0, err
+		}
+		p.timeout = 0
+	}
+	return p.conn.Read(b)
+}
+
+func (p *peer) Write(b []byte) (int, error) {
+	if !p.upgraded {
+		p.upgraded = true
+		p.compress = bytes.Contains(b, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
+	}
+	if err := p.link.WriteWire(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Close is called by gorilla only where a handshake fails.
+func (p *peer) Close() error {
+	if p.conn == nil {
+		return nil
+	}
+	return p.conn.Close()
+}
+
+func (p *peer) LocalAddr() net.Addr  { return p.conn.LocalAddr() }
+func (p *peer) RemoteAddr() net.Addr { return p.conn.RemoteAddr() }
+
+// Deadlines are this package's business: gorilla sets them only around a handshake's or a control
+// frame's write, which do not block here.
+
+func (p *peer) SetDeadline(time.Time) error      { return nil }
+func (p *peer) SetReadDeadline(time.Time) error  { return nil }
+func (p *peer) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,73 @@
+package fanout
+
+import (
+	"sync"
+
+	"github.com/gohubkit/hubkit/internal/frame"
+)
+
+// chunkSize is how many members are written to under one lock, by one worker at a time: few enough that a
+// join or leave waits for well under a millisecond of writes.
+const chunkSize = 64
+
+// Place is where a member is kept, so that Leave finds it.
+type Place struct{ chunk *chunk }
+
+// chunk is a part of a room's members: the unit of locking and of work.
+type chunk struct {
+	mu      sync.Mutex
+	members []entry
+}
+
+type entry struct {
+	member Member
+	since  Mark // what the member had seen when it joined
+}
+
+func (c *chunk) add(m Member, since Mark) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.members) == chunkSize {
+		return false
+	}
+	c.members = append(c.members, entry{m, since})
+	return true
+}
+
+func (c *chunk) remove(m Member) (left int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.members {
+		if c.members[i].member == m {
+			last := len(c.members) - 1
+			c.members[i] = c.members[last]
+			c.members[last] = entry{}
+			c.members = c.members[:last]
+			return last, true
+		}
+	}
+	return len(c.members), false
+}
+
+// tally is what became of a batch at a number of members.
+type tally struct {
+	sent, dropped int
+	retained      bool
+}
+
+func (c *chunk) send(b *frame.Batch, t *tally) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.members {
+		from := b.After(uint64(c.members[i].since))
+		if from == b.Len() {
+			continue
+		}
+		sent, retained, err := c.members[i].member.Send(b, from)
+		t.sent += sent
+		t.retained = t.retained || retained
+		if err != nil {
+			t.dropped += b.Len() - from - sent
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package fanout
+
+// Mark is a place in the order of a room's messages: the run of the history, which Restart ends, above the
+// offset in it, above a bit that is set for what came after the message of that offset and is
+// none itself.
+type Mark uint64
+
+const offsetBits = 53 // offsets are below 1<<53, so that JSON numbers hold them exactly
+
+// at is the message with an offset of the same run.
+func (m Mark) at(offset uint64) Mark { return m>>(offsetBits+1)<<(offsetBits+1) | Mark(offset)<<1 }
+
+// event is what follows the message.
+func (m Mark) event() Mark { return m | 1 }
+
+// restart is an offset of the next run.
+func (m Mark) restart(offset uint64) Mark {
+	return (m>>(offsetBits+1)+1)<<(offsetBits+1) | Mark(offset)<<1
+}
+
+// before reports whether a message follows m up to n. Events do not count.
+func (m Mark) before(n Mark) bool { return m|1 < n|1 }

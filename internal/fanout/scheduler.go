@@ -1,0 +1,173 @@
+package fanout
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohubkit/hubkit/internal/frame"
+)
+
+// Config of a Scheduler.
+type Config struct {
+	// Workers is the number of goroutines that run passes.
+	Workers int
+	// MaxMessages and MaxBytes bound a room's queue, and so a batch. A batch should fit the backlog
+	// of an idle connection.
+	MaxMessages int
+	MaxBytes    int
+	// Done is told what became of each part of a pass: messages that went into sockets at once, and
+	// messages dropped because the member was gone.
+	Done func(sent, dropped int)
+}
+
+// turn is how many chunks a worker does before another room has its turn.
+const turn = 16
+
+// Scheduler runs the passes of all rooms.
+type Scheduler struct {
+	conf    Config
+	batches sync.Pool
+	workers sync.WaitGroup
+
+	mu     sync.Mutex
+	ready  sync.Cond
+	queue  ring
+	closed bool
+}
+
+// task is a room whose pass is due, or a pass that wants help or its next turn.
+type task struct {
+	room *Room
+	pass *pass
+}
+
+// pass is one batch on its way to the members that a room had when it began.
+type pass struct {
+	room    *Room
+	batch   *frame.Batch
+	chunks  []*chunk
+	next    atomic.Int32 // the chunk to do next
+	left    atomic.Int32 // chunks not done yet
+	holders atomic.Bool  // somebody holds on to the batch
+}
+
+// NewScheduler starts the workers.
+func NewScheduler(conf Config) (*Scheduler, error) {
+	var errs []error
+	for _, v := range []struct {
+		name string
+		n    int
+	}{{"Workers", conf.Workers}, {"MaxMessages", conf.MaxMessages}, {"MaxBytes", conf.MaxBytes}} {
+		if v.n <= 0 {
+			errs = append(errs, fmt.Errorf("fanout: %s must be positive, is %d", v.name, v.n))
+		}
+	}
+	if conf.Done == nil {
+		errs = append(errs, errors.New("fanout: Done is nil"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	s := &Scheduler{conf: conf}
+	s.ready.L = &s.mu
+	for range conf.Workers {
+		s.workers.Go(s.work)
+	}
+	return s, nil
+}
+
+// Close ends the workers when every queued message has been sent, and waits for them. Messages added
+// afterwards go nowhere.
+func (s *Scheduler) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.ready.Broadcast()
+	s.workers.Wait()
+}
+
+func (s *Scheduler) push(t task) {
+	s.mu.Lock()
+	s.queue.push(t)
+	s.mu.Unlock()
+	s.ready.Signal()
+}
+
+func (s *Scheduler) work() {
+	for {
+		s.mu.Lock()
+		for s.queue.n == 0 && !s.closed {
+			s.ready.Wait()
+		}
+		if s.queue.n == 0 {
+			s.mu.Unlock()
+			return
+		}
+		t := s.queue.pop()
+		s.mu.Unlock()
+		if t.pass == nil {
+			t.pass = t.room.begin()
+			t.pass.left.Store(int32(len(t.pass.chunks)))
+			if len(t.pass.chunks) == 0 {
+				s.end(t.pass)
+				continue
+			}
+			for range min(s.conf.Workers, len(t.pass.chunks)) - 1 {
+				s.push(task{pass: t.pass})
+			}
+		}
+		s.run(t.pass)
+	}
+}
+
+// run does one turn of a pass.
+func (s *Scheduler) run(p *pass) {
+	var t tally
+	done := int32(0)
+	for done < turn {
+		i := int(p.next.Add(1)) - 1
+		if i >= len(p.chunks) {
+			break
+		}
+		p.chunks[i].send(p.batch, &t)
+		done++
+	}
+	if done == 0 {
+		return
+	}
+	if t.retained {
+		p.holders.Store(true)
+	}
+	s.conf.Done(t.sent, t.dropped)
+	switch {
+	case p.left.Add(-done) == 0:
+		s.end(p)
+	case int(p.next.Load()) < len(p.chunks):
+		s.push(task{pass: p})
+	}
+}
+
+func (s *Scheduler) end(p *pass) {
+	if !p.holders.Load() {
+		s.recycle(p.batch)
+	}
+	if p.room.end() {
+		s.push(task{room: p.room})
+	}
+}
+
+const firstBatch = 512
+
+func (s *Scheduler) newBatch() *frame.Batch {
+	if b, ok := s.batches.Get().(*frame.Batch); ok {
+		return b
+	}
+	return frame.NewBatch(firstBatch)
+}
+
+func (s *Scheduler) recycle(b *frame.Batch) {
+	b.Reset()
+	s.batches.Put(b)
+}

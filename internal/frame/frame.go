@@ -1,0 +1,98 @@
+package frame
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Opcodes of RFC 6455, section 11.8.
+const (
+	Text   = 0x1
+	Binary = 0x2
+	Close  = 0x8
+	Ping   = 0x9
+	Pong   = 0xA
+)
+
+const (
+	fin  = 0x80
+	rsv1 = 0x40
+
+	// MaxControl is the longest payload of a control frame.
+	MaxControl = 125
+	// MaxHeader is the longest header of a frame that a server sends.
+	MaxHeader = 10
+)
+
+// Append appends one unfragmented frame.
+func Append(dst []byte, opcode byte, payload []byte) []byte {
+	return append(appendHeader(dst, fin|opcode, len(payload)), payload...)
+}
+
+// Encode appends one unfragmented frame whose payload encode appends: it is encoded where it stays, and
+// moved only where the header turns out longer or shorter than is usual.
+func Encode(dst []byte, opcode byte, encode func(dst []byte) []byte) []byte {
+	const guess = 4 // the header of a payload of 126 bytes to 64 KiB
+	start := len(dst)
+	dst = encode(append(dst, 0, 0, 0, 0))
+	n := len(dst) - start - guess
+	h := headerLen(n)
+	if h > guess {
+		dst = append(dst, make([]byte, h-guess)...)
+	}
+	if h != guess {
+		copy(dst[start+h:], dst[start+guess:start+guess+n])
+		dst = dst[:start+h+n]
+	}
+	appendHeader(dst[start:start], fin|opcode, n)
+	return dst
+}
+
+// AppendClose appends a close frame. A reason too long for a control frame is an error of the caller
+// and is left out whole, so that what is sent is never half a JSON object.
+func AppendClose(dst []byte, code uint16, reason string) []byte {
+	if len(reason) > MaxControl-2 {
+		reason = ""
+	}
+	dst = appendHeader(dst, fin|Close, 2+len(reason))
+	dst = binary.BigEndian.AppendUint16(dst, code)
+	return append(dst, reason...)
+}
+
+func appendHeader(dst []byte, b0 byte, n int) []byte {
+	switch {
+	case n <= MaxControl:
+		return append(dst, b0, byte(n))
+	case n <= 0xffff:
+		return append(dst, b0, 126, byte(n>>8), byte(n))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, b0, 127), uint64(n))
+	}
+}
+
+func headerLen(n int) int {
+	switch {
+	case n <= MaxControl:
+		return 2
+	case n <= 0xffff:
+		return 4
+	default:
+		return MaxHeader
+	}
+}
+
+// split takes the first frame of wire apart. wire is what this package built, so a malformed frame is a
+// bug.
+func split(wire []byte) (opcode byte, payload, rest []byte) {
+	h, n := 2, int(wire[1])
+	switch n {
+	case 126:
+		h, n = 4, int(binary.BigEndian.Uint16(wire[2:]))
+	case 127:
+		h, n = MaxHeader, int(binary.BigEndian.Uint64(wire[2:]))
+	}
+	if n < 0 || h+n > len(wire) {
+		panic(fmt.Sprintf("frame: %d bytes of payload in %d bytes of wire", n, len(wire)))
+	}
+	return wire[0] & 0xf, wire[h : h+n], wire[h+n:]
+}

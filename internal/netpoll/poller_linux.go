@@ -1,0 +1,101 @@
+package netpoll
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Supported reports whether this system has a Poller.
+const Supported = true
+
+// oneShot: readable or hung up by the peer, then silent until armed again. Errors and a full hang-up are
+// always reported.
+const oneShot = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
+
+// maxEvents bounds what one wait takes: enough to make its cost per socket small, and few
+// enough that the first handler is not kept waiting for the last event.
+const maxEvents = 256
+
+// Poller watches sockets with epoll. Its methods may be called from several goroutines.
+type Poller struct {
+	// file holds the epoll descriptor. It is itself watched by the Go runtime, so that waiting costs
+	// no thread and Close wakes the waiter.
+	file *os.File
+	fd   int
+	done chan struct{}
+}
+
+// New starts a poller. ready is called from the poller's goroutine with the token of each socket that
+// has something to read or was hung up; it must not block.
+func New(ready func(token uint64)) (*Poller, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: epoll_create1: %w", err)
+	}
+	// The runtime takes a descriptor into its own poller only when it does not block.
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		_ = syscall.Close(fd)
+		return nil, fmt.Errorf("netpoll: %w", err)
+	}
+	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{})}
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		_ = p.file.Close()
+		return nil, fmt.Errorf("netpoll: %w", err)
+	}
+	go p.loop(raw, ready)
+	return p, nil
+}
+
+// Add registers a socket and arms it. A socket leaves the set by being closed.
+func (p *Poller) Add(fd int, token uint64) error {
+	return p.control(syscall.EPOLL_CTL_ADD, fd, token)
+}
+
+// Arm asks for the next event of a registered socket. If there is something to read already, the event
+// comes at once.
+func (p *Poller) Arm(fd int, token uint64) error {
+	return p.control(syscall.EPOLL_CTL_MOD, fd, token)
+}
+
+// Close ends the poller and returns when its goroutine has ended.
+func (p *Poller) Close() error {
+	err := p.file.Close()
+	<-p.done
+	return err
+}
+
+func (p *Poller) control(op, fd int, token uint64) error {
+	// The kernel hands the eight bytes of user data back untouched; Go names them Fd and Pad.
+	ev := syscall.EpollEvent{Events: oneShot, Fd: int32(uint32(token)), Pad: int32(token >> 32)}
+	if err := syscall.EpollCtl(p.fd, op, fd, &ev); err != nil {
+		return fmt.Errorf("netpoll: epoll_ctl: %w", err)
+	}
+	return nil
+}
+
+func (p *Poller) loop(raw syscall.RawConn, ready func(uint64)) {
+	defer close(p.done)
+	events := make([]syscall.EpollEvent, maxEvents)
+	for {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool {
+			var werr error
+			for {
+				n, werr = syscall.EpollWait(int(fd), events, 0)
+				if werr != syscall.EINTR {
+					break
+				}
+			}
+			// None ready: wait in the runtime until the set has one.
+			return n != 0 || werr != nil
+		})
+		if err != nil || n < 0 {
+			return // closed: nothing else fails on a valid set and a valid buffer
+		}
+		for _, ev := range events[:n] {
+			ready(uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+// Package wire is the one way bytes take to a socket.
+//
+// A [Writer] writes first: whoever has something to send writes it to the socket without blocking, and
+// nothing is allocated and no goroutine exists. Only what the socket refuses is queued, by reference, and
+// then a goroutine lives until the queue is empty. Everything a connection sends passes its Writer, so
+// all of it, control frames too, goes out in the order in which it was handed over.
+//
+// Where the socket cannot be written without blocking (TLS, systems without a poller) everything is queued.
+package wire

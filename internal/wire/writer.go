@@ -1,0 +1,257 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/frame"
+)
+
+var (
+	// ErrOverflow is why a Writer failed whose backlog outgrew its bound.
+	ErrOverflow = errors.New("wire: backlog full")
+	// ErrTimeout is why a Writer failed whose socket took nothing for the write timeout.
+	ErrTimeout = errors.New("wire: write timed out")
+)
+
+// Config is what the Writers of a hub share.
+type Config struct {
+	// MaxMessages and MaxBytes bound what waits for one socket.
+	MaxMessages int
+	MaxBytes    int
+	// Timeout is how long a socket may take nothing while something waits.
+	Timeout time.Duration
+	// Deflater, when set, compresses for connections that negotiated it messages of at least
+	// DeflateMin bytes.
+	Deflater   *frame.Deflater
+	DeflateMin int
+	// Counters are added to by all Writers.
+	Counters *Counters
+	// Start runs the goroutine that finishes a queue. The owner joins it.
+	Start func(func())
+}
+
+// Owner is told of the end of its Writer. It is called without a lock held, from whichever goroutine
+// found out, and must not block.
+type Owner interface {
+	// WriterFailed is called once, if the socket or the backlog fails.
+	WriterFailed(err error)
+}
+
+type state uint8
+
+const (
+	open      state = iota
+	finishing       // the close frame is queued or sent: nothing may follow it
+	closed
+)
+
+// Writer writes to one socket. Its zero value needs Init. All methods may be called from several
+// goroutines; none blocks.
+type Writer struct {
+	conf  *Config
+	owner Owner
+	conn  net.Conn
+
+	mu      sync.Mutex
+	backlog *backlog // nil while nothing waits; its presence means that a flush goroutine exists
+	fd      int32    // -1 where the socket cannot be written without blocking
+	state   state
+	deflate bool
+}
+
+// Init readies the Writer. fd is conn's descriptor, or -1.
+func (w *Writer) Init(conf *Config, owner Owner, conn net.Conn, fd int) {
+	w.conf, w.owner, w.conn, w.fd = conf, owner, conn, int32(fd)
+}
+
+// Deflate sends what follows compressed.
+func (w *Writer) Deflate() {
+	w.mu.Lock()
+	w.deflate = true
+	w.mu.Unlock()
+}
+
+// Send sends the messages of b from the one at index from on. It reports how many of them the socket
+// took, and whether the Writer holds on to b. An error means that the connection is gone or
+// going.
+func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err error) {
+	w.mu.Lock()
+	if w.state != open {
+		w.mu.Unlock()
+		return 0, false, net.ErrClosed
+	}
+	if w.deflate && b.Counted() {
+		b = b.Deflated(w.conf.Deflater, w.conf.DeflateMin)
+	}
+	data := b.Wire(from)
+	if w.backlog == nil {
+		n, err := w.writeNow(data)
+		if err == nil && n == len(data) {
+			w.mu.Unlock()
+			return b.Len() - from, false, nil
+		}
+		if err != nil {
+			w.fail(err)
+			return 0, false, err
+		}
+		at := b.Size() - len(data) + n
+		sent = b.Len() - from - b.Remaining(at)
+		w.enqueue(item{b, at}, b.Remaining(at))
+		w.mu.Unlock()
+		return sent, true, nil
+	}
+	msgs := b.Len() - from
+	if w.backlog.messages+msgs > w.conf.MaxMessages || w.backlog.bytes+len(data) > w.conf.MaxBytes {
+		w.fail(ErrOverflow)
+		return 0, false, ErrOverflow
+	}
+	w.enqueue(item{b, b.Size() - len(data)}, msgs)
+	w.mu.Unlock()
+	return 0, true, nil
+}
+
+// SendOne sends one whole frame. wire may be reused after the call.
+func (w *Writer) SendOne(wire []byte) error {
+	w.mu.Lock()
+	if w.state != open {
+		w.mu.Unlock()
+		return net.ErrClosed
+	}
+	return w.sendOne(wire)
+}
+
+// Finish sends a close frame; nothing is sent after it. It does nothing where the Writer was finished
+// before or has failed.
+func (w *Writer) Finish(closeFrame []byte) {
+	w.mu.Lock()
+	if w.state != open {
+		w.mu.Unlock()
+		return
+	}
+	w.state = finishing
+	_ = w.sendOne(closeFrame) // the owner hears of a failure
+}
+
+// sendOne is called with mu held and releases it.
+func (w *Writer) sendOne(wire []byte) error {
+	n := 0
+	if w.backlog == nil {
+		var err error
+		if n, err = w.writeNow(wire); err != nil {
+			w.fail(err)
+			return err
+		}
+		if n == len(wire) {
+			w.mu.Unlock()
+			return nil
+		}
+	} else if w.state == open &&
+		(w.backlog.messages+1 > w.conf.MaxMessages || w.backlog.bytes+len(wire) > w.conf.MaxBytes) {
+		w.fail(ErrOverflow)
+		return ErrOverflow
+	}
+	w.enqueue(item{frame.Single(append([]byte(nil), wire[n:]...)), 0}, 1)
+	w.mu.Unlock()
+	return nil
+}
+
+// Close closes the socket at once and drops what waits. It reports whether this call did so.
+func (w *Writer) Close() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closeLocked()
+}
+
+// Backlog tells what waits for the socket.
+func (w *Writer) Backlog() (messages, bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.backlog == nil {
+		return 0, 0
+	}
+	return w.backlog.messages, w.backlog.bytes
+}
+
+// Drained blocks until nothing waits for the socket, or ctx ends.
+func (w *Writer) Drained(ctx context.Context) error {
+	for {
+		w.mu.Lock()
+		if w.state == closed {
+			w.mu.Unlock()
+			return net.ErrClosed
+		}
+		q := w.backlog
+		if q == nil {
+			w.mu.Unlock()
+			return nil
+		}
+		if q.gone == nil {
+			q.gone = make(chan struct{})
+		}
+		w.mu.Unlock()
+		select {
+		case <-q.gone:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Use calls f with the socket's descriptor, which stays valid until f returns. It returns net.ErrClosed where
+// the Writer is closed. f must not block.
+func (w *Writer) Use(f func(fd int) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fd < 0 {
+		return net.ErrClosed
+	}
+	return f(int(w.fd))
+}
+
+// writeNow writes what the socket takes now. A socket that takes nothing is no error.
+func (w *Writer) writeNow(p []byte) (int, error) {
+	if w.fd < 0 {
+		return 0, nil
+	}
+	return writeFD(int(w.fd), p)
+}
+
+func (w *Writer) enqueue(it item, messages int) {
+	start := w.backlog == nil
+	if start {
+		w.backlog = new(backlog)
+	}
+	w.backlog.push(it, messages)
+	if start {
+		w.conf.Start(w.flush)
+	}
+}
+
+// fail is called with mu held and releases it.
+func (w *Writer) fail(err error) {
+	did := w.closeLocked()
+	w.mu.Unlock()
+	if did {
+		w.owner.WriterFailed(err)
+	}
+}
+
+func (w *Writer) closeLocked() bool {
+	if w.state == closed {
+		return false
+	}
+	w.state = closed
+	if w.backlog != nil {
+		w.conf.Counters.Dropped.Add(int64(w.backlog.room()))
+		w.backlog.end()
+	}
+	// The descriptor is used only under mu or through conn, so nobody writes to a number that
+	// the system has given to another connection meanwhile.
+	w.fd = -1
+	_ = w.conn.Close()
+	return true
+}
