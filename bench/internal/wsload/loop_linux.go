@@ -1,0 +1,281 @@
+package wsload
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/gohubkit/hubkit/bench/internal/payload"
+)
+
+// loop owns a share of the connections. Everything but the counters belongs to its goroutine.
+type loop struct {
+	opt  *Options
+	to   netip.AddrPort
+	ep   int
+	wake int
+	cmds chan func()
+	quit bool
+
+	byFD     []*conn
+	buf      []byte
+	scratch  []byte
+	next     int // index of the connection to make next
+	stride   int
+	inflight int // on the way to ready or, with Churn, to closed
+
+	now     int64 // nanoseconds, at the read being handled
+	seen    int
+	latency *hdrhistogram.Histogram // microseconds
+
+	echoing  bool
+	echoText []byte
+	budget   *atomic.Int64
+
+	counters
+}
+
+// counters are read by the Client while the loop runs.
+type counters struct {
+	ready, failed, closed, messages atomic.Int64
+	// lastReady is when, in nanoseconds, the newest connection became ready.
+	lastReady atomic.Int64
+	fault     atomic.Pointer[error]
+}
+
+func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		_ = unix.Close(ep)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	l := &loop{
+		opt: opt, to: to, ep: ep, wake: wake,
+		cmds:    make(chan func(), 8),
+		buf:     make([]byte, 256<<10),
+		next:    opt.Conns, // nothing to make until told
+		stride:  opt.Loops,
+		latency: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3),
+		budget:  budget,
+	}
+	l.echoText = append(l.echoText, opt.EchoBefore...)
+	l.echoText = append(l.echoText, payload.New(opt.EchoSize, 0)...)
+	l.echoText = append(l.echoText, opt.EchoAfter...)
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+		l.release()
+		return nil, fmt.Errorf("epoll_ctl: %w", err)
+	}
+	return l, nil
+}
+
+// do runs fn on the loop.
+func (l *loop) do(fn func()) {
+	l.cmds <- fn
+	_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+}
+
+func (l *loop) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer l.release()
+	events := make([]unix.EpollEvent, 512)
+	for !l.quit {
+		l.dialMore()
+		n, err := unix.EpollWait(l.ep, events, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			l.fail(fmt.Errorf("epoll_wait: %w", err))
+			return
+		}
+		for _, ev := range events[:max(n, 0)] {
+			l.handle(ev)
+		}
+	}
+}
+
+func (l *loop) release() {
+	for _, c := range l.byFD {
+		if c != nil {
+			reset(c.fd)
+		}
+	}
+	_ = unix.Close(l.ep)
+	_ = unix.Close(l.wake)
+}
+
+func (l *loop) handle(ev unix.EpollEvent) {
+	if int(ev.Fd) == l.wake {
+		var b [8]byte
+		_, _ = unix.Read(l.wake, b[:])
+		for {
+			select {
+			case fn := <-l.cmds:
+				fn()
+				continue
+			default:
+			}
+			return
+		}
+	}
+	c := l.byFD[ev.Fd]
+	if c == nil {
+		return
+	}
+	if ev.Events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
+		if err := l.flush(c); err != nil {
+			l.drop(c, err)
+			return
+		}
+	}
+	if ev.Events&^unix.EPOLLOUT != 0 {
+		if err := l.read(c); err != nil {
+			l.drop(c, err)
+		}
+	}
+}
+
+// dialMore keeps the window full.
+func (l *loop) dialMore() {
+	for l.next < l.opt.Conns && l.inflight < l.opt.Window {
+		i := l.next
+		l.next += l.stride
+		fd, err := dial(l.to, i%l.opt.Sources)
+		if err != nil {
+			l.fail(err)
+			continue
+		}
+		c := &conn{fd: fd, index: i}
+		for len(l.byFD) <= fd {
+			l.byFD = append(l.byFD, nil)
+		}
+		l.byFD[fd] = c
+		l.inflight++
+		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+			l.drop(c, fmt.Errorf("epoll_ctl: %w", err))
+			continue
+		}
+		l.scratch = appendHandshake(l.scratch[:0], l.opt.Addr, l.opt.Path(i), l.opt.Subprotocol)
+		if err := l.write(c, l.scratch); err != nil {
+			l.drop(c, err)
+		}
+	}
+}
+
+func (l *loop) arm(c *conn, out bool) error {
+	if c.armed == out {
+		return nil
+	}
+	c.armed = out
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c.fd)}
+	if out {
+		ev.Events |= unix.EPOLLOUT
+	}
+	return unix.EpollCtl(l.ep, unix.EPOLL_CTL_MOD, c.fd, &ev)
+}
+
+func (l *loop) becameReady() {
+	if !l.opt.Churn {
+		l.inflight--
+	}
+	l.lastReady.Store(time.Now().UnixNano())
+	l.ready.Add(1)
+}
+
+// drop ends a connection that the server closed or that broke.
+func (l *loop) drop(c *conn, err error) {
+	l.byFD[c.fd] = nil
+	reset(c.fd)
+	switch c.state {
+	case upgrading, greeting:
+		l.inflight--
+		l.fail(err)
+	case closing:
+		l.inflight--
+		l.closed.Add(1)
+	case ready:
+		l.closed.Add(1)
+	}
+}
+
+// fail counts a connection that never became ready and keeps the first reason.
+func (l *loop) fail(err error) {
+	l.fault.CompareAndSwap(nil, &err)
+	l.failed.Add(1)
+}
+
+func (l *loop) tick() { l.now = time.Now().UnixNano() }
+
+// count counts the payloads in a data frame.
+func (l *loop) count(c *conn, f frame) (n int) {
+	if c.tailLen > 0 && spans(c.tail[:c.tailLen], f.payload) {
+		n++
+	}
+	for b := f.payload; ; n++ {
+		i := payload.Next(b)
+		if i < 0 {
+			break
+		}
+		b = b[i:]
+		if l.seen++; l.seen >= l.opt.Sample {
+			l.seen = 0
+			l.record(b)
+		}
+	}
+	c.tailLen = 0
+	if !f.fin {
+		c.tailLen = uint8(copy(c.tail[:], f.payload[max(0, len(f.payload)-len(c.tail)):]))
+	}
+	if n > 0 {
+		l.messages.Add(int64(n))
+	}
+	return n
+}
+
+// spans reports whether a mark begins in tail and ends in next.
+func spans(tail, next []byte) bool {
+	var b [2 * (len(payload.Mark) - 1)]byte
+	n := copy(b[:], tail)
+	n += copy(b[n:], next[:min(len(next), len(payload.Mark)-1)])
+	return payload.Next(b[:n]) >= 0
+}
+
+// record notes the latency of the payload whose digits start b, unless they are in the next frame.
+func (l *loop) record(b []byte) {
+	if t, ok := payload.Time(b); ok {
+		// Beyond the histogram's range is a minute late: the last bucket will do.
+		_ = l.latency.RecordValue(min(max((l.now-t)/1000, 1), l.latency.HighestTrackableValue()))
+	}
+}
+
+// startEchoes makes every connection send its first echo.
+func (l *loop) startEchoes() {
+	l.echoing = true
+	for _, c := range l.byFD {
+		if c != nil && c.state == ready {
+			if err := l.echo(c); err != nil {
+				l.drop(c, err)
+			}
+		}
+	}
+}
+
+// echo sends one while the budget lasts.
+func (l *loop) echo(c *conn) error {
+	if l.budget.Add(-1) < 0 {
+		return nil
+	}
+	payload.Stamp(l.echoText[len(l.opt.EchoBefore):], time.Now().UnixNano())
+	l.scratch = appendFrame(l.scratch[:0], opText, l.echoText)
+	return l.write(c, l.scratch)
+}

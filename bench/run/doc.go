@@ -1,0 +1,12 @@
+// Command run compares benchmark servers. It builds the peers and the load client into a temporary
+// directory, and for each test, round by round, starts each peer as a process of its own on a free
+// loopback port and lets a load process measure it. Peers are interleaved, so that what else
+// happens on the machine falls on all of them, and figures are medians over the rounds.
+//
+// Run it inside the bench module, on Linux:
+//
+//	go run ./run -peers gws,centrifuge -tests fanout,echo -rounds 5 -json results.json
+//
+// The tables are Markdown, on standard output; progress goes to standard error. The column "×" is the
+// test's first figure over the first peer's.
+package main

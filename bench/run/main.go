@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gohubkit/hubkit/bench/internal/result"
+)
+
+// options is the command line.
+type options struct {
+	rounds, conns, n, size int
+	scale                  float64
+	settle, timeout        time.Duration
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "run:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	peerList := flag.String("peers", "", "comma-separated `names`; empty for all there are")
+	testList := flag.String("tests", "", "comma-separated `names`; empty for all")
+	jsonFile := flag.String("json", "", "write every result to `file`")
+	flag.IntVar(&o.rounds, "rounds", 3, "times to run each test against each peer")
+	flag.IntVar(&o.conns, "conns", 0, "connections, in place of each test's own number")
+	flag.IntVar(&o.n, "n", 0, "messages, echoes or churned connections, in place of each test's own number")
+	flag.IntVar(&o.size, "size", 128, "`bytes` of a payload")
+	flag.Float64Var(&o.scale, "scale", 1, "multiply the number of messages, echoes and churned connections")
+	flag.DurationVar(&o.settle, "settle", time.Second, "rest before measuring")
+	flag.DurationVar(&o.timeout, "timeout", 3*time.Minute, "limit of one run")
+	flag.Parse()
+
+	chosenPeers, err := choosePeers(*peerList)
+	if err != nil {
+		return err
+	}
+	chosenTests, err := chooseTests(*testList, &o)
+	if err != nil {
+		return err
+	}
+	bin, err := build(ctx, chosenPeers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+
+	var all []result.Result
+	for _, t := range chosenTests {
+		rs, err := rounds(ctx, bin, t, chosenPeers, &o)
+		if err != nil {
+			return err
+		}
+		printTable(os.Stdout, t, chosenPeers, rs, &o)
+		all = append(all, rs...)
+	}
+	if *jsonFile == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(all, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(*jsonFile, append(data, '\n'), 0o600)
+}
+
+// rounds runs one test. A run that fails is reported and left out; the error is ctx's.
+func rounds(ctx context.Context, bin string, t test, ps []peer, o *options) ([]result.Result, error) {
+	var rs []result.Result
+	for round := range o.rounds {
+		for _, p := range ps {
+			r, err := measure(ctx, bin, t, p, o)
+			if ctx.Err() != nil {
+				return rs, ctx.Err()
+			}
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%s, round %d, %s: %v\n", t.name, round+1, p.name, err)
+				continue
+			}
+			r.Peer, r.Test, r.Round = p.name, t.name, round+1
+			fmt.Fprintf(os.Stderr, "%s, round %d, %s: %s\n", t.name, round+1, p.name, brief(t, r))
+			rs = append(rs, r)
+		}
+	}
+	return rs, nil
+}

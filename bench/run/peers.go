@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// peer is a server and how to talk to it.
+type peer struct {
+	name string
+	// dir is the server's folder in the bench module.
+	dir string
+	// args are the server's own flags, load those the load client needs for its protocol.
+	args, load []string
+}
+
+var centrifugeProtocol = []string{
+	"-hello", `{"id":1,"connect":{}}`,
+	"-echo-frame", `{"id":2,"rpc":{"data":"%s"}}`,
+	"-app-ping", `{}`, "-app-pong", `{}`,
+}
+
+var peers = []peer{
+	{name: "hubkit", dir: "hubkit"},
+	{
+		name: "hubkit-v1", dir: "hubkit", args: []string{"-protocol", "v1"},
+		load: []string{
+			"-subprotocol", "hubkit.v1",
+			"-hello", `{"op":"hello","id":1}`,
+			"-join", `{"op":"join","id":2,"room":"%s"}`,
+			"-echo-frame", `{"op":"send","data":"%s"}`,
+		},
+	},
+	{name: "centrifuge", dir: "peers/centrifuge", load: centrifugeProtocol},
+	{name: "centrifuge-batch", dir: "peers/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol},
+	{name: "melody", dir: "peers/melody"},
+	{name: "chat", dir: "peers/chat"},
+	{name: "coder", dir: "peers/coder"},
+	{name: "gws", dir: "peers/gws"},
+	{name: "nbio", dir: "peers/nbio"},
+}
+
+// choosePeers reads the flag; empty means every peer whose folder is there.
+func choosePeers(list string) ([]peer, error) {
+	if list == "" {
+		return slices.DeleteFunc(slices.Clone(peers), func(p peer) bool {
+			_, err := os.Stat(p.dir)
+			return err != nil
+		}), nil
+	}
+	return choose(list, peers, func(p peer) string { return p.name })
+}
+
+// choose picks what a comma-separated list names, in its order.
+func choose[T any](list string, all []T, name func(T) string) ([]T, error) {
+	var chosen []T
+	for want := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(all, func(v T) bool { return name(v) == want })
+		if i < 0 {
+			var names []string
+			for _, v := range all {
+				names = append(names, name(v))
+			}
+			return nil, fmt.Errorf("no %q; there are %s", want, strings.Join(names, ", "))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}

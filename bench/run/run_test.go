@@ -1,0 +1,85 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gohubkit/hubkit/bench/internal/result"
+)
+
+func TestMedian(t *testing.T) {
+	value := func(r result.Result) float64 { return r.CPUPerMillion }
+	for _, tt := range []struct {
+		in   []float64
+		want float64
+	}{{[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 100}, 3}} {
+		var rs []result.Result
+		for _, v := range tt.in {
+			rs = append(rs, result.Result{CPUPerMillion: v})
+		}
+		if got := median(rs, value); got != tt.want {
+			t.Errorf("median of %v is %v, want %v", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestPrintTable(t *testing.T) {
+	one := test{name: "fanout", kind: "fanout", title: "T", conns: 2, n: 3}
+	rs := []result.Result{
+		{Peer: "a", CPUPerMillion: 2, Expected: 6, Received: 6},
+		{Peer: "b", CPUPerMillion: 1, Expected: 6, Received: 5},
+		{Peer: "b", CPUPerMillion: 3, Expected: 6, Received: 4},
+		{Peer: "b", CPUPerMillion: 5, Expected: 6, Received: 6},
+	}
+	var b strings.Builder
+	printTable(&b, one, []peer{{name: "a"}, {name: "b"}, {name: "c"}}, rs, &options{rounds: 3, size: 64})
+	for _, want := range []string{
+		"### T: 2 connections, 3 messages of 64 bytes",
+		"| a | 2 | 1.00 | 0 | 0.00 | 0 | 0 | 0 | 1 |\n",
+		"| b | 3 | 1.50 | 0 | 0.00 | 3 | 0 | 0 | 3 |\n",
+		"| c | failed |\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestChooseTests(t *testing.T) {
+	ts, err := chooseTests("rooms,churn", &options{conns: 1234, n: 999, scale: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms, churn := ts[0], ts[1]
+	if rooms.conns%rooms.rooms != 0 || rooms.n%rooms.rooms != 0 || rooms.conns < 1 || rooms.n < 1 {
+		t.Errorf("rooms do not share evenly: %+v", rooms)
+	}
+	if churn.conns != 256 || churn.n != 999 {
+		t.Errorf("churn %+v", churn)
+	}
+	if _, err := chooseTests("fanout,nonsense", &options{scale: 1}); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestEveryTestHasColumns(t *testing.T) {
+	for _, tt := range tests {
+		if len(columns[tt.kind]) == 0 {
+			t.Errorf("%s: kind %q has no columns", tt.name, tt.kind)
+		}
+	}
+}
+
+func TestChoosePeers(t *testing.T) {
+	ps, err := choosePeers("nbio,gws")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := []string{ps[0].name, ps[1].name}; !slices.Equal(got, []string{"nbio", "gws"}) {
+		t.Errorf("peers %v", got)
+	}
+	if _, err := choosePeers("gws,gorilla"); err == nil {
+		t.Error("no error for a peer there is not")
+	}
+}
