@@ -1,0 +1,117 @@
+package backoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// RetryOption bounds or observes one Retry.
+type RetryOption func(*retry)
+
+type retry struct {
+	maxTries   int
+	triesSet   bool
+	maxElapsed time.Duration
+	elapsedSet bool
+	onRetry    func(try int, err error, wait time.Duration)
+}
+
+// MaxTries bounds how often the function is called; n must be positive. Without it there is no bound.
+func MaxTries(n int) RetryOption {
+	return func(r *retry) { r.maxTries, r.triesSet = n, true }
+}
+
+// MaxElapsed bounds the time from the call of Retry to the start of the last try; d must be positive. A
+// try that could only start later is given up at once, without waiting. It does not
+// interrupt a try; a context with a deadline does.
+func MaxElapsed(d time.Duration) RetryOption {
+	return func(r *retry) { r.maxElapsed, r.elapsedSet = d, true }
+}
+
+// OnRetry has f called, by the goroutine inside Retry, before each wait: try counts from 1, err is how it
+// failed.
+func OnRetry(f func(try int, err error, wait time.Duration)) RetryOption {
+	return func(r *retry) { r.onRetry = f }
+}
+
+// Retry calls f until it returns nil, waiting between tries as the policy says; a nil policy is
+// Default(). An error that is a Hinter sets the next wait.
+//
+// It gives up when ctx is done, when f returns a Permanent error, and when an option's bound is reached.
+// What it returns then matches f's last error and, except for a Permanent one, why it gave up: both
+// ctx.Err() and context.Cause(ctx), ErrTries or ErrElapsed. Where ctx is done before the first try, f
+// is not called. Faulty options give an error that matches ErrOption, and f is not called.
+func Retry(ctx context.Context, p *Policy, f func(context.Context) error, opts ...RetryOption) error {
+	r, err := newRetry(opts)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return canceled(ctx)
+	}
+	if p == nil {
+		p = Default()
+	}
+	start := time.Now()
+	seq := p.Start()
+	for try := 1; ; try++ {
+		err := f(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case IsPermanent(err):
+			return err
+		case ctx.Err() != nil:
+			return gaveUp(canceled(ctx), try, err)
+		case r.triesSet && try >= r.maxTries:
+			return gaveUp(ErrTries, try, err)
+		}
+		if h, ok := errors.AsType[Hinter](err); ok {
+			seq.Hint(h.RetryAfter())
+		}
+		wait := seq.Next()
+		if r.elapsedSet && add(time.Since(start), wait) > r.maxElapsed {
+			return gaveUp(ErrElapsed, try, err)
+		}
+		if r.onRetry != nil {
+			r.onRetry(try, err, wait)
+		}
+		if sleep(ctx, wait) != nil {
+			return gaveUp(canceled(ctx), try, err)
+		}
+	}
+}
+
+func newRetry(opts []RetryOption) (*retry, error) {
+	r := new(retry)
+	var faults []error
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("%w: retry option %d is nil", ErrOption, i))
+			continue
+		}
+		o(r)
+	}
+	if r.triesSet && r.maxTries <= 0 {
+		faults = append(faults, fmt.Errorf("%w: max tries is %d, must be positive", ErrOption, r.maxTries))
+	}
+	if r.elapsedSet && r.maxElapsed <= 0 {
+		faults = append(faults, fmt.Errorf("%w: max elapsed is %v, must be positive", ErrOption, r.maxElapsed))
+	}
+	return r, errors.Join(faults...)
+}
+
+func gaveUp(why error, tries int, last error) error {
+	return fmt.Errorf("%w (tries: %d): %w", why, tries, last)
+}
+
+// canceled matches ctx.Err() and its cause.
+func canceled(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
