@@ -1,0 +1,210 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gohubkit/hubkit/backoff"
+)
+
+// Client is one connection to a hub, made again whenever it is lost. Its methods may be called from
+// several goroutines, before Run and while it runs.
+type Client struct {
+	config *config
+	queue  *queue
+	inbox  chan event
+	over   chan struct{} // closed when the client is closed and nothing of it runs
+
+	mu      sync.Mutex // held for moments only, and taken before the queue's, never after it
+	subs    map[string]*Subscription
+	nextSub uint64
+	leaving map[string]int // leaves without an answer, per room
+	live    *link          // nil while there is none
+	cancel  context.CancelCauseFunc
+	running bool
+	closed  bool
+
+	// Of Run's goroutine.
+	session string
+	refused bool // the last try was answered with 401
+}
+
+// New makes a client of the hub at address, a ws or wss URL. It does not connect: Run does. The error
+// joins every fault found and matches ErrInvalid.
+func New(address string, opts ...Option) (*Client, error) {
+	config, err := newConfig(address, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		config:  config,
+		queue:   newQueue(config.queueLen, config.queueBytes, config.retryWindow),
+		inbox:   make(chan event, config.inbox),
+		over:    make(chan struct{}),
+		subs:    make(map[string]*Subscription),
+		leaving: make(map[string]int),
+	}, nil
+}
+
+// Run connects, and connects again whenever the connection is lost, until
+//
+//   - ctx is done: the error matches ctx.Err() and context.Cause(ctx);
+//   - Close is called: ErrClosed;
+//   - the server closes with a code after which a client does not come back: a [*CloseError];
+//   - the server refuses the handshake with 401 or 403: a [*HandshakeError]. With a token function
+//     a 401 gets one more try with a token fetched anew;
+//   - the token function returns an error that backoff.IsPermanent finds.
+//
+// It never returns nil. When it returns, nothing of the client is left running, no callback is made any
+// more, and all requests, those to come too, fail with ErrClosed. Run can be called once; a second call
+// returns ErrRunning. Where ctx is done or Close was called, what has not reached its callback is
+// dropped; otherwise it is delivered before Run returns.
+func (c *Client) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := c.start(cancel); err != nil {
+		return err
+	}
+	dispatched := make(chan struct{})
+	go func() {
+		defer close(dispatched)
+		c.dispatch(ctx)
+	}()
+	err := c.connectAll(ctx)
+	c.end(err)
+	c.post(ctx, event{last: true})
+	<-dispatched
+	c.config.log.Info("hubkit client closed", "error", err)
+	if c.config.onState != nil {
+		c.config.onState(State{Status: Closed, Err: err})
+	}
+	close(c.over)
+	return err
+}
+
+func (c *Client) start(cancel context.CancelCauseFunc) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.running:
+		return ErrRunning
+	case c.closed:
+		return ErrClosed
+	}
+	c.running, c.cancel = true, cancel
+	return nil
+}
+
+// end fails what waits, and what is yet to come.
+func (c *Client) end(why error) {
+	if !errors.Is(why, ErrClosed) {
+		why = fmt.Errorf("%w: %w", ErrClosed, why)
+	}
+	c.mu.Lock()
+	c.closed = true
+	c.queue.close(why)
+	for _, s := range c.subs {
+		s.settle(why)
+	}
+	c.mu.Unlock()
+}
+
+// Close ends Run and returns when nothing of the client is left running; it waits for a callback that
+// is being made, and so must not be called from one: there, cancel Run's context. It says goodbye to the
+// server, for which it takes a second at most. Closing again does nothing. The error is always nil.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	running := c.running
+	if running {
+		c.cancel(ErrClosed)
+	}
+	c.mu.Unlock()
+	if running {
+		<-c.over
+	} else if first {
+		c.end(ErrClosed)
+		close(c.over)
+	} else {
+		<-c.over
+	}
+	return nil
+}
+
+// connectAll makes one connection after the other and returns why there will be no more.
+func (c *Client) connectAll(ctx context.Context) error {
+	seq := c.config.policy.Start()
+	for {
+		err := c.connectOnce(ctx, seq)
+		switch {
+		case ctx.Err() != nil:
+			return ended(ctx)
+		case c.final(err):
+			return err
+		}
+		if after, spread, ok := hint(err); ok {
+			seq.Hint(after, spread)
+		}
+		wait := seq.Next()
+		c.config.log.Info("hubkit client disconnected", "error", err, "wait", wait)
+		c.state(ctx, State{Status: Disconnected, Err: err, Wait: wait})
+		if !sleep(ctx, wait) {
+			return ended(ctx)
+		}
+	}
+}
+
+// connectOnce returns when the try has failed or the connection is lost, never nil.
+func (c *Client) connectOnce(ctx context.Context, seq *backoff.Sequence) error {
+	c.state(ctx, State{Status: Connecting})
+	l, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	seq.Connected()
+	defer seq.Disconnected()
+	return l.run(ctx)
+}
+
+// final reports whether there is no coming back from err.
+func (c *Client) final(err error) bool {
+	again := c.refused
+	c.refused = false
+	if e, ok := errors.AsType[*CloseError](err); ok {
+		return !e.Code.Reconnect()
+	}
+	if e, ok := errors.AsType[*HandshakeError](err); ok {
+		switch e.StatusCode {
+		case 401:
+			c.refused = true
+			return again || c.config.token == nil
+		case 403:
+			return true
+		}
+	}
+	return backoff.IsPermanent(err)
+}
+
+// ended tells why ctx is done.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) || errors.Is(cause, ErrClosed) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// sorted returns the subscriptions in the order in which they were made.
+func (c *Client) sorted() []*Subscription {
+	subs := make([]*Subscription, 0, len(c.subs))
+	for _, s := range c.subs {
+		subs = append(subs, s)
+	}
+	slices.SortFunc(subs, func(a, b *Subscription) int { return cmp.Compare(a.seq, b.seq) })
+	return subs
+}

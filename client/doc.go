@@ -1,0 +1,46 @@
+// Package client connects a Go program to a hub: it keeps one WebSocket connection, makes it again when
+// it is lost, and goes on in every room where it was. It speaks the protocol hubkit.v1.
+//
+// [New] takes the address, [Client.Run] connects. Everything else may be called before Run, while it
+// runs, and while there is no connection.
+//
+// # Callbacks
+//
+// All callbacks of a client are made one at a time, by one goroutine, in the order in which things
+// happened: messages, gaps, presence, errors and changes of state alike. No lock is held. A slow
+// callback delays those behind it and nothing else, until the inbox ([WithInbox]) is full. Then the
+// client stops reading, the server feels it, and when it has lasted for as long as an unanswered
+// ping may, the connection is given up and the next one resumed when there is room. A callback may use the
+// client, [Client.Close] excepted. One that waits for an answer should do so with a context that
+// ends, because answers wait behind a full inbox, too.
+//
+// # Messages
+//
+// In a room with history the messages come in order, each once, over all connections that Run makes: the
+// client names its position when it comes back, and drops what it has seen. What cannot be had any
+// more is a [Gap], never silence. In a room without history a message is delivered at most once. What
+// [Subscription.Position] returns was handled; a program that stores it sees each message at least once
+// over its own restarts, too.
+//
+// # Publications
+//
+// Publications are sent in the order in which they were made; while there is no connection they wait in
+// a queue ([WithQueue]). Every one carries an idempotency key, and one whose answer was lost with the
+// connection is sent again, within [WithRetryWindow], in its old place: it is stored once. What the
+// server answered with an error is not sent again. Calls, sends and questions wait for a connection as
+// well, but are sent once at most: [ErrDisconnected] says that one was sent and not answered.
+//
+// # Connections
+//
+// The token is fetched anew for every try to connect. Delays between tries are those of a
+// backoff.Policy, unless the server names one in a close frame, a goaway or a Retry-After header. After
+// goaway the client works on until the time it was given, collects outstanding answers for up to 5 s, and
+// connects again. The client answers pings, sends one itself when it has heard nothing for the
+// interval, and gives a connection up that stays silent for the timeout after that ([WithHeartbeat]).
+// [Client.Run] says which errors end it.
+//
+// # Goroutines
+//
+// Run uses its own goroutine, one for callbacks and, while connected, one that reads and one that
+// writes. All have ended when Run returns.
+package client

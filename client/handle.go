@@ -1,0 +1,226 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// handle acts on one frame. It reports false when the connection ends.
+func (l *link) handle(ev *protocol.Event) bool {
+	switch ev.Op {
+	case protocol.OpMessage:
+		return l.message(ev)
+	case protocol.OpOK:
+		return l.ok(ev)
+	case protocol.OpError:
+		return l.refusal(ev)
+	case protocol.OpGap:
+		return l.gap(ev)
+	case protocol.OpJoin, protocol.OpLeave:
+		return l.presence(ev)
+	case protocol.OpStale:
+		return l.postState(Stale)
+	case protocol.OpLive:
+		return l.postState(Live)
+	case protocol.OpGoAway:
+		l.goAway(ev.Hint())
+	}
+	return true
+}
+
+// room returns the subscription of a room, and whether messages of it without one may be delivered: not
+// those that are still under way after a leave.
+func (l *link) room(name []byte) (s *Subscription, stray bool) {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s = c.subs[string(name)]
+	return s, s == nil && c.leaving[string(name)] == 0
+}
+
+func (l *link) message(ev *protocol.Event) bool {
+	if len(ev.Room) == 0 {
+		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data)}})
+	}
+	s, stray := l.room(ev.Room)
+	if s == nil {
+		if !stray || l.c.config.onRoomMessage == nil {
+			return true
+		}
+		return l.post(event{msg: Message{
+			Room:     string(ev.Room),
+			Data:     clone(ev.Data),
+			Position: position(ev.Position, ""),
+		}})
+	}
+	if !s.joined {
+		return true // under way since before the join
+	}
+	pos := position(ev.Position, s.next.Epoch)
+	if !pos.IsZero() && !s.next.IsZero() {
+		same := pos.Epoch == s.next.Epoch
+		if same && pos.Offset <= s.next.Offset {
+			return true // a duplicate
+		}
+		if !same || pos.Offset != s.next.Offset+1 {
+			// The server should have said so.
+			if !l.missed(s, Position{pos.Epoch, max(pos.Offset, 1) - 1}) {
+				return false
+			}
+		}
+	}
+	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Position: pos}}) {
+		return false
+	}
+	if !pos.IsZero() {
+		s.next = pos
+	}
+	return true
+}
+
+// position copies p; its epoch is, as a rule, the one already known.
+func position(p protocol.Position, epoch string) Position {
+	if p.IsZero() {
+		return Position{}
+	}
+	if string(p.Epoch) != epoch {
+		epoch = string(p.Epoch)
+	}
+	return Position{Epoch: epoch, Offset: p.Offset}
+}
+
+// clone keeps nil, which means absent.
+func clone(data []byte) []byte { return bytes.Clone(data) }
+
+func (l *link) gap(ev *protocol.Event) bool {
+	s, _ := l.room(ev.Room)
+	return s == nil || !s.joined || l.missed(s, position(ev.Position, s.next.Epoch))
+}
+
+// missed reports that the stream of s goes on after to.
+func (l *link) missed(s *Subscription, to Position) bool {
+	g := Gap{Room: s.room, From: s.next, To: to}
+	if s.onGap == nil {
+		l.c.config.log.Warn("hubkit client missed messages", "room", g.Room,
+			"from", g.From.Offset, "to", g.To.Offset, "same_epoch", g.From.Epoch == g.To.Epoch)
+	}
+	if !l.post(event{call: func() { s.skip(g) }}) {
+		return false
+	}
+	s.next = to
+	return true
+}
+
+func (l *link) presence(ev *protocol.Event) bool {
+	s, _ := l.room(ev.Room)
+	if s == nil || s.onPresence == nil || !s.joined {
+		return true
+	}
+	m, err := protocol.ParseMember(ev.Data)
+	if err != nil {
+		l.c.config.log.Warn("hubkit client got a broken presence event", "room", s.room, "error", err)
+		return true
+	}
+	joined := ev.Op == protocol.OpJoin
+	return l.post(event{call: func() { s.present(joined, m) }})
+}
+
+// ok handles the answer to a request, or to a room of the hello.
+func (l *link) ok(ev *protocol.Event) bool {
+	if ev.ID == 0 {
+		if s, _ := l.room(ev.Room); s != nil && s.asked == l {
+			s.entered(position(ev.Position, s.next.Epoch))
+		}
+		return true
+	}
+	r := l.c.queue.answer(ev.ID)
+	if r == nil {
+		return true
+	}
+	switch r.op {
+	case protocol.OpJoin:
+		if l.c.current(r.sub) {
+			r.sub.entered(position(ev.Position, r.sub.next.Epoch))
+		}
+	case protocol.OpLeave:
+		l.c.left(r.room)
+	default:
+		r.pos = position(ev.Position, "")
+		r.reply = clone(ev.Data)
+	}
+	r.finish(nil)
+	return true
+}
+
+// refusal handles an error frame.
+func (l *link) refusal(ev *protocol.Event) bool {
+	err := ev.Err()
+	if ev.ID == 0 {
+		if s, _ := l.room(ev.Room); s != nil && s.asked == l && !s.joined {
+			return l.refused(s, err)
+		}
+		l.c.config.log.Warn("hubkit client got an error", "room", string(ev.Room), "error", err)
+		return true
+	}
+	r := l.c.queue.answer(ev.ID)
+	if r == nil {
+		return true
+	}
+	switch r.op {
+	case protocol.OpJoin:
+		r.finish(err)
+		return !l.c.current(r.sub) || l.refused(r.sub, err)
+	case protocol.OpLeave:
+		l.c.left(r.room)
+		err = nil // either way the client is not in the room
+	}
+	r.finish(err)
+	return true
+}
+
+// refused tells a subscription that the server does not let it in. What is refused for now is tried
+// again on this connection, the rest on the next.
+func (l *link) refused(s *Subscription, err error) bool {
+	e, _ := errors.AsType[*protocol.Error](err)
+	if e.Code.Retry() {
+		l.retryJoin(s, e.RetryAfter)
+	}
+	err = &RoomError{Room: s.room, Err: err}
+	s.settle(err)
+	return l.postError(s, e.Code, err)
+}
+
+// joinAgain sends the joins of subscriptions that are still there.
+func (c *Client) joinAgain(l *link, subs []*Subscription) {
+	if len(subs) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live != l {
+		return
+	}
+	for _, s := range subs {
+		if c.subs[s.room] == s {
+			c.join(s)
+		}
+	}
+}
+
+// current reports whether s has not ended.
+func (c *Client) current(s *Subscription) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.subs[s.room] == s
+}
+
+// left notes that a leave was answered.
+func (c *Client) left(room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leaving[room]--; c.leaving[room] <= 0 {
+		delete(c.leaving, room)
+	}
+}

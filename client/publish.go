@@ -1,0 +1,124 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Publication is a message on its way to a room.
+type Publication struct {
+	c *Client
+	r *request
+}
+
+// PublishOption sets one thing of a publication.
+type PublishOption func(*request) error
+
+// WithKey sets the idempotency key, 1 to 128 bytes: of several publications to a room with the same
+// key the server takes one. Without it a random key is made. Give one where a process that was
+// restarted, or a caller that got an error, publishes the same thing again.
+func WithKey(key string) PublishOption {
+	return func(r *request) error {
+		if key == "" || len(key) > protocol.MaxKey {
+			return invalid("WithKey: %d bytes, must be 1 to %d", len(key), protocol.MaxKey)
+		}
+		r.key = key
+		return nil
+	}
+}
+
+// Publish publishes data, a JSON value, to a room and waits for the server's answer: the position in a
+// room with history, zero in another. While there is no connection the publication waits in the
+// queue. One whose answer was lost with a connection is sent again with the same idempotency key, so
+// that it is stored once. data must not be changed until Publish has returned.
+//
+// The errors: a *protocol.Error where the server refuses; ErrQueueFull; ErrDisconnected where the
+// answer was lost and the retry window has passed; ErrClosed; ErrInvalid; and the cause of ctx, where
+// ctx is done first: the publication is withdrawn then if it was not sent yet.
+func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Position, error) {
+	p, err := c.PublishAsync(room, data, opts...)
+	if err != nil {
+		return Position{}, err
+	}
+	if err := c.queue.await(ctx, p.r); err != nil {
+		return Position{}, err
+	}
+	return p.r.pos, nil
+}
+
+// PublishJSON is Publish of v in JSON.
+func (c *Client) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Position, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return Position{}, fmt.Errorf("client: publish: %w", err)
+	}
+	return c.Publish(ctx, room, data, opts...)
+}
+
+// PublishAsync is Publish without the wait: it queues the publication and does not block. Publications are
+// first sent in the order of the calls. data must not be changed until the publication is done.
+func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (*Publication, error) {
+	r := &request{op: protocol.OpPublish, room: room, data: data, done: make(chan struct{})}
+	if err := checkRoom(room); err != nil {
+		return nil, err
+	}
+	if err := checkData(data); err != nil {
+		return nil, err
+	}
+	for i, o := range opts {
+		if o == nil {
+			return nil, invalid("option %d is nil", i)
+		}
+		if err := o(r); err != nil {
+			return nil, err
+		}
+	}
+	if r.key == "" {
+		r.key = rand.Text()
+	}
+	if err := c.queue.add(r); err != nil {
+		return nil, err
+	}
+	return &Publication{c: c, r: r}, nil
+}
+
+// Done is closed when the outcome is known.
+func (p *Publication) Done() <-chan struct{} { return p.r.done }
+
+// Wait waits for the outcome and returns what Publish would. When ctx is done first, it returns the cause
+// of ctx and the publication stays on its way.
+func (p *Publication) Wait(ctx context.Context) (Position, error) {
+	select {
+	case <-p.r.done:
+		if p.r.err != nil {
+			return Position{}, p.r.err
+		}
+		return p.r.pos, nil
+	case <-ctx.Done():
+		return Position{}, context.Cause(ctx)
+	}
+}
+
+// Flush waits until the outcome of every publication made before it is known. It returns the
+// cause of ctx where that is done first, and does not return what became of the publications.
+func (c *Client) Flush(ctx context.Context) error {
+	for _, r := range c.queue.publications() {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func checkData(data []byte) error {
+	if !protocol.Valid(data) {
+		return invalid("data is not a JSON value")
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+var (
+	errBinary = fmt.Errorf("%w: a binary frame", ErrProtocol)
+	errTooBig = fmt.Errorf("%w: a frame above the read limit", ErrProtocol)
+)
+
+// read hands on what the server sends until the connection ends.
+func (l *link) read() error {
+	for {
+		frame, err := l.readFrame()
+		if err != nil {
+			return err
+		}
+		l.pulse.hear()
+		if err := l.event.Decode(frame); err != nil {
+			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		if !l.handle(&l.event) {
+			return l.drain()
+		}
+	}
+}
+
+// drain waits, after goodbye, for the server's close frame.
+func (l *link) drain() error {
+	for {
+		if _, _, err := l.ws.NextReader(); err != nil {
+			return readError(err)
+		}
+	}
+}
+
+// readFrame returns the next frame. It is valid until the next call.
+func (l *link) readFrame() ([]byte, error) {
+	kind, r, err := l.ws.NextReader()
+	if err != nil {
+		return nil, readError(err)
+	}
+	if kind != websocket.TextMessage {
+		return nil, errBinary
+	}
+	const keep = 64 << 10 // of the buffer, from one frame to the next
+	if cap(l.buf) == 0 || cap(l.buf) > keep {
+		l.buf = make([]byte, 0, 4096)
+	}
+	l.buf = l.buf[:0]
+	for {
+		if len(l.buf) == cap(l.buf) {
+			l.buf = append(l.buf, 0)[:len(l.buf)]
+		}
+		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
+		l.buf = l.buf[:len(l.buf)+n]
+		// gorilla's limit is on what came over the wire, this one on what it was inflated to.
+		if int64(len(l.buf)) > l.c.config.readLimit {
+			return nil, errTooBig
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return l.buf, nil
+		case err != nil:
+			return nil, readError(err)
+		}
+		l.pulse.hear()
+	}
+}
+
+func readError(err error) error {
+	if e, ok := errors.AsType[*websocket.CloseError](err); ok && e.Code != websocket.CloseAbnormalClosure {
+		hint, _ := protocol.ParseHint(e.Text)
+		return &CloseError{Code: protocol.CloseCode(e.Code), Reason: e.Text, Hint: hint}
+	}
+	if errors.Is(err, websocket.ErrReadLimit) {
+		return errTooBig
+	}
+	return fmt.Errorf("client: connection lost: %w", err)
+}

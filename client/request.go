@@ -1,0 +1,82 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Call calls a method of the application and returns its answer, a JSON value or nil. data is a JSON value
+// or nil. Without a connection it waits for one.
+//
+// The errors: a *protocol.Error where the server refuses or the method fails; ErrDisconnected where the
+// connection was lost before the answer, and the method may have run; ErrQueueFull; ErrClosed;
+// ErrInvalid; and the cause of ctx.
+func (c *Client) Call(ctx context.Context, method string, data []byte) ([]byte, error) {
+	if method == "" {
+		return nil, invalid("Call: empty method")
+	}
+	if data != nil {
+		if err := checkData(data); err != nil {
+			return nil, err
+		}
+	}
+	return c.ask(ctx, &request{op: protocol.OpCall, method: method, data: data})
+}
+
+// CallJSON is Client.Call with in and the answer in JSON.
+func CallJSON[In, Out any](ctx context.Context, c *Client, method string, in In) (Out, error) {
+	var out Out
+	data, err := json.Marshal(in)
+	if err != nil {
+		return out, fmt.Errorf("client: call %q: %w", method, err)
+	}
+	reply, err := c.Call(ctx, method, data)
+	if err != nil || reply == nil {
+		return out, err
+	}
+	if err := json.Unmarshal(reply, &out); err != nil {
+		return out, fmt.Errorf("client: call %q: answer: %w", method, err)
+	}
+	return out, nil
+}
+
+// Send sends data, a JSON value, to the application and waits until it was handled. Without a
+// connection it waits for one. The errors are Call's.
+func (c *Client) Send(ctx context.Context, data []byte) error {
+	if err := checkData(data); err != nil {
+		return err
+	}
+	_, err := c.ask(ctx, &request{op: protocol.OpSend, data: data})
+	return err
+}
+
+// Presence asks who is in a room. The server may list fewer members than it counts. Without a
+// connection it waits for one. The errors are Call's.
+func (c *Client) Presence(ctx context.Context, room string) (Presence, error) {
+	if err := checkRoom(room); err != nil {
+		return Presence{}, err
+	}
+	reply, err := c.ask(ctx, &request{op: protocol.OpPresence, room: room})
+	if err != nil {
+		return Presence{}, err
+	}
+	p, err := protocol.ParsePresence(reply)
+	if err != nil {
+		return Presence{}, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return p, nil
+}
+
+func (c *Client) ask(ctx context.Context, r *request) ([]byte, error) {
+	r.done = make(chan struct{})
+	if err := c.queue.add(r); err != nil {
+		return nil, err
+	}
+	if err := c.queue.await(ctx, r); err != nil {
+		return nil, err
+	}
+	return r.reply, nil
+}

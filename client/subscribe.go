@@ -1,0 +1,95 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Subscribe joins a room, at once or with the next connection, and again after every reconnect; a room
+// with history is resumed where it was left. It does not block. f is called with each message. A room
+// has at most one subscription: for a second Subscribe returns ErrSubscribed.
+func (c *Client) Subscribe(room string, f func(Message), opts ...SubOption) (*Subscription, error) {
+	if f == nil {
+		return nil, invalid("Subscribe: nil function")
+	}
+	return c.subscribe(room, func(_ *Subscription, m Message) { f(m) }, opts)
+}
+
+// SubscribeJSON is Client.Subscribe for messages that are a T in JSON. What cannot be decoded goes to
+// OnError as a [*DecodeError], and counts as seen.
+func SubscribeJSON[T any](c *Client, room string, f func(TypedMessage[T]), opts ...SubOption) (*Subscription, error) {
+	if f == nil {
+		return nil, invalid("SubscribeJSON: nil function")
+	}
+	return c.subscribe(room, func(s *Subscription, m Message) {
+		t := TypedMessage[T]{Message: m}
+		if err := json.Unmarshal(m.Data, &t.Value); err != nil {
+			s.undecodable(m, err)
+			return
+		}
+		f(t)
+	}, opts)
+}
+
+func (s *Subscription) undecodable(m Message, err error) {
+	if s.onError == nil {
+		s.c.config.log.Warn("hubkit client cannot decode a message",
+			"room", m.Room, "offset", m.Position.Offset, "error", err)
+		return
+	}
+	s.onError(&DecodeError{Message: m, Err: err})
+}
+
+func (c *Client) subscribe(room string, f func(*Subscription, Message), opts []SubOption) (*Subscription, error) {
+	s := &Subscription{c: c, room: room, onMessage: f, ready: make(chan struct{})}
+	if err := checkRoom(room); err != nil {
+		s.faults = append(s.faults, err)
+	}
+	for i, o := range opts {
+		if o == nil {
+			s.fault("option %d is nil", i)
+			continue
+		}
+		o(s)
+	}
+	if s.history > 0 && !s.next.IsZero() {
+		s.fault("FromHistory and FromPosition exclude each other")
+	}
+	if err := errors.Join(s.faults...); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, ErrClosed
+	case c.subs[room] != nil:
+		return nil, ErrSubscribed
+	}
+	c.nextSub++
+	s.seq = c.nextSub
+	c.subs[room] = s
+	if c.live != nil {
+		c.join(s)
+	}
+	return s, nil
+}
+
+// join and leave send those frames over the live connection. Client.mu is held.
+
+func (c *Client) join(s *Subscription) {
+	r := &request{op: protocol.OpJoin, room: s.room, sub: s, pos: s.next, done: make(chan struct{})}
+	if s.next.IsZero() {
+		r.history = s.history
+	}
+	c.queue.push(r)
+}
+
+func (c *Client) leave(room string) *request {
+	r := &request{op: protocol.OpLeave, room: room, done: make(chan struct{})}
+	c.leaving[room]++
+	c.queue.push(r)
+	return r
+}

@@ -1,0 +1,248 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Subscription is a room that the client is in, over all connections.
+type Subscription struct {
+	c       *Client
+	room    string
+	seq     uint64
+	history int
+
+	onMessage  func(*Subscription, Message)
+	onGap      func(Gap)
+	onPresence func(joined bool, m Member)
+	onError    func(error)
+	faults     []error
+
+	ready chan struct{} // closed by settle
+
+	mu       sync.Mutex
+	seen     Position // of the last message whose callback has returned
+	closed   bool
+	settled  bool
+	readyErr error
+
+	// Of the goroutine that reads, and of Run's while nothing is read.
+	next   Position // what comes is to follow it; zero before there was any
+	joined bool     // on this connection
+	asked  *link    // the connection whose hello has the room
+}
+
+// SubOption sets one thing of a Subscription.
+type SubOption func(*Subscription)
+
+// FromPosition resumes from a position, such as one that Subscription.Position returned in an
+// earlier process.
+func FromPosition(p Position) SubOption {
+	return func(s *Subscription) {
+		s.next, s.seen = p, p
+		if p.Epoch == "" {
+			s.fault("FromPosition: no epoch")
+		}
+		if p.Offset > protocol.MaxOffset {
+			s.fault("FromPosition: offset %d, at most %d", p.Offset, uint64(protocol.MaxOffset))
+		}
+	}
+}
+
+// FromHistory begins with the newest n messages that the room has kept.
+func FromHistory(n int) SubOption {
+	return func(s *Subscription) {
+		s.history = n
+		if n < 1 || n > protocol.MaxHistory {
+			s.fault("FromHistory: %d, must be from 1 to %d", n, protocol.MaxHistory)
+		}
+	}
+}
+
+// OnGap has f called where messages of the room are lost for this client. Without it the loss is logged.
+func OnGap(f func(Gap)) SubOption {
+	return func(s *Subscription) {
+		if s.onGap = f; f == nil {
+			s.fault("OnGap: nil function")
+		}
+	}
+}
+
+// OnPresence has f called when a member has joined the room or has left it.
+func OnPresence(f func(joined bool, m Member)) SubOption {
+	return func(s *Subscription) {
+		if s.onPresence = f; f == nil {
+			s.fault("OnPresence: nil function")
+		}
+	}
+}
+
+// OnError has f called with a [*RoomError] when the server does not let the client into the room, and,
+// for SubscribeJSON, with a [*DecodeError]. A refused room is tried again at the next connection, and
+// before that where the server says that it is refused for now. Without OnError, errors are logged.
+func OnError(f func(error)) SubOption {
+	return func(s *Subscription) {
+		if s.onError = f; f == nil {
+			s.fault("OnError: nil function")
+		}
+	}
+}
+
+func (s *Subscription) fault(format string, args ...any) {
+	s.faults = append(s.faults, invalid(format, args...))
+}
+
+// checkRoom wants 1 to 255 bytes of UTF-8 without control characters.
+func checkRoom(room string) error {
+	if room == "" || len(room) > 255 || !utf8.ValidString(room) {
+		return invalid("room name of %d bytes, must be 1 to 255 of UTF-8", len(room))
+	}
+	for _, r := range room {
+		if unicode.IsControl(r) {
+			return invalid("room name with control character %U", r)
+		}
+	}
+	return nil
+}
+
+// Room returns the room's name.
+func (s *Subscription) Room() string { return s.room }
+
+// Position returns the position of the last message, or gap, whose callback has returned; before the
+// first, where the stream began. It is zero in rooms without history. A process that stores it and
+// starts the next time with FromPosition sees each message at least once.
+func (s *Subscription) Position() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}
+
+// Ready waits for the server's first answer: nil when the client is in the room, a [*RoomError] when it
+// was refused, though it may get in later, and ErrClosed when the subscription or the client has
+// ended before.
+func (s *Subscription) Ready(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return s.readyErr
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Unsubscribe ends the subscription: no callback is made any more, but one that is being made may
+// outlast the call. It waits until the server has answered, the connection is lost or ctx is done;
+// only the last is an error, and even then the subscription has ended. Called again it does nothing.
+func (s *Subscription) Unsubscribe(ctx context.Context) error {
+	r := s.end()
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close is Unsubscribe without the wait. The error is always nil.
+func (s *Subscription) Close() error {
+	s.end()
+	return nil
+}
+
+// end returns the leave to wait for, if any.
+func (s *Subscription) end() *request {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	s.settle(fmt.Errorf("room %q: %w", s.room, ErrClosed))
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.subs, s.room)
+	if c.live == nil {
+		return nil
+	}
+	return c.leave(s.room)
+}
+
+// settle sets what Ready returns, once.
+func (s *Subscription) settle(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.settled {
+		s.settled, s.readyErr = true, err
+		close(s.ready)
+	}
+}
+
+// entered notes that the server has let the client in. The stream starts after pos; when the client
+// has named a position, it starts after that one, or a gap follows.
+func (s *Subscription) entered(pos Position) {
+	s.joined = true
+	if s.next.IsZero() {
+		s.next = pos
+		s.mu.Lock()
+		if s.seen.IsZero() {
+			s.seen = pos
+		}
+		s.mu.Unlock()
+	}
+	s.settle(nil)
+}
+
+// The methods below are the dispatcher's.
+
+func (s *Subscription) deliver(m Message) {
+	if s.ended() {
+		return
+	}
+	s.onMessage(s, m)
+	if !m.Position.IsZero() {
+		s.see(m.Position)
+	}
+}
+
+func (s *Subscription) skip(g Gap) {
+	if s.ended() {
+		return
+	}
+	if s.onGap != nil {
+		s.onGap(g)
+	}
+	s.see(g.To)
+}
+
+func (s *Subscription) present(joined bool, m Member) {
+	if !s.ended() {
+		s.onPresence(joined, m)
+	}
+}
+
+func (s *Subscription) fail(err error) {
+	if !s.ended() {
+		s.onError(err)
+	}
+}
+
+func (s *Subscription) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func (s *Subscription) see(p Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = p
+}
