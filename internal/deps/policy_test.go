@@ -36,8 +36,9 @@ var policy = []rule{
 		tests:  []string{"..."},
 	},
 	{
-		pkgs: []string{"broker"},
-		not:  []string{"..."},
+		pkgs:  []string{"broker"},
+		not:   []string{"..."},
+		tests: []string{"broker/memory"}, // its Examples need a broker
 	},
 	{
 		pkgs: []string{"broker/brokertest", "broker/memory"},
@@ -97,7 +98,7 @@ var policy = []rule{
 }
 
 // testOnly may be imported by tests and by each other alone.
-var testOnly = []string{"broker/brokertest", "internal/testenv", "internal/interop", "internal/deps"}
+var testOnly = []string{"broker/brokertest", "internal/testenv", "internal/interop", "internal/redistest", "internal/deps"}
 
 // testGrants are the modules that every test may import.
 var testGrants = []string{goleak, gorilla}

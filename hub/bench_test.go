@@ -1,0 +1,148 @@
+package hub_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gorilla/websocket"
+)
+
+// benchHub is a hub on a real socket, and a way to connect to it.
+func benchHub(b *testing.B, opts ...hub.Option) (*hub.Hub, func() *websocket.Conn) {
+	b.Helper()
+	opts = append(opts, hub.WithoutRateLimit(), hub.WithBacklog(1<<16, 64<<20),
+		hub.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	h, err := hub.New(opts...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
+	url := "ws" + strings.TrimPrefix(srv.URL, "http")
+	b.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			b.Error(err)
+		}
+		srv.Close()
+	})
+	return h, func() *websocket.Conn {
+		ws, resp, err := websocket.DefaultDialer.Dial(url, http.Header{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		b.Cleanup(func() { _ = ws.Close() })
+		return ws
+	}
+}
+
+// BenchmarkEcho is one message there and back on one connection, client included.
+func BenchmarkEcho(b *testing.B) {
+	h, dial := benchHub(b, hub.WithRaw())
+	h.OnMessage(func(_ context.Context, c *hub.Conn, m hub.Message) { _ = c.Send(m.Data) })
+	ws := dial()
+	payload := []byte(strings.Repeat("x", 128))
+	buf := make([]byte, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := ws.WriteMessage(websocket.TextMessage, payload); err != nil {
+			b.Fatal(err)
+		}
+		_, r, err := ws.NextReader()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(r, buf[:len(payload)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFanout publishes to one room over real sockets that are drained in bulk. An operation is one
+// delivery.
+func BenchmarkFanout(b *testing.B) {
+	for _, protocol := range []string{"raw", "v1"} {
+		for _, members := range []int{1, 100, 1000} {
+			b.Run(protocol+"/"+strconv.Itoa(members), func(b *testing.B) { benchFanout(b, protocol == "raw", members) })
+		}
+	}
+}
+
+func benchFanout(b *testing.B, raw bool, members int) {
+	var opts []hub.Option
+	if raw {
+		opts = append(opts, hub.WithRaw())
+	}
+	h, dial := benchHub(b, opts...)
+	var ready sync.WaitGroup
+	ready.Add(members)
+	h.OnConnect(func(ctx context.Context, c *hub.Conn) error {
+		defer ready.Done()
+		return c.Join(ctx, "room")
+	})
+	for range members {
+		ws := dial()
+		go drain(ws.NetConn())
+	}
+	ready.Wait()
+	payload := []byte(`"` + strings.Repeat("x", 126) + `"`)
+	before := h.Stats().Delivered
+	b.ReportAllocs()
+	b.ResetTimer()
+	published := int64(0)
+	for done := 0; done < b.N; done += members {
+		if _, err := h.Publish(b.Context(), "room", payload); err != nil {
+			b.Fatal(err)
+		}
+		published++
+	}
+	want := before + published*int64(members)
+	for h.Stats().Delivered+h.Stats().Dropped < want {
+		// The last pass is under way.
+	}
+	b.StopTimer()
+	if n := h.Stats().Dropped; n != 0 {
+		b.Fatalf("%d messages dropped", n)
+	}
+}
+
+// drain reads until the connection ends.
+func drain(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// BenchmarkJoinLeave is one connection that joins and leaves a room in which others are.
+func BenchmarkJoinLeave(b *testing.B) {
+	for _, others := range []int{1, 1000} {
+		b.Run(strconv.Itoa(others), func(b *testing.B) {
+			h, dial := benchHub(b)
+			conns := make(chan *hub.Conn, others+1)
+			h.OnConnect(func(ctx context.Context, c *hub.Conn) error {
+				defer func() { conns <- c }()
+				return c.Join(ctx, "room")
+			})
+			var last *hub.Conn
+			for range others + 1 {
+				ws := dial()
+				go drain(ws.NetConn())
+				last = <-conns
+			}
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := last.Leave(ctx, "room"); err != nil {
+					b.Fatal(err)
+				}
+				if err := last.Join(ctx, "room"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,106 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// command is what nodes ask of each other.
+type command struct {
+	Do     string             `json:"do"`
+	User   string             `json:"user,omitempty"`
+	Data   json.RawMessage    `json:"data,omitempty"`
+	Bytes  []byte             `json:"bytes,omitempty"` // of a raw hub
+	Code   protocol.CloseCode `json:"code,omitempty"`
+	Reason string             `json:"reason,omitempty"`
+	// Survey numbers a survey of the node that asks, and Name says what it asks for.
+	Survey uint64 `json:"survey,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+const (
+	doSend       = "send"
+	doDisconnect = "disconnect"
+	doSurvey     = "survey"
+	doAnswer     = "answer"
+)
+
+// SendUser sends data to every connection of a user, on every node, as Conn.Send does. It is at most once: nothing
+// is kept for a user who is not connected. It costs every node a look, so that for streams of messages a room
+// of the user's own is cheaper.
+func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
+	cmd := command{Do: doSend, User: user}
+	switch {
+	case h.conf.raw:
+		cmd.Bytes = data
+	case !protocol.Valid(data):
+		return ErrData
+	default:
+		cmd.Data = data
+	}
+	return h.everywhere(ctx, cmd)
+}
+
+// Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
+// come back by themselves.
+func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
+	return h.everywhere(ctx, command{Do: doDisconnect, User: user, Code: protocol.CloseDisconnected, Reason: reason})
+}
+
+// everywhere carries out a command on all nodes, this one too.
+func (h *Hub) everywhere(ctx context.Context, cmd command) error {
+	if h.life.isClosed() {
+		return ErrClosed
+	}
+	if h.bus == nil {
+		h.obey(cmd)
+		return nil
+	}
+	return h.bus.Broadcast(ctx, cmd.encode())
+}
+
+func (c *command) encode() []byte {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		panic("hub: command: " + err.Error()) // Data was checked, and the rest always encodes
+	}
+	return payload
+}
+
+// Command implements broker.Receiver.
+func (x receiver) Command(from string, payload []byte) {
+	var cmd command
+	if err := json.Unmarshal(payload, &cmd); err != nil {
+		x.h.log.Warn("command not understood", "from", from, "err", err)
+		return
+	}
+	switch cmd.Do {
+	case doSurvey:
+		x.h.life.run(func() { x.h.answerSurvey(from, cmd) })
+	case doAnswer:
+		x.h.surveys.settle(from, cmd)
+	default:
+		x.h.obey(cmd)
+	}
+}
+
+func (h *Hub) obey(cmd command) {
+	if cmd.User == "" {
+		return // the anonymous are nobody in particular
+	}
+	for _, c := range h.users.conns(cmd.User) {
+		switch cmd.Do {
+		case doSend:
+			data := []byte(cmd.Data)
+			if h.conf.raw {
+				data = cmd.Bytes
+			}
+			_ = c.Send(data)
+		case doDisconnect:
+			c.Close(cmd.Code, cmd.Reason)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package hub
+
+import (
+	"compress/flate"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/workerpool"
+)
+
+// config is what the options say. Defaults are set first, then the options, then validate looks at the
+// whole.
+type config struct {
+	node   string
+	logger *slog.Logger
+
+	broker    broker.Broker
+	pool      *workerpool.Pool
+	heartbeat heartbeat.Policy
+
+	authenticate func(*http.Request) (Identity, error)
+	verifyToken  func(ctx context.Context, token string) (Identity, error)
+	origins      []string
+	checkOrigin  func(*http.Request) bool
+
+	raw          bool
+	subprotocols []string
+	rules        []*rule
+	open         []string
+	outage       OutagePolicy
+
+	maxMessage      int
+	maxRooms        int
+	backlogMessages int
+	backlogBytes    int
+	rate            float64 // messages a second; zero means no bound
+	burst           int
+	linger          time.Duration
+
+	writeTimeout     time.Duration
+	readTimeout      time.Duration
+	handshakeTimeout time.Duration
+	closeTimeout     time.Duration
+	drain            time.Duration
+
+	compress      bool
+	compressLevel int
+	compressMin   int
+	deflater      *frame.Deflater
+
+	// noPoller forces the path of systems without one, for tests.
+	noPoller bool
+}
+
+func defaults() config {
+	return config{
+		logger:           slog.Default(),
+		heartbeat:        heartbeat.Default(),
+		maxMessage:       64 << 10,
+		maxRooms:         128,
+		backlogMessages:  256,
+		backlogBytes:     1 << 20,
+		rate:             100,
+		burst:            200,
+		linger:           time.Second,
+		writeTimeout:     5 * time.Second,
+		readTimeout:      30 * time.Second,
+		handshakeTimeout: 10 * time.Second,
+		closeTimeout:     2 * time.Second,
+		drain:            30 * time.Second,
+		compressLevel:    flate.BestSpeed,
+		compressMin:      128,
+	}
+}
+
+func newConfig(opts []Option) (config, error) {
+	c := defaults()
+	var errs []error
+	for i, o := range opts {
+		if o == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i))
+		} else if err := o(&c); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, c.validate()...)
+	if err := errors.Join(errs...); err != nil {
+		return c, fmt.Errorf("hub: invalid options: %w", err)
+	}
+	return c, nil
+}
+
+// validate finds faults that no option can see alone.
+func (c *config) validate() (errs []error) {
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.raw && c.verifyToken != nil {
+		fault("WithTokenVerifier needs the hello of protocol v1, which a raw hub does not have")
+	}
+	if c.raw && len(c.open) > 0 {
+		fault("WithOpenRooms: on a raw hub rooms are joined by the server only")
+	}
+	if !c.raw && len(c.subprotocols) > 0 {
+		fault("WithSubprotocols is for raw hubs; protocol v1 has its own")
+	}
+	if c.checkOrigin != nil && len(c.origins) > 0 {
+		fault("WithOrigins and WithOriginCheck exclude each other")
+	}
+	if c.maxMessage > c.backlogBytes {
+		fault("a message may have %d bytes but a backlog only %d", c.maxMessage, c.backlogBytes)
+	}
+	_, history := c.broker.(broker.History)
+	_, presence := c.broker.(broker.Presence)
+	seen := make(map[string]bool)
+	for _, r := range c.rules {
+		if seen[r.pattern] {
+			fault("rooms %q: two rules for the same pattern", r.pattern)
+		}
+		seen[r.pattern] = true
+		if c.broker != nil && r.retention.Enabled() && !history {
+			fault("rooms %q: this broker has no history", r.pattern)
+		}
+		if c.broker != nil && r.presence && !presence {
+			fault("rooms %q: this broker has no presence", r.pattern)
+		}
+		if c.raw && (r.presence || r.retention.Enabled()) {
+			fault("rooms %q: history and presence need protocol v1", r.pattern)
+		}
+	}
+	for _, o := range c.origins {
+		if o != "*" && strings.Contains(o, "/") {
+			fault("origin %q: give the host, such as example.com or *.example.com:8443, without scheme or path", o)
+		}
+	}
+	if c.compress {
+		d, err := frame.NewDeflater(c.compressLevel)
+		if err != nil {
+			fault("compression level %d: %w", c.compressLevel, err)
+		}
+		c.deflater = d
+	}
+	return errs
+}

@@ -1,0 +1,213 @@
+package hub
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Identity is who is at the other end of a connection.
+type Identity struct {
+	// User names the user; empty for an anonymous one. One user may have several connections.
+	User string
+	// Info is shown to other members of rooms with presence: one JSON value, or nil.
+	Info []byte
+}
+
+// Conn is one client's connection. Its methods may be called from several goroutines; none but Join and
+// Leave blocks. Every field counts: there may be a million of them.
+type Conn struct {
+	hub    *Hub
+	num    uint64
+	conn   net.Conn
+	writer wire.Writer
+	beat   heartbeat.Entry
+
+	identity   atomic.Pointer[Identity]
+	nextOfUser *Conn // guarded by the user's shard
+
+	slot uint32 // in the registry
+
+	// The reader's own.
+	lastMessage uint32 // milliseconds since the hub's start
+	limit       limiter
+	heavy       bool // tasks of this connection may be on the worker pool
+
+	kind    kind
+	watched bool // by the poller; otherwise a goroutine reads
+	deflate bool
+	hello   bool // the first frame is still to come
+
+	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
+	gone    atomic.Bool // the socket is closed, and teardown has begun
+
+	mu sync.Mutex
+	// welcomed: OnConnect has taken the connection.
+	welcomed bool
+	ended    bool // the context is over, and no room can be joined any more
+	departed bool // teardown has looked whether there is somebody to tell
+	rooms    []membership
+	extra    *extra // what few connections have
+}
+
+// kind is what a connection speaks.
+type kind uint8
+
+const (
+	plain kind = iota // protocol v1, welcomed without a hello
+	v1                // protocol v1, begun with a hello
+	raw               // the application's own
+)
+
+// extra is kept apart to keep Conn small.
+type extra struct {
+	session string
+	values  []value
+	resume  map[string]protocol.Position // of the hello, until joined
+	done    chan struct{}                // of the context
+	after   []*func()                    // to be called when the context ends
+	cause   error                        // set at the end
+	timer   stopper                      // of the hello, or of the close
+}
+
+type stopper interface{ Stop() bool }
+
+func (c *Conn) more() *extra {
+	if c.extra == nil {
+		c.extra = new(extra)
+	}
+	return c.extra
+}
+
+// trim gives extra back where nothing is in it any more. It is called with mu held.
+func (c *Conn) trim() {
+	m := c.extra
+	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
+		m.after == nil && m.cause == nil && m.timer == nil {
+		c.extra = nil
+	}
+}
+
+// ID is the connection's name, unique over all nodes.
+func (c *Conn) ID() string { return c.hub.node + "-" + strconv.FormatUint(c.num, 36) }
+
+// Session is the name under which the client came back, where it sent one, or else the connection's ID. It
+// is a label for logs, not a proof of anything.
+func (c *Conn) Session() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.extra != nil && c.extra.session != "" {
+		return c.extra.session
+	}
+	return c.ID()
+}
+
+// Identity is who is at the other end, as the authenticator or the token verifier said.
+func (c *Conn) Identity() Identity {
+	if id := c.identity.Load(); id != nil {
+		return *id
+	}
+	return Identity{}
+}
+
+// RemoteAddr is the address of the other end, or of the proxy in between.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// value is what Set keeps. Few are kept, so that a list is smaller than a map and no slower.
+type value struct{ key, value any }
+
+// Set keeps a value with the connection; nil forgets it. Keys are compared like those of a context: use a
+// type of your own.
+func (c *Conn) Set(key, v any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.more()
+	m.values = slices.DeleteFunc(m.values, func(old value) bool { return old.key == key })
+	if v != nil {
+		m.values = append(m.values, value{key, v})
+	}
+	c.trim()
+}
+
+// Get returns what Set kept, or nil.
+func (c *Conn) Get(key any) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.extra != nil {
+		for _, v := range c.extra.values {
+			if v.key == key {
+				return v.value
+			}
+		}
+	}
+	return nil
+}
+
+// Send sends data to this connection alone: one JSON value in a message frame without a room, or, on a raw
+// hub, a text frame as it is. It does not block. The error matches ErrClosed where the connection is gone or
+// going; after a backlog's overflow it is.
+func (c *Conn) Send(data []byte) error {
+	if c.kind == raw {
+		return c.sendFrame(frame.Text, func(dst []byte) []byte { return append(dst, data...) })
+	}
+	if !protocol.Valid(data) {
+		return ErrData
+	}
+	return c.sendFrame(frame.Text, func(dst []byte) []byte {
+		return protocol.AppendMessage(dst, "", data, "", 0)
+	})
+}
+
+// SendBinary sends a binary frame. Only raw hubs have them.
+func (c *Conn) SendBinary(data []byte) error {
+	if c.kind != raw {
+		return ErrRaw
+	}
+	return c.sendFrame(frame.Binary, func(dst []byte) []byte { return append(dst, data...) })
+}
+
+// scratch holds buffers in which frames for one connection are built.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+const keepScratch = 64 << 10
+
+func (c *Conn) sendFrame(opcode byte, encode func([]byte) []byte) error {
+	buf := scratch.Get().(*[]byte)
+	*buf = frame.Encode((*buf)[:0], opcode, encode)
+	err := c.writer.SendOne(*buf)
+	if cap(*buf) <= keepScratch {
+		scratch.Put(buf)
+	}
+	if err != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// send sends a frame of protocol v1 whose loss nobody needs to hear of: the connection is gone then.
+func (c *Conn) send(encode func([]byte) []byte) { _ = c.sendFrame(frame.Text, encode) }
+
+// Rooms lists the rooms the connection is in.
+func (c *Conn) Rooms() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make([]string, 0, len(c.rooms))
+	for _, m := range c.rooms {
+		if !m.joining {
+			names = append(names, m.room.name)
+		}
+	}
+	return names
+}
+
+// Context ends when the connection does. Its values are those of the connection: ConnFromContext finds
+// it.
+func (c *Conn) Context() context.Context { return (*connContext)(c) }

@@ -1,0 +1,149 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// connContext is a Conn seen as a context, so that a connection whose context nobody waits on pays
+// nothing for it.
+type connContext Conn
+
+type connKey struct{}
+
+// ConnFromContext returns the connection that a callback's context belongs to.
+func ConnFromContext(ctx context.Context) (*Conn, bool) {
+	c, ok := ctx.Value(connKey{}).(*Conn)
+	return c, ok
+}
+
+func (x *connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (x *connContext) Value(key any) any {
+	if _, ok := key.(connKey); ok {
+		return (*Conn)(x)
+	}
+	return nil
+}
+
+func (x *connContext) Err() error {
+	if (*Conn)(x).gone.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (x *connContext) Done() <-chan struct{} {
+	c := (*Conn)(x)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.more()
+	if m.done == nil {
+		m.done = make(chan struct{})
+		if c.ended {
+			close(m.done)
+		}
+	}
+	return m.done
+}
+
+// AfterFunc makes contexts derived from this one end with it without a goroutine each; see
+// context.AfterFunc.
+func (x *connContext) AfterFunc(f func()) (stop func() bool) {
+	c := (*Conn)(x)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		c.hub.life.run(f)
+		return func() bool { return false }
+	}
+	m := c.more()
+	m.after = append(m.after, &f)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		m := c.more()
+		i := slices.Index(m.after, &f)
+		if i >= 0 {
+			m.after = slices.Delete(m.after, i, i+1)
+		}
+		if len(m.after) == 0 {
+			m.after = nil
+		}
+		c.trim()
+		return i >= 0
+	}
+}
+
+// endContext is called once, when gone has been set.
+func (c *Conn) endContext() {
+	c.mu.Lock()
+	c.ended = true
+	var after []*func()
+	if m := c.extra; m != nil {
+		if m.done != nil {
+			close(m.done)
+		}
+		after, m.after = m.after, nil
+	}
+	c.mu.Unlock()
+	for _, f := range after {
+		c.hub.life.run(*f)
+	}
+}
+
+// requestTimeout bounds what a client's request may take, so that a lost broker does not keep it for
+// ever.
+const requestTimeout = 10 * time.Second
+
+// requestContext is a connection's context with a deadline. Its timer, and what a context needs to be waited
+// for, are made only where somebody waits: most requests are done before that.
+type requestContext struct {
+	conn     *connContext
+	deadline time.Time
+
+	mu     sync.Mutex
+	real   context.Context
+	cancel context.CancelFunc
+}
+
+// request is the context of a client's request. finish must be called at its end.
+func (c *Conn) request() *requestContext {
+	return &requestContext{conn: (*connContext)(c), deadline: time.Now().Add(requestTimeout)}
+}
+
+func (x *requestContext) finish() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.real == nil {
+		x.real, x.cancel = context.WithCancel(context.Background())
+	}
+	x.cancel()
+}
+
+func (x *requestContext) Deadline() (time.Time, bool) { return x.deadline, true }
+
+func (x *requestContext) Value(key any) any { return x.conn.Value(key) }
+
+func (x *requestContext) Err() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.real != nil:
+		return x.real.Err()
+	case !time.Now().Before(x.deadline):
+		return context.DeadlineExceeded
+	}
+	return x.conn.Err()
+}
+
+func (x *requestContext) Done() <-chan struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.real == nil {
+		x.real, x.cancel = context.WithDeadline(x.conn, x.deadline)
+	}
+	return x.real.Done()
+}

@@ -1,0 +1,276 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/workerpool"
+	"github.com/gorilla/websocket"
+)
+
+// handleRaw hands a raw hub's frame to the application.
+func (c *Conn) handleRaw(opcode int, payload []byte) {
+	if opcode == websocket.TextMessage && !utf8.Valid(payload) {
+		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		return
+	}
+	c.message(Message{Data: bytes.Clone(payload), Binary: opcode == websocket.BinaryMessage})
+}
+
+// message calls OnMessage. It returns the panic, if there was one.
+func (c *Conn) message(m Message) {
+	f := c.hub.handlers.set.Load().message
+	if f == nil {
+		return
+	}
+	err := c.safely("OnMessage", func() error {
+		f(c.Context(), c, m)
+		return nil
+	})
+	if err != nil {
+		c.shut(closeFor(err, protocol.CloseHandlerPanic))
+	}
+}
+
+// handleFrame handles a frame of protocol v1.
+func (c *Conn) handleFrame(opcode int, payload []byte) {
+	switch {
+	case opcode != websocket.TextMessage:
+		c.shut(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
+		return
+	case !utf8.Valid(payload):
+		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		return
+	}
+	if c.heavy && c.queueBehind(payload) {
+		return
+	}
+	c.dispatch(payload, false)
+}
+
+// queueBehind keeps a frame in its order while calls of the connection are on the worker pool. It reports
+// whether it took the frame.
+func (c *Conn) queueBehind(payload []byte) bool {
+	payload = bytes.Clone(payload)
+	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.num, func(context.Context) {
+		c.dispatch(payload, true)
+	})
+	if err != nil {
+		var q protocol.Request
+		_ = q.Decode(payload) // for the ID, if there is one
+		c.replyError(q.ID, string(q.Room), busyError(err))
+		return true
+	}
+	c.heavy = queued
+	return queued
+}
+
+func busyError(err error) *Error {
+	e := &Error{Code: protocol.CodeBusy, Message: "too much work waits already"}
+	var busy *workerpool.BusyError
+	switch {
+	case errors.As(err, &busy):
+		e.RetryAfter = busy.RetryAfter
+	case errors.Is(err, net.ErrClosed):
+		e = &Error{Code: protocol.CodeUnavailable, Message: "shutting down"}
+	}
+	return e
+}
+
+var requests = sync.Pool{New: func() any { return new(protocol.Request) }}
+
+// dispatch does what a frame asks for. pooled says that it runs on the worker pool, in the connection's
+// turn.
+func (c *Conn) dispatch(payload []byte, pooled bool) {
+	q := requests.Get().(*protocol.Request)
+	defer requests.Put(q)
+	err := q.Decode(payload)
+	if c.hello {
+		c.firstFrame(q, err)
+		return
+	}
+	if err != nil {
+		c.hub.stats.invalid.Add(1)
+		c.replyError(q.ID, "", toError(err))
+		return
+	}
+	switch q.Op {
+	case protocol.OpPublish:
+		c.clientPublish(q)
+	case protocol.OpCall:
+		c.call(q, pooled)
+	case protocol.OpSend:
+		c.message(Message{Data: bytes.Clone(q.Data)})
+		c.replyOK(q.ID)
+	case protocol.OpJoin:
+		c.clientJoin(q)
+	case protocol.OpLeave:
+		c.clientLeave(q)
+	case protocol.OpPresence:
+		c.clientPresence(q)
+	case protocol.OpPing:
+		c.replyOK(q.ID)
+	default: // a second hello: decode refuses all that is no request
+		c.replyError(q.ID, "", &Error{Code: protocol.CodeBadRequest, Message: "hello is the first frame of a connection only"})
+	}
+}
+
+// firstFrame takes the hello.
+func (c *Conn) firstFrame(q *protocol.Request, err error) {
+	if err != nil || q.Op != protocol.OpHello {
+		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
+		return
+	}
+	c.hello = false
+	c.mu.Lock()
+	m := c.more()
+	inTime := m.cause == nil && (m.timer == nil || m.timer.Stop())
+	m.timer = nil
+	m.session = string(q.Session)
+	for _, r := range q.Resume {
+		if r.Position.IsZero() {
+			continue
+		}
+		if m.resume == nil {
+			m.resume = make(map[string]protocol.Position, len(q.Resume))
+		}
+		m.resume[string(r.Room)] = protocol.Position{Epoch: bytes.Clone(r.Position.Epoch), Offset: r.Position.Offset}
+	}
+	c.trim()
+	c.mu.Unlock()
+	if !inTime || !c.identify(c.Context(), string(q.Token)) {
+		return
+	}
+	c.enlist()
+	c.welcome(q.ID)
+	if !c.connected() {
+		return
+	}
+	for _, r := range q.Resume {
+		// What OnConnect joined has gone on from its position already.
+		pos := c.takeResume(string(r.Room))
+		if c.joined(string(r.Room)) == nil {
+			c.joinFor(0, string(r.Room), joinOptions{since: toBroker(pos)})
+		}
+	}
+}
+
+// takeResume takes the position out of the hello that the client wants to go on from in a room; zero where
+// it named none.
+func (c *Conn) takeResume(room string) protocol.Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.extra == nil {
+		return protocol.Position{}
+	}
+	pos := c.extra.resume[room]
+	delete(c.extra.resume, room)
+	c.trim()
+	return pos
+}
+
+func toBroker(p protocol.Position) broker.Position {
+	return broker.Position{Epoch: string(p.Epoch), Offset: p.Offset}
+}
+
+// call runs a handler, here or on the worker pool.
+func (c *Conn) call(q *protocol.Request, pooled bool) {
+	m, ok := c.hub.handlers.set.Load().methods[string(q.Method)]
+	if !ok {
+		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownMethod, Message: "no such method"})
+		return
+	}
+	name, id, data := string(q.Method), q.ID, bytes.Clone(q.Data)
+	if !m.heavy || pooled {
+		c.answer(m.fn, name, id, data)
+		return
+	}
+	err := c.hub.pool.Submit(c.Context(), c.num, func(context.Context) { c.answer(m.fn, name, id, data) })
+	if err != nil {
+		c.replyError(id, "", busyError(err))
+		return
+	}
+	c.heavy = true
+}
+
+// answer runs a handler and sends what it returns.
+func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
+	if c.gone.Load() {
+		return
+	}
+	var result any
+	err := c.safely(name, func() (err error) {
+		result, err = fn(c.Context(), c, data)
+		return err
+	})
+	var out []byte
+	if err == nil {
+		out, err = encodeResult(result)
+	}
+	if err != nil {
+		var e *Error
+		if !errors.As(err, &e) {
+			if _, panicked := err.(*panicError); !panicked { // else it was logged where it happened
+				c.hub.log.Error("handler failed", "handler", name, "conn", c.ID(), "err", err)
+			}
+			e = &Error{Code: protocol.CodeInternal, Message: "the handler failed"}
+		}
+		c.replyError(id, "", e)
+		return
+	}
+	if id != 0 {
+		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Data: out}) })
+	}
+}
+
+func encodeResult(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case json.RawMessage:
+		if v != nil && !protocol.Valid(v) {
+			return nil, ErrData
+		}
+		return v, nil
+	}
+	return json.Marshal(v)
+}
+
+func (c *Conn) replyOK(id uint64) {
+	if id != 0 {
+		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id}) })
+	}
+}
+
+func (c *Conn) replyError(id uint64, room string, e *Error) {
+	c.send(func(dst []byte) []byte { return protocol.AppendError(dst, id, room, e) })
+}
+
+// toError is what the client hears of err.
+func toError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, broker.ErrRoomName):
+		return &Error{Code: protocol.CodeBadRoom, Message: "room names are 1 to 255 bytes of UTF-8 without control characters"}
+	case errors.Is(err, broker.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: protocol.CodeUnavailable, Message: "try again"}
+	case errors.Is(err, ErrTooManyRooms):
+		return &Error{Code: protocol.CodeTooManyRooms, Message: "leave a room first"}
+	case errors.Is(err, ErrNoHistory):
+		return &Error{Code: protocol.CodeNoHistory, Message: "the room has no history"}
+	case errors.Is(err, ErrNoPresence):
+		return &Error{Code: protocol.CodeNoPresence, Message: "the room has no presence"}
+	case errors.Is(err, ErrJoining):
+		return &Error{Code: protocol.CodeConflict, Message: "a join of this room is under way"}
+	}
+	return &Error{Code: protocol.CodeInternal, Message: "the server failed"}
+}

@@ -1,0 +1,192 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/workerpool"
+)
+
+// Message is what a client sent to the application itself.
+type Message struct {
+	// Data is one JSON value, or on a raw hub the frame's payload. It is the handler's to keep.
+	Data []byte
+	// Binary tells a raw hub's binary frames from its text frames.
+	Binary bool
+}
+
+// Publication is what a client wants to publish, for OnPublish to look at and, if need be, to change.
+type Publication struct {
+	Room string
+	// Data is one JSON value.
+	Data []byte
+	// IdempotencyKey is the client's, or empty.
+	IdempotencyKey string
+}
+
+// HandlerFunc answers a call. data is the client's JSON value, nil where it sent none, and the handler's to
+// keep. The result is sent as it is where it is a json.RawMessage or nil, and else as json.Marshal writes
+// it. An *Error is told to the client; any other error is logged, and the client hears "internal".
+type HandlerFunc func(ctx context.Context, c *Conn, data []byte) (any, error)
+
+// Typed makes a HandlerFunc of a function on Go types. Data that does not fit In is answered with
+// bad_request.
+func Typed[In, Out any](f func(ctx context.Context, c *Conn, in In) (Out, error)) HandlerFunc {
+	return func(ctx context.Context, c *Conn, data []byte) (any, error) {
+		var in In
+		if data != nil {
+			if err := json.Unmarshal(data, &in); err != nil {
+				return nil, &Error{Code: protocol.CodeBadRequest, Message: err.Error()}
+			}
+		}
+		return f(ctx, c, in)
+	}
+}
+
+// HandleOption says how a handler is run.
+type HandleOption func(*method)
+
+// Heavy runs the handler on the worker pool, for work that takes more than a moment of CPU. Calls of one
+// connection still run one after another, and what the same connection sends meanwhile waits its turn
+// behind them; other connections are not held up. Where the pool is full the client hears "busy", and when to
+// try again.
+func Heavy() HandleOption { return func(m *method) { m.heavy = true } }
+
+type method struct {
+	fn    HandlerFunc
+	heavy bool
+}
+
+// callbacks are the application's functions. A set is never changed once it is in use.
+type callbacks struct {
+	handshake  func(*http.Request, *Conn) error
+	connect    func(context.Context, *Conn) error
+	message    func(context.Context, *Conn, Message)
+	disconnect func(context.Context, *Conn, error)
+	join       func(ctx context.Context, c *Conn, room string) error
+	publish    func(ctx context.Context, c *Conn, p *Publication) error
+	methods    map[string]method
+	surveys    map[string]SurveyFunc
+}
+
+type handlers struct {
+	mu  sync.Mutex
+	set atomic.Pointer[callbacks]
+}
+
+func (h *handlers) init() { h.set.Store(&callbacks{}) }
+
+func (h *handlers) change(f func(*callbacks)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := *h.set.Load()
+	f(&next)
+	h.set.Store(&next)
+}
+
+// OnHandshake sets what sees every handshake that the authenticator has let through, before it is answered:
+// the place to take from the request what is needed later, with Conn.Set. An error refuses the
+// handshake, with 403 or as an *HTTPError says. It is called in the goroutine of the request, and must not
+// use the Conn otherwise.
+func (h *Hub) OnHandshake(f func(r *http.Request, c *Conn) error) {
+	h.handlers.change(func(s *callbacks) { s.handshake = f })
+}
+
+// OnConnect sets what is called for every new connection, after it is known who it is and before anything it
+// sends is looked at. An error closes the connection: as a *CloseError says, or else with 4101. It is called
+// in a goroutine of the connection's own.
+func (h *Hub) OnConnect(f func(ctx context.Context, c *Conn) error) {
+	h.handlers.change(func(s *callbacks) { s.connect = f })
+}
+
+// OnMessage sets what is called for what clients send to the application: the send op, or on a raw hub
+// every frame. Messages of one connection come one at a time, in order. A handler that blocks holds up
+// its own connection only, pongs included: see Heavy.
+func (h *Hub) OnMessage(f func(ctx context.Context, c *Conn, m Message)) {
+	h.handlers.change(func(s *callbacks) { s.message = f })
+}
+
+// OnDisconnect sets what is called once for every connection for which OnConnect was called and returned no
+// error, after its last room is left. err is a *CloseError where one side closed the connection in
+// order, and else why it was lost. A handler of the connection may still be running; its context is
+// over.
+func (h *Hub) OnDisconnect(f func(ctx context.Context, c *Conn, err error)) {
+	h.handlers.change(func(s *callbacks) { s.disconnect = f })
+}
+
+// OnJoin sets who may join which room, when a client asks; what the server joins with Conn.Join is not asked
+// about. An *Error is told to the client as it is, any other as "forbidden". Rooms of WithOpenRooms are not asked
+// about either. Without OnJoin nothing else may be joined.
+func (h *Hub) OnJoin(f func(ctx context.Context, c *Conn, room string) error) {
+	h.handlers.change(func(s *callbacks) { s.join = f })
+}
+
+// OnPublish sets who may publish where, and may change what is published. It is otherwise like OnJoin. A client
+// need not have joined a room to publish in it.
+func (h *Hub) OnPublish(f func(ctx context.Context, c *Conn, p *Publication) error) {
+	h.handlers.change(func(s *callbacks) { s.publish = f })
+}
+
+// Handle sets what answers calls of a method; a nil fn removes it. It panics for an empty name and where the pool
+// for a heavy handler cannot be made.
+func (h *Hub) Handle(name string, fn HandlerFunc, opts ...HandleOption) {
+	if name == "" {
+		panic("hub: Handle: empty method name")
+	}
+	m := method{fn: fn}
+	for _, o := range opts {
+		o(&m)
+	}
+	if m.heavy {
+		h.needPool()
+	}
+	h.handlers.change(func(s *callbacks) {
+		next := maps.Clone(s.methods)
+		if next == nil {
+			next = make(map[string]method)
+		}
+		if fn == nil {
+			delete(next, name)
+		} else {
+			next[name] = m
+		}
+		s.methods = next
+	})
+}
+
+func (h *Hub) needPool() {
+	h.poolMu.Lock()
+	defer h.poolMu.Unlock()
+	if h.pool != nil {
+		return
+	}
+	p, err := workerpool.New()
+	if err != nil {
+		panic(fmt.Sprintf("hub: worker pool: %v", err))
+	}
+	h.pool, h.ownPool = p, true
+}
+
+// safely calls f and turns a panic into an error, which it logs: a handler costs its own connection
+// or call, and nothing else.
+func (c *Conn) safely(what string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.hub.stats.panics.Add(1)
+			c.hub.log.Error("handler panicked", "handler", what, "conn", c.ID(), "panic", v, "stack", string(debug.Stack()))
+			err = &panicError{v}
+		}
+	}()
+	return f()
+}
+
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("hub: handler panicked: %v", e.value) }

@@ -1,0 +1,273 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// asUser takes the user from a header, as a proxy in front would set it.
+func asUser(r *http.Request) (hub.Identity, error) {
+	return hub.Identity{User: r.Header.Get("X-User")}, nil
+}
+
+func TestOrigin(t *testing.T) {
+	const self = "self" // stands for the server's own host
+	tests := []struct {
+		name   string
+		opts   []hub.Option
+		origin string
+		ok     bool
+	}{
+		{"no browser", nil, "", true},
+		{"same origin", nil, "http://" + self, true},
+		{"same host in capitals", nil, "HTTP://" + self, true},
+		{"other host", nil, "http://evil.example", false},
+		{"sandboxed page", nil, "null", false},
+		{"not a URL", nil, "http://[::1", false},
+		{"listed", one(hub.WithOrigins("app.example.com")), "https://app.example.com", true},
+		{"listed, in capitals", one(hub.WithOrigins("App.Example.com")), "https://aPP.example.com", true},
+		{"own host beside listed", one(hub.WithOrigins("app.example.com")), "http://" + self, true},
+		{"not listed", one(hub.WithOrigins("app.example.com")), "https://example.com", false},
+		{"other port", one(hub.WithOrigins("app.example.com")), "https://app.example.com:8443", false},
+		{"wildcard", one(hub.WithOrigins("a", "*.example.com")), "https://x.y.example.com", true},
+		{"wildcard is not a suffix", one(hub.WithOrigins("*.example.com")), "https://evilexample.com", false},
+		{"wildcard needs the end", one(hub.WithOrigins("*.example.com")), "https://a.example.com.evil.org", false},
+		{"all", one(hub.WithOrigins("*")), "https://evil.example", true},
+		{"all, even sandboxed", one(hub.WithOrigins("*")), "null", true},
+		{"check says yes", one(hub.WithOriginCheck(func(r *http.Request) bool { return true })), "https://evil.example", true},
+		{"check says no", one(hub.WithOriginCheck(func(r *http.Request) bool { return false })), "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, tt.opts...)
+			header := http.Header{}
+			if tt.origin != "" {
+				host := strings.TrimPrefix(s.http.URL, "http://")
+				header.Set("Origin", strings.Replace(tt.origin, self, host, 1))
+			}
+			if tt.ok {
+				s.connect(t, header).welcomed()
+				return
+			}
+			if resp, _ := s.refused(t, header); resp.StatusCode != http.StatusForbidden {
+				t.Errorf("status %d, want 403", resp.StatusCode)
+			}
+			if n := s.Stats().Refused; n != 1 {
+				t.Errorf("%d refused, want 1", n)
+			}
+		})
+	}
+}
+
+func TestNotAWebSocketRequest(t *testing.T) {
+	s := start(t)
+	upgrade := http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {"AAAAAAAAAAAAAAAAAAAAAA=="},
+	}
+	without := func(key string) http.Header {
+		h := upgrade.Clone()
+		h.Del(key)
+		return h
+	}
+	tests := []struct {
+		name, method string
+		header       http.Header
+		status       int
+	}{
+		{"plain GET", http.MethodGet, nil, http.StatusUpgradeRequired},
+		{"plain POST", http.MethodPost, nil, http.StatusUpgradeRequired},
+		{"POST with upgrade", http.MethodPost, upgrade, http.StatusMethodNotAllowed},
+		{"no upgrade header", http.MethodGet, without("Upgrade"), http.StatusUpgradeRequired},
+		{"no connection header", http.MethodGet, without("Connection"), http.StatusUpgradeRequired},
+		{"no version", http.MethodGet, without("Sec-Websocket-Version"), http.StatusBadRequest},
+		{"no key", http.MethodGet, without("Sec-Websocket-Key"), http.StatusBadRequest},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := s.Stats().Refused
+			r, err := http.NewRequestWithContext(t.Context(), tt.method, s.http.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = tt.header.Clone()
+			resp, err := s.http.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != tt.status {
+				t.Errorf("status %d, want %d", resp.StatusCode, tt.status)
+			}
+			if tt.status == http.StatusUpgradeRequired && resp.Header.Get("Upgrade") != "websocket" {
+				t.Errorf("426 without the Upgrade header that it needs: %v", resp.Header)
+			}
+			if n := s.Stats().Refused - before; n != 1 {
+				t.Errorf("%d refused, want 1", n)
+			}
+		})
+	}
+	if st := s.Stats(); st.Accepted != 0 || st.Conns != 0 {
+		t.Errorf("%d accepted, %d connections", st.Accepted, st.Conns)
+	}
+}
+
+var errSecret = errors.New("secret: the database is at 10.0.0.7")
+
+func TestHandshakeRefused(t *testing.T) {
+	tooMany := &hub.HTTPError{Status: http.StatusTooManyRequests, Message: "slow down", RetryAfter: 1500 * time.Millisecond}
+	wrapped := errors.Join(errSecret, &hub.HTTPError{Status: http.StatusTeapot, Message: "short and stout"})
+	tests := []struct {
+		name       string
+		err        error
+		auth       int // the status where the authenticator returns err
+		handshake  int // the status where OnHandshake does
+		body       [2]string
+		retryAfter string
+	}{
+		{"an error", errSecret, 401, 403, [2]string{"unauthorized", "forbidden"}, ""},
+		{"an HTTPError", tooMany, 429, 429, [2]string{"slow down", "slow down"}, "2"},
+		{"a wrapped HTTPError", wrapped, 418, 418, [2]string{"short and stout", "short and stout"}, ""},
+		{"a panic", nil, 500, 500, [2]string{"internal error", "internal error"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fail := func() error {
+				if tt.err == nil {
+					panic("handshake")
+				}
+				return tt.err
+			}
+			check := func(t *testing.T, s *server, status int, want string) {
+				t.Helper()
+				resp, body := s.refused(t, nil)
+				if resp.StatusCode != status || body != want || resp.Header.Get("Retry-After") != tt.retryAfter {
+					t.Errorf("got %d %q, Retry-After %q; want %d %q, %q",
+						resp.StatusCode, body, resp.Header.Get("Retry-After"), status, want, tt.retryAfter)
+				}
+				if st := s.Stats(); st.Refused != 1 || st.Accepted != 0 || st.Conns != 0 {
+					t.Errorf("stats: %+v", st)
+				}
+			}
+			t.Run("authenticator", func(t *testing.T) {
+				s := start(t, hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return hub.Identity{}, fail() }))
+				check(t, s, tt.auth, tt.body[0])
+			})
+			t.Run("OnHandshake", func(t *testing.T) {
+				s := start(t)
+				s.OnHandshake(func(*http.Request, *hub.Conn) error { return fail() })
+				check(t, s, tt.handshake, tt.body[1])
+			})
+		})
+	}
+}
+
+func TestAuthenticatorMustReturnValidInfo(t *testing.T) {
+	s := start(t, hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) {
+		return hub.Identity{User: "ada", Info: []byte(`{`)}, nil
+	}))
+	if resp, _ := s.refused(t, nil); resp.StatusCode < 400 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+type userAgent struct{}
+
+func TestOnHandshakeValues(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
+			return hub.Identity{User: r.URL.Query().Get("user"), Info: []byte(`{"a":1}`)}, nil
+		}))
+		s.OnHandshake(func(r *http.Request, c *hub.Conn) error {
+			c.Set(userAgent{}, r.UserAgent())
+			c.Set("gone", 1)
+			c.Set("gone", nil)
+			return nil
+		})
+		conns := make(chan *hub.Conn, 1)
+		s.OnConnect(func(_ context.Context, c *hub.Conn) error {
+			conns <- c
+			return nil
+		})
+		s.url += "?user=ada"
+		s.connect(t, http.Header{"User-Agent": {"probe/1"}}).welcomed()
+		c := receive(t, "OnConnect", conns)
+		if got := c.Get(userAgent{}); got != "probe/1" {
+			t.Errorf("Get: %v", got)
+		}
+		if got := c.Get("gone"); got != nil {
+			t.Errorf("a value that was taken back is still %v", got)
+		}
+		if id := c.Identity(); id.User != "ada" || string(id.Info) != `{"a":1}` {
+			t.Errorf("Identity: %+v", id)
+		}
+	})
+}
+
+func TestSubprotocolIsNegotiated(t *testing.T) {
+	s := start(t)
+	tests := []struct {
+		name    string
+		offered []string
+		want    string
+	}{
+		{"none", nil, ""},
+		{"v1", []string{protocol.Subprotocol}, protocol.Subprotocol},
+		{"unknown", []string{"mqtt"}, ""},
+		{"v1 among others", []string{"mqtt", protocol.Subprotocol, "wamp"}, protocol.Subprotocol},
+		{"a later version", []string{"hubkit.v2"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := s.connect(t, nil, tt.offered...)
+			if got := c.ws.Subprotocol(); got != tt.want {
+				t.Fatalf("chosen: %q, want %q", got, tt.want)
+			}
+			if tt.want != "" {
+				c.write(`{"op":"hello","id":1}`)
+			}
+			if r := c.welcomed(); (r.ID == 1) != (tt.want != "") {
+				t.Errorf("welcome %+v", r)
+			}
+		})
+	}
+}
+
+func TestHandshakeWhileDraining(t *testing.T) {
+	s := start(t)
+	going, release := make(chan struct{}), make(chan struct{})
+	s.OnDisconnect(func(context.Context, *hub.Conn, error) {
+		close(going)
+		<-release
+	})
+	c := s.dial(t)
+	done := make(chan error, 1)
+	go func() { done <- s.Shutdown(context.Background()) }()
+	c.closed(protocol.CloseServiceRestart)
+	finished(t, "the connection", going)
+	if s.Ready() {
+		t.Error("Ready while draining")
+	}
+	resp, _ := s.refused(t, nil)
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %d, Retry-After %q; want 503 and 1", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
+	close(release)
+	if err := receive(t, "Shutdown", done); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := s.refused(t, nil); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("closed hub: got %d, want 503", resp.StatusCode)
+	}
+}

@@ -1,0 +1,193 @@
+package hub_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/internal/testenv"
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+)
+
+// patience is how long a test waits for what must come. No test is meant to need it.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	if job := os.Getenv(childEnv); job != "" {
+		os.Exit(runChild(job))
+	}
+	testenv.Main(m, goleak.IgnoreCurrent()) // ants starts two goroutines when it is imported
+}
+
+// transport is one of the ways a connection takes through the hub.
+type transport struct {
+	name      string
+	goroutine bool // the hub has no poller
+	tls       bool
+}
+
+var (
+	poller     = transport{name: "poller"}
+	goroutines = transport{name: "goroutine", goroutine: true}
+	overTLS    = transport{name: "tls", tls: true}
+)
+
+// overEach runs a test on every transport.
+func overEach(t *testing.T, f func(t *testing.T, tr transport)) {
+	t.Helper()
+	for _, tr := range []transport{poller, goroutines, overTLS} {
+		t.Run(tr.name, func(t *testing.T) { f(t, tr) })
+	}
+}
+
+// server is a hub behind a real HTTP server on loopback.
+type server struct {
+	*hub.Hub
+	http *httptest.Server
+	url  string // ws:// or wss://
+	// sendBuffer, when set before the first connection, is what the kernel keeps of what is sent.
+	sendBuffer int
+}
+
+// start serves a hub on the transport that most connections have.
+func start(t testing.TB, opts ...hub.Option) *server {
+	t.Helper()
+	return poller.start(t, opts...)
+}
+
+func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
+	t.Helper()
+	opts = append([]hub.Option{hub.WithNode("n1"), hub.WithLogger(slog.New(slog.DiscardHandler))}, opts...)
+	if tr.goroutine {
+		opts = append(opts, hub.WithoutPoller())
+	}
+	h, err := hub.New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Hub: h, http: httptest.NewUnstartedServer(h)}
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if s.sendBuffer > 0 {
+			if tc, ok := c.(*tls.Conn); ok {
+				c = tc.NetConn()
+			}
+			if err := c.(*net.TCPConn).SetWriteBuffer(s.sendBuffer); err != nil {
+				t.Error(err)
+			}
+		}
+		return ctx
+	}
+	if tr.tls {
+		s.http.StartTLS()
+	} else {
+		s.http.Start()
+	}
+	s.url = "ws" + strings.TrimPrefix(s.http.URL, "http")
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Close: %v", err)
+		}
+		s.http.Close()
+	})
+	return s
+}
+
+// dialer returns one that trusts the server.
+func (s *server) dialer() *websocket.Dialer {
+	d := &websocket.Dialer{HandshakeTimeout: patience}
+	if t, ok := s.http.Client().Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+		d.TLSClientConfig = &tls.Config{RootCAs: t.TLSClientConfig.RootCAs}
+	}
+	return d
+}
+
+// refused makes a handshake that must fail, and returns the response, without its body, and the body.
+func (s *server) refused(t testing.TB, header http.Header) (*http.Response, string) {
+	t.Helper()
+	ws, resp, err := s.dialer().Dial(s.url, header)
+	if err == nil {
+		_ = ws.Close()
+		t.Fatal("the handshake was accepted")
+	}
+	if resp == nil {
+		t.Fatalf("handshake: %v", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, strings.TrimSpace(string(body))
+}
+
+// bystander joins a client to room, which has to be an open one, and returns a function that fails the test unless
+// a message to the room still arrives, and nothing else did.
+func (s *server) bystander(t testing.TB, room string) (stillServed func()) {
+	t.Helper()
+	c := s.dial(t)
+	c.write(`{"op":"join","room":"` + room + `"}`)
+	c.expect(`{"op":"ok","room":"` + room + `"}`)
+	return func() {
+		t.Helper()
+		if _, err := s.Publish(t.Context(), room, []byte(`"still here?"`)); err != nil {
+			t.Fatalf("publish: %v", err)
+		}
+		c.expect(`{"op":"message","room":"` + room + `","data":"still here?"}`)
+	}
+}
+
+// await waits until cond holds.
+func await(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("never came true: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("never came: %s", what)
+		panic("unreachable")
+	}
+}
+
+// finished waits for a channel to be closed.
+func finished(t testing.TB, what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatalf("never ended: %s", what)
+	}
+}
+
+// shutdown ends the server's hub in order.
+func (s *server) shutdown(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Fatalf("Shutdown: %v", err)
+	}
+}

@@ -1,0 +1,194 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/memory"
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/decoder"
+	"github.com/gohubkit/hubkit/internal/fanout"
+	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/workerpool"
+	"github.com/gorilla/websocket"
+)
+
+// Hub holds the connections of one node and the rooms they are in. It is an http.Handler. Its methods may
+// be called from several goroutines.
+type Hub struct {
+	conf     config
+	node     string
+	log      *slog.Logger
+	start    time.Time
+	upgrader websocket.Upgrader
+
+	broker   broker.Broker
+	history  broker.History  // nil where the broker has none
+	presence broker.Presence // likewise
+	bus      broker.Bus      // likewise
+
+	handlers handlers
+	conns    registry
+	users    users
+	rooms    index
+	beats    *heartbeat.Monitor
+	poller   *netpoll.Poller // nil where connections need a goroutine each
+	sched    *fanout.Scheduler
+	decoders *decoder.Pool
+	wire     wire.Config
+	stats    counters
+	surveys  surveys
+	nextConn atomic.Uint64
+
+	poolMu  sync.Mutex
+	pool    *workerpool.Pool
+	ownPool bool
+
+	// ctx is what callbacks' contexts descend from. It ends when the hub is closed.
+	ctx    context.Context
+	cancel context.CancelFunc
+	life   life
+	report *time.Timer // announces this node's load; nil without a bus
+}
+
+// New makes a hub that is ready to be mounted. The error tells every faulty option. It must be closed, with
+// Shutdown or Close.
+func New(opts ...Option) (*Hub, error) {
+	conf, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if conf.broker == nil {
+		if conf.broker, err = memory.New(); err != nil {
+			return nil, err
+		}
+	}
+	if conf.node == "" {
+		conf.node = strings.ToLower(rand.Text()[:10])
+	}
+	h := &Hub{
+		conf:     conf,
+		node:     conf.node,
+		log:      conf.logger.With("node", conf.node),
+		start:    time.Now(),
+		broker:   conf.broker,
+		decoders: decoder.NewPool(conf.maxMessage),
+		pool:     conf.pool,
+	}
+	h.history, _ = conf.broker.(broker.History)
+	h.presence, _ = conf.broker.(broker.Presence)
+	h.bus, _ = conf.broker.(broker.Bus)
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.wire = wire.Config{
+		MaxMessages: conf.backlogMessages,
+		MaxBytes:    conf.backlogBytes,
+		Timeout:     conf.writeTimeout,
+		Deflater:    conf.deflater,
+		DeflateMin:  conf.compressMin,
+		Counters:    &h.stats.wire,
+		Start:       h.life.run,
+	}
+	h.upgrader = h.newUpgrader()
+	h.handlers.init()
+	h.users.init()
+	h.rooms.init(h)
+	if err := h.open(); err != nil {
+		return nil, errors.Join(err, h.release(context.Background()))
+	}
+	return h, nil
+}
+
+// startTimeout bounds the broker's start: a hub that cannot reach its Redis at once comes up all the
+// same, where the broker allows it, or fails before it takes traffic.
+const startTimeout = 10 * time.Second
+
+// open starts everything that has to be stopped.
+func (h *Hub) open() error {
+	h.life.open()
+	var err error
+	if h.beats, err = heartbeat.NewMonitor(h.conf.heartbeat); err != nil {
+		return err
+	}
+	if netpoll.Supported && !h.conf.noPoller {
+		if h.poller, err = netpoll.New(h.readable); err != nil {
+			return err
+		}
+	}
+	h.sched, err = fanout.NewScheduler(fanout.Config{
+		Workers:     runtime.GOMAXPROCS(0),
+		MaxMessages: min(roomQueueMessages, h.conf.backlogMessages),
+		MaxBytes:    min(roomQueueBytes, h.conf.backlogBytes),
+		Done: func(sent, dropped int) {
+			h.stats.wire.Delivered.Add(int64(sent))
+			if dropped > 0 {
+				h.stats.wire.Dropped.Add(int64(dropped))
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(h.ctx, startTimeout)
+	defer cancel()
+	if err := h.broker.Start(ctx, h.node, receiver{h}); err != nil {
+		return fmt.Errorf("hub: broker: %w", err)
+	}
+	h.announce()
+	return nil
+}
+
+// The bounds of a room's queue: what is published while a pass is under way. A batch this long is worth
+// one write, and fits what an idle connection may have waiting.
+const (
+	roomQueueMessages = 256
+	roomQueueBytes    = 256 << 10
+)
+
+// Node is this node's name.
+func (h *Hub) Node() string { return h.node }
+
+// Ready reports whether the hub takes connections and, unless its outage policy is Degrade, whether its
+// broker reaches the other nodes. It is what a readiness probe should ask.
+func (h *Hub) Ready() bool {
+	return h.life.serving() && (h.conf.outage == Degrade || !h.stats.stale.Load())
+}
+
+// release stops what open started, in the order that leaves nobody calling what is gone.
+func (h *Hub) release(ctx context.Context) error {
+	var errs []error
+	if h.poller != nil {
+		errs = append(errs, h.poller.Close())
+	}
+	if h.beats != nil {
+		h.beats.Close()
+	}
+	h.rooms.close()
+	if h.report != nil {
+		h.report.Stop()
+	}
+	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {
+		errs = append(errs, err)
+	}
+	if h.sched != nil {
+		h.sched.Close()
+	}
+	h.poolMu.Lock()
+	pool, own := h.pool, h.ownPool
+	h.poolMu.Unlock()
+	if own {
+		errs = append(errs, pool.Close(ctx))
+	}
+	h.cancel()
+	errs = append(errs, h.life.wait(ctx))
+	return errors.Join(errs...)
+}

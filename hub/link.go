@@ -1,0 +1,82 @@
+package hub
+
+import (
+	"errors"
+	"net"
+
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// link is a Conn as the engine's packages see it: a decoder.Link and a wire.Owner.
+type link Conn
+
+// NetConn implements decoder.Link.
+func (l *link) NetConn() net.Conn { return l.conn }
+
+// WriteWire implements decoder.Link: gorilla's own frames take their place in the order of all others.
+func (l *link) WriteWire(p []byte) error {
+	if len(p) > 0 && p[0]&0x80 != 0 && p[0]&0xf == frame.Close {
+		l.writer.Finish(p)
+		return nil
+	}
+	return l.writer.SendOne(p)
+}
+
+// Ping implements decoder.Link: a ping is answered.
+func (l *link) Ping(payload []byte) error {
+	var buf [frame.MaxControl + 2]byte
+	err := l.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
+	if errors.Is(err, net.ErrClosed) {
+		return nil // after the close frame nothing is answered, but the close is still to be read
+	}
+	return err
+}
+
+// Pong implements decoder.Link. That something was heard is noted for every message.
+func (l *link) Pong() {}
+
+// WriterFailed implements wire.Owner.
+func (l *link) WriterFailed(err error) {
+	c := (*Conn)(l)
+	switch {
+	case errors.Is(err, wire.ErrOverflow):
+		c.drop(&CloseError{Code: protocol.CloseSlowConsumer, Err: err})
+	case errors.Is(err, wire.ErrTimeout):
+		c.drop(&CloseError{Code: protocol.CloseWriteTimeout, Err: err})
+	default:
+		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
+	}
+}
+
+// pulse is a Conn as the heartbeat monitor sees it.
+type pulse Conn
+
+var pingFrame = frame.Append(nil, frame.Ping, nil)
+
+// Heartbeat implements heartbeat.Peer.
+func (p *pulse) Heartbeat() *heartbeat.Entry { return &p.beat }
+
+// Ping implements heartbeat.Peer.
+func (p *pulse) Ping() { _ = p.writer.SendOne(pingFrame) }
+
+// Expire implements heartbeat.Peer. A peer that has answered, but whose answer waits behind a handler
+// that is taking its time, is alive: cutting all those off at once is how a slow database becomes
+// an outage.
+func (p *pulse) Expire() bool {
+	c := (*Conn)(p)
+	unread := false
+	_ = c.writer.Use(func(fd int) error {
+		unread = netpoll.Unread(fd)
+		return nil
+	})
+	if unread {
+		return false
+	}
+	c.shut(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
+	c.drop(nil)
+	return true
+}

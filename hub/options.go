@@ -1,0 +1,306 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/workerpool"
+)
+
+// Option configures a hub. New reports every fault of every option together.
+type Option func(*config) error
+
+// WithBroker joins the hub with others. Without it the hub is alone, with a broker in memory. The hub starts the
+// broker and closes it.
+func WithBroker(b broker.Broker) Option {
+	return func(c *config) error {
+		if b == nil {
+			return errors.New("WithBroker: nil")
+		}
+		c.broker = b
+		return nil
+	}
+}
+
+// WithNode names this node; the name must differ from those of all other nodes alive. Without it a random
+// one is made.
+func WithNode(id string) Option {
+	return func(c *config) error {
+		if err := broker.CheckRoom(id); err != nil {
+			return fmt.Errorf("WithNode %q: a node's name is made like a room's: %w", id, err)
+		}
+		c.node = id
+		return nil
+	}
+}
+
+// WithLogger sets where the hub logs; slog.Default without it. Tokens and payloads are never logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger: nil")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithHeartbeat sets when silent connections are pinged and when they are given up; 25 s and 10 s without it.
+// heartbeat.Disabled() turns that off, and vanished clients are then found by the next write only.
+func WithHeartbeat(p heartbeat.Policy) Option {
+	return func(c *config) error {
+		c.heartbeat = p
+		return p.Validate()
+	}
+}
+
+// WithWorkerPool sets the pool that heavy handlers run on. It may be shared, and stays its maker's to
+// close, after the hub. Without it the hub makes its own, with the defaults of package workerpool, when
+// the first heavy handler is registered.
+func WithWorkerPool(p *workerpool.Pool) Option {
+	return func(c *config) error {
+		if p == nil {
+			return errors.New("WithWorkerPool: nil")
+		}
+		c.pool = p
+		return nil
+	}
+}
+
+// WithAuthenticator tells who is at the other end, from the handshake's request: a cookie, a header, a query
+// parameter. An error refuses the handshake, with 401 or as an *HTTPError says, and its text stays in the
+// log. It is called in the goroutine of the HTTP request. Without it connections are anonymous until a
+// token says otherwise.
+func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithAuthenticator: nil")
+		}
+		c.authenticate = f
+		return nil
+	}
+}
+
+// WithTokenVerifier tells who is at the other end from the token in the client's hello, for clients that
+// cannot set headers. It is called for every hello, with an empty token where the client sent none, and what it
+// returns replaces what the authenticator said. An error closes the connection with 4100, unless it is a
+// *CloseError that says otherwise. Plain clients, who say no hello, are refused with 4103.
+func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, error)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithTokenVerifier: nil")
+		}
+		c.verifyToken = f
+		return nil
+	}
+}
+
+// WithOrigins allows browsers on pages of other hosts than the hub's own. A host is written as in the Origin
+// header, without the scheme, and may contain *; "*" alone allows every page on the web to connect as
+// whoever looks at it, so that cookies must not be what identifies a user then.
+func WithOrigins(hosts ...string) Option {
+	return func(c *config) error {
+		if len(hosts) == 0 {
+			return errors.New("WithOrigins: no host given")
+		}
+		c.origins = append(c.origins, hosts...)
+		return nil
+	}
+}
+
+// WithOriginCheck replaces the check of the Origin header altogether.
+func WithOriginCheck(f func(*http.Request) bool) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithOriginCheck: nil")
+		}
+		c.checkOrigin = f
+		return nil
+	}
+}
+
+// WithRooms says what the rooms are like whose names match pattern, in which * stands for any run of
+// characters. Where several patterns match, the one given first counts. Rooms that none matches have neither
+// history nor presence.
+func WithRooms(pattern string, opts ...RoomOption) Option {
+	return func(c *config) error {
+		r, err := newRule(pattern, opts)
+		if err != nil {
+			return err
+		}
+		c.rules = append(c.rules, r)
+		return nil
+	}
+}
+
+// WithOpenRooms lets every client that gets in join the rooms that match a pattern, and publish in them.
+// Everywhere else a client may do only what OnJoin and OnPublish allow.
+func WithOpenRooms(patterns ...string) Option {
+	return func(c *config) error {
+		if len(patterns) == 0 {
+			return errors.New("WithOpenRooms: no pattern given")
+		}
+		for _, p := range patterns {
+			if p == "" {
+				return errors.New("WithOpenRooms: empty pattern")
+			}
+		}
+		c.open = append(c.open, patterns...)
+		return nil
+	}
+}
+
+// WithRaw makes every frame the application's own, text or binary: no envelopes, no hello, no welcome.
+// Frames go to OnMessage; rooms are joined by the server, with Conn.Join.
+func WithRaw() Option {
+	return func(c *config) error {
+		c.raw = true
+		return nil
+	}
+}
+
+// WithSubprotocols names the WebSocket subprotocols of a raw hub, the preferred first.
+func WithSubprotocols(names ...string) Option {
+	return func(c *config) error {
+		if len(names) == 0 {
+			return errors.New("WithSubprotocols: no name given")
+		}
+		c.subprotocols = append(c.subprotocols, names...)
+		return nil
+	}
+}
+
+// OutagePolicy says what Publish does while the broker cannot be reached.
+type OutagePolicy int
+
+const (
+	// Refuse fails at once, with an error that matches broker.ErrUnavailable.
+	Refuse OutagePolicy = iota
+	// Degrade delivers to this node's own connections in rooms without history, and reports
+	// success. In rooms with history, whose promise it could not keep, it is Refuse.
+	Degrade
+)
+
+// WithOutage sets what happens while the broker cannot be reached; Refuse without it. Either way clients are
+// told "stale", and "live" when it is back.
+func WithOutage(p OutagePolicy) Option {
+	return func(c *config) error {
+		if p != Refuse && p != Degrade {
+			return fmt.Errorf("WithOutage: unknown policy %d", p)
+		}
+		c.outage = p
+		return nil
+	}
+}
+
+// WithMaxMessage bounds what a client may send in one message, in bytes, after decompression too; 64 KiB without
+// it. A longer one closes the connection with 1009.
+func WithMaxMessage(bytes int) Option {
+	return positive("WithMaxMessage", bytes, func(c *config) *int { return &c.maxMessage })
+}
+
+// WithMaxRooms bounds the rooms of one connection; 128 without it.
+func WithMaxRooms(n int) Option {
+	return positive("WithMaxRooms", n, func(c *config) *int { return &c.maxRooms })
+}
+
+// WithBacklog bounds what waits for a connection that reads slowly, in messages and in bytes; 256 and 1 MiB without
+// it. Beyond that it is closed with 4001.
+func WithBacklog(messages, bytes int) Option {
+	return both(
+		positive("WithBacklog: messages", messages, func(c *config) *int { return &c.backlogMessages }),
+		positive("WithBacklog: bytes", bytes, func(c *config) *int { return &c.backlogBytes }))
+}
+
+// WithRateLimit bounds how many messages a second a connection may send, and how many at once; 100 and 200
+// without it. What is beyond is refused with rate_limited; a client that goes on all the same is closed with
+// 4003, as is one of a raw hub at once. Pings count as messages.
+func WithRateLimit(perSecond float64, burst int) Option {
+	return func(c *config) error {
+		if !(perSecond > 0 && perSecond <= 1e6) || burst <= 0 {
+			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: both must be positive, the rate at most a million", perSecond, burst)
+		}
+		c.rate, c.burst = perSecond, burst
+		return nil
+	}
+}
+
+// WithoutRateLimit lets a connection send as fast as it can.
+func WithoutRateLimit() Option {
+	return func(c *config) error {
+		c.rate = 0
+		return nil
+	}
+}
+
+// WithRoomLinger sets how long the node stays subscribed to a room after its last local member left; 1 s
+// without it. Zero unsubscribes at once.
+func WithRoomLinger(d time.Duration) Option {
+	return func(c *config) error {
+		if d < 0 {
+			return fmt.Errorf("WithRoomLinger: %v is negative", d)
+		}
+		c.linger = d
+		return nil
+	}
+}
+
+// WithWriteTimeout sets how long a connection's socket may take nothing while something waits for it; 5 s without
+// it.
+func WithWriteTimeout(d time.Duration) Option {
+	return positive("WithWriteTimeout", d, func(c *config) *time.Duration { return &c.writeTimeout })
+}
+
+// WithReadTimeout sets how long the rest of a message may take to arrive once it has begun; 30 s without it.
+func WithReadTimeout(d time.Duration) Option {
+	return positive("WithReadTimeout", d, func(c *config) *time.Duration { return &c.readTimeout })
+}
+
+// WithHandshakeTimeout sets how long a client of the subprotocol may take to say hello; 10 s without it. The
+// HTTP request before it is bounded by the http.Server's ReadHeaderTimeout.
+func WithHandshakeTimeout(d time.Duration) Option {
+	return positive("WithHandshakeTimeout", d, func(c *config) *time.Duration { return &c.handshakeTimeout })
+}
+
+// WithCloseTimeout sets how long the hub waits for the other side's close frame after its own; 2 s without
+// it.
+func WithCloseTimeout(d time.Duration) Option {
+	return positive("WithCloseTimeout", d, func(c *config) *time.Duration { return &c.closeTimeout })
+}
+
+// WithDrain sets the window over which Shutdown sheds the connections; 30 s without it.
+func WithDrain(window time.Duration) Option {
+	return positive("WithDrain", window, func(c *config) *time.Duration { return &c.drain })
+}
+
+// WithCompression offers permessage-deflate. A room's message is compressed once for all, at a level of
+// compress/flate (flate.BestSpeed is enough); messages shorter than minSize bytes are sent as they are. It
+// trades server CPU for the network: leave it off unless messages are large.
+func WithCompression(level, minSize int) Option {
+	return both(
+		func(c *config) error {
+			c.compress, c.compressLevel = true, level
+			return nil
+		},
+		positive("WithCompression: minSize", minSize, func(c *config) *int { return &c.compressMin }))
+}
+
+func positive[T int | time.Duration](name string, v T, field func(*config) *T) Option {
+	return func(c *config) error {
+		if v <= 0 {
+			return fmt.Errorf("%s: %v is not positive", name, v)
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+func both(a, b Option) Option {
+	return func(c *config) error { return errors.Join(a(c), b(c)) }
+}

@@ -1,0 +1,322 @@
+package hub_test
+
+import (
+	"compress/flate"
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/memory"
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/workerpool"
+)
+
+// bare has none of the capabilities of the broker it hides.
+type bare struct{ broker.Broker }
+
+type optionCase struct {
+	good [][]hub.Option
+	bad  map[string][]hub.Option // by a part of the complaint
+}
+
+func one(o ...hub.Option) []hub.Option { return o }
+
+func optionCases(t *testing.T) map[string]optionCase {
+	mem := func() *memory.Broker {
+		b, err := memory.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	pool, err := workerpool.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pool.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	auth := func(*http.Request) (hub.Identity, error) { return hub.Identity{}, nil }
+	verify := func(context.Context, string) (hub.Identity, error) { return hub.Identity{}, nil }
+	anyOrigin := func(*http.Request) bool { return true }
+	// times are the options that take one, which has to be positive.
+	times := func(f func(time.Duration) hub.Option, name string) optionCase {
+		return optionCase{
+			good: [][]hub.Option{one(f(time.Nanosecond)), one(f(time.Hour))},
+			bad:  map[string][]hub.Option{name + ": 0s": one(f(0)), name + ": -1s": one(f(-time.Second))},
+		}
+	}
+	return map[string]optionCase{
+		"WithBroker": {
+			good: [][]hub.Option{one(hub.WithBroker(mem())), one(hub.WithBroker(bare{mem()}), hub.WithRooms("a"))},
+			bad: map[string][]hub.Option{
+				"WithBroker: nil":    one(hub.WithBroker(nil)),
+				"has no history":     one(hub.WithBroker(bare{mem()}), hub.WithRooms("a", hub.DefaultHistory())),
+				"broker has no pres": one(hub.WithBroker(bare{mem()}), hub.WithRooms("a", hub.Presence())),
+			},
+		},
+		"WithNode": {
+			good: [][]hub.Option{one(hub.WithNode("eu-1"))},
+			bad: map[string][]hub.Option{
+				`WithNode ""`:      one(hub.WithNode("")),
+				`WithNode "a\nb"`:  one(hub.WithNode("a\nb")),
+				"at most 255 are ": one(hub.WithNode(strings.Repeat("n", 256))),
+			},
+		},
+		"WithLogger": {
+			good: [][]hub.Option{one(hub.WithLogger(slog.New(slog.DiscardHandler)))},
+			bad:  map[string][]hub.Option{"WithLogger: nil": one(hub.WithLogger(nil))},
+		},
+		"WithHeartbeat": {
+			good: [][]hub.Option{
+				one(hub.WithHeartbeat(heartbeat.Policy{Interval: time.Minute, Timeout: time.Second})),
+				one(hub.WithHeartbeat(heartbeat.Disabled())),
+			},
+			bad: map[string][]hub.Option{"interval is 0s": one(hub.WithHeartbeat(heartbeat.Policy{}))},
+		},
+		"WithWorkerPool": {
+			good: [][]hub.Option{one(hub.WithWorkerPool(pool))},
+			bad:  map[string][]hub.Option{"WithWorkerPool: nil": one(hub.WithWorkerPool(nil))},
+		},
+		"WithAuthenticator": {
+			good: [][]hub.Option{one(hub.WithAuthenticator(auth))},
+			bad:  map[string][]hub.Option{"WithAuthenticator: nil": one(hub.WithAuthenticator(nil))},
+		},
+		"WithTokenVerifier": {
+			good: [][]hub.Option{one(hub.WithTokenVerifier(verify)), one(hub.WithTokenVerifier(verify), hub.WithAuthenticator(auth))},
+			bad: map[string][]hub.Option{
+				"WithTokenVerifier: nil":        one(hub.WithTokenVerifier(nil)),
+				"WithTokenVerifier needs the h": one(hub.WithTokenVerifier(verify), hub.WithRaw()),
+			},
+		},
+		"WithOrigins": {
+			good: [][]hub.Option{one(hub.WithOrigins("example.com", "*.example.com:8443")), one(hub.WithOrigins("*"))},
+			bad: map[string][]hub.Option{
+				"WithOrigins: no host":   one(hub.WithOrigins()),
+				`"https://example.com"`:  one(hub.WithOrigins("https://example.com")),
+				"exclude each other":     one(hub.WithOrigins("a"), hub.WithOriginCheck(anyOrigin)),
+				`origin "example.com/a"`: one(hub.WithOrigins("example.com/a")),
+			},
+		},
+		"WithOriginCheck": {
+			good: [][]hub.Option{one(hub.WithOriginCheck(anyOrigin))},
+			bad:  map[string][]hub.Option{"WithOriginCheck: nil": one(hub.WithOriginCheck(nil))},
+		},
+		"WithRooms": {
+			good: [][]hub.Option{
+				one(hub.WithRooms("a:*", hub.History(1, time.Second), hub.Presence()), hub.WithRooms("*")),
+				one(hub.WithRooms("a"), hub.WithRaw()),
+			},
+			bad: map[string][]hub.Option{
+				"pattern is empty":         one(hub.WithRooms("")),
+				"nil RoomOption":           one(hub.WithRooms("a", nil)),
+				"history of 0 messages":    one(hub.WithRooms("a", hub.History(0, time.Second))),
+				"1 messages and -1s":       one(hub.WithRooms("a", hub.History(1, -time.Second))),
+				"two rules":                one(hub.WithRooms("a"), hub.WithRooms("a", hub.Presence())),
+				"need protocol v1":         one(hub.WithRooms("a", hub.Presence()), hub.WithRaw()),
+				`rooms "b": history and p`: one(hub.WithRooms("b", hub.DefaultHistory()), hub.WithRaw()),
+			},
+		},
+		"WithOpenRooms": {
+			good: [][]hub.Option{one(hub.WithOpenRooms("*"), hub.WithOpenRooms("a", "b:*"))},
+			bad: map[string][]hub.Option{
+				"WithOpenRooms: no pattern":    one(hub.WithOpenRooms()),
+				"WithOpenRooms: empty pattern": one(hub.WithOpenRooms("a", "")),
+				"joined by the server only":    one(hub.WithOpenRooms("a"), hub.WithRaw()),
+			},
+		},
+		"WithRaw": {
+			good: [][]hub.Option{one(hub.WithRaw())},
+			bad:  map[string][]hub.Option{"a raw hub does not have": one(hub.WithRaw(), hub.WithTokenVerifier(verify))},
+		},
+		"WithSubprotocols": {
+			good: [][]hub.Option{one(hub.WithSubprotocols("a", "b"), hub.WithRaw())},
+			bad: map[string][]hub.Option{
+				"WithSubprotocols: no name": one(hub.WithSubprotocols(), hub.WithRaw()),
+				"is for raw hubs":           one(hub.WithSubprotocols("a")),
+			},
+		},
+		"WithOutage": {
+			good: [][]hub.Option{one(hub.WithOutage(hub.Refuse)), one(hub.WithOutage(hub.Degrade))},
+			bad: map[string][]hub.Option{
+				"unknown policy 2":  one(hub.WithOutage(2)),
+				"unknown policy -1": one(hub.WithOutage(-1)),
+			},
+		},
+		"WithMaxMessage": {
+			good: [][]hub.Option{one(hub.WithMaxMessage(1)), one(hub.WithMaxMessage(1 << 20))},
+			bad: map[string][]hub.Option{
+				"WithMaxMessage: 0":  one(hub.WithMaxMessage(0)),
+				"WithMaxMessage: -1": one(hub.WithMaxMessage(-1)),
+				"a backlog only":     one(hub.WithMaxMessage(1<<20 + 1)),
+			},
+		},
+		"WithMaxRooms": {
+			good: [][]hub.Option{one(hub.WithMaxRooms(1))},
+			bad: map[string][]hub.Option{
+				"WithMaxRooms: 0":  one(hub.WithMaxRooms(0)),
+				"WithMaxRooms: -5": one(hub.WithMaxRooms(-5)),
+			},
+		},
+		"WithBacklog": {
+			good: [][]hub.Option{one(hub.WithBacklog(1, 64<<10))},
+			bad: map[string][]hub.Option{
+				"messages: 0 is": one(hub.WithBacklog(0, 1<<20)),
+				"bytes: -1 is":   one(hub.WithBacklog(1, -1)),
+				"but a backlog":  one(hub.WithBacklog(1, 64<<10-1)),
+			},
+		},
+		"WithRateLimit": {
+			good: [][]hub.Option{one(hub.WithRateLimit(0.1, 1)), one(hub.WithRateLimit(1e6, 1000))},
+			bad: map[string][]hub.Option{
+				"WithRateLimit: 0 a":     one(hub.WithRateLimit(0, 1)),
+				"WithRateLimit: NaN":     one(hub.WithRateLimit(nan(), 1)),
+				"WithRateLimit: 1e+07":   one(hub.WithRateLimit(1e7, 1)),
+				"with a burst of 0":      one(hub.WithRateLimit(1, 0)),
+				"WithRateLimit: -1 a se": one(hub.WithRateLimit(-1, 1)),
+			},
+		},
+		"WithoutRateLimit": {good: [][]hub.Option{one(hub.WithoutRateLimit())}},
+		"WithRoomLinger": {
+			good: [][]hub.Option{one(hub.WithRoomLinger(0)), one(hub.WithRoomLinger(time.Hour))},
+			bad:  map[string][]hub.Option{"WithRoomLinger: -1ns": one(hub.WithRoomLinger(-1))},
+		},
+		"WithWriteTimeout":     times(hub.WithWriteTimeout, "WithWriteTimeout"),
+		"WithReadTimeout":      times(hub.WithReadTimeout, "WithReadTimeout"),
+		"WithHandshakeTimeout": times(hub.WithHandshakeTimeout, "WithHandshakeTimeout"),
+		"WithCloseTimeout":     times(hub.WithCloseTimeout, "WithCloseTimeout"),
+		"WithDrain":            times(hub.WithDrain, "WithDrain"),
+		"WithCompression": {
+			good: [][]hub.Option{one(hub.WithCompression(flate.BestSpeed, 1)), one(hub.WithCompression(flate.HuffmanOnly, 512))},
+			bad: map[string][]hub.Option{
+				"compression level 10": one(hub.WithCompression(10, 1)),
+				"minSize: 0 is":        one(hub.WithCompression(1, 0)),
+			},
+		},
+	}
+}
+
+func nan() float64 { zero := 0.0; return zero / zero }
+
+func TestOptions(t *testing.T) {
+	for name, c := range optionCases(t) {
+		t.Run(name, func(t *testing.T) {
+			for i, opts := range c.good {
+				h, err := hub.New(opts...)
+				if err != nil {
+					t.Errorf("good %d: %v", i, err)
+					continue
+				}
+				if err := h.Close(); err != nil {
+					t.Errorf("good %d: Close: %v", i, err)
+				}
+			}
+			for want, opts := range c.bad {
+				h, err := hub.New(opts...)
+				if err == nil {
+					t.Errorf("bad: accepted, want a complaint with %q", want)
+					_ = h.Close()
+				} else if !strings.Contains(err.Error(), want) {
+					t.Errorf("bad: %q does not contain %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestEveryOptionIsTested fails when an option is added that TestOptions does not know.
+func TestEveryOptionIsTested(t *testing.T) {
+	cases := optionCases(t)
+	found := 0
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !f.Name.IsExported() || !returnsOption(f) {
+				continue
+			}
+			found++
+			if _, ok := cases[f.Name.Name]; !ok {
+				t.Errorf("%s: TestOptions has no case for %s", name, f.Name.Name)
+			}
+		}
+	}
+	if found != len(cases) {
+		t.Errorf("found %d options, TestOptions has %d", found, len(cases))
+	}
+}
+
+func returnsOption(f *ast.FuncDecl) bool {
+	if f.Type.Results == nil || len(f.Type.Results.List) != 1 {
+		return false
+	}
+	id, ok := f.Type.Results.List[0].Type.(*ast.Ident)
+	return ok && id.Name == "Option"
+}
+
+func TestNewReportsEveryFault(t *testing.T) {
+	_, err := hub.New(
+		nil,
+		hub.WithNode(""),
+		hub.WithMaxRooms(0),
+		hub.WithBacklog(0, 0),
+		hub.WithHeartbeat(heartbeat.Policy{Interval: time.Second}),
+		hub.WithRooms("", nil),
+		hub.WithSubprotocols("a"),
+		hub.WithCompression(99, 0),
+	)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"option 0 is nil", "WithNode", "WithMaxRooms", "WithBacklog: messages", "WithBacklog: bytes", "timeout is 0s",
+		"the pattern is empty", "nil RoomOption", "WithSubprotocols", "compression level 99", "minSize",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in:\n%v", want, err)
+		}
+	}
+	if !errors.Is(err, heartbeat.ErrPolicy) || !errors.Is(err, broker.ErrRoomName) {
+		t.Error("causes are not found by errors.Is")
+	}
+}
+
+// failing is a broker that does not start.
+type failing struct{ broker.Broker }
+
+var errNoStart = errors.New("nobody there")
+
+func (failing) Start(context.Context, string, broker.Receiver) error { return errNoStart }
+
+func TestNewWithBrokerThatDoesNotStart(t *testing.T) {
+	b, err := memory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hub.New(hub.WithBroker(failing{b})); !errors.Is(err, errNoStart) {
+		t.Fatalf("New: %v, want %v", err, errNoStart)
+	}
+}

@@ -1,0 +1,168 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Result says where a publication is stored.
+type Result = broker.Result
+
+// PublishOption changes a Publish.
+type PublishOption func(*publishOptions)
+
+type publishOptions struct {
+	idempotencyKey string
+	idempotencyTTL time.Duration
+	key            string
+	binary         bool
+}
+
+// IdempotencyKey makes a retry harmless: within ttl a publication to the same room with the same key is neither
+// stored nor delivered again. Zero is five minutes.
+func IdempotencyKey(key string, ttl time.Duration) PublishOption {
+	return func(o *publishOptions) { o.idempotencyKey, o.idempotencyTTL = key, ttl }
+}
+
+// Binary publishes a binary frame. Only raw hubs have them.
+func Binary() PublishOption { return func(o *publishOptions) { o.binary = true } }
+
+// Publish sends data to every member of a room, on every node: one JSON value, or on a raw hub the text or
+// binary frame as it is. data must not be changed afterwards. It blocks while the room's queue is full, for
+// as long as ctx allows. In a room with history the message is stored when it returns.
+//
+// The error matches ErrData, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of ctx.
+func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
+	var o publishOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return h.publish(ctx, room, data, o)
+}
+
+// PublishJSON is Publish of what json.Marshal makes of v.
+func (h *Hub) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Result, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return Result{}, fmt.Errorf("hub: publish: %w", err)
+	}
+	return h.Publish(ctx, room, data, opts...)
+}
+
+func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOptions) (Result, error) {
+	switch {
+	case h.life.isClosed():
+		return Result{}, ErrClosed
+	case !h.conf.raw && o.binary:
+		return Result{}, ErrRaw
+	case !h.conf.raw && !protocol.Valid(data):
+		return Result{}, ErrData
+	}
+	rule := noRule
+	if r := h.rooms.find(name); r != nil {
+		rule = r.rule
+		if err := r.Ready(ctx); err != nil {
+			return Result{}, err
+		}
+	} else {
+		rule = h.rule(name)
+	}
+	res, err := h.broker.Publish(ctx, name, broker.Publication{
+		Data:           data,
+		Binary:         o.binary,
+		Key:            o.key,
+		IdempotencyKey: o.idempotencyKey,
+		IdempotencyTTL: o.idempotencyTTL,
+		Retention:      rule.retention,
+	})
+	switch {
+	case err == nil:
+		h.stats.published.Add(1)
+	case h.conf.outage == Degrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
+		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, Key: o.key}})
+		h.stats.published.Add(1)
+		h.stats.degraded.Add(1)
+		err = nil
+	case errors.Is(err, broker.ErrClosed):
+		err = ErrClosed
+	}
+	return res, err
+}
+
+// receiver is the hub as the broker sees it.
+type receiver struct{ h *Hub }
+
+// Deliver implements broker.Receiver.
+func (x receiver) Deliver(name string, ms []broker.Message) {
+	r := x.h.rooms.find(name)
+	if r == nil {
+		return
+	}
+	for i := range ms {
+		m := &ms[i]
+		opcode := byte(frame.Text)
+		if m.Binary {
+			opcode = frame.Binary
+		}
+		r.Add(opcode, m.Position.Offset, func(dst []byte) []byte {
+			if x.h.conf.raw {
+				return append(dst, m.Data...)
+			}
+			return protocol.AppendMessage(dst, name, m.Data, m.Position.Epoch, m.Position.Offset)
+		})
+	}
+}
+
+// Gap implements broker.Receiver.
+func (x receiver) Gap(name string, pos broker.Position) {
+	r := x.h.rooms.find(name)
+	if r == nil {
+		return
+	}
+	x.h.stats.gaps.Add(1)
+	r.Restart(pos.Offset)
+	r.Add(frame.Text, 0, func(dst []byte) []byte {
+		return protocol.AppendGap(dst, name, pos.Epoch, pos.Offset)
+	})
+}
+
+// PresenceChanged implements broker.Receiver.
+func (x receiver) PresenceChanged(name string, m broker.Member, joined bool) {
+	r := x.h.rooms.find(name)
+	if r == nil || !r.rule.presence {
+		return
+	}
+	event := protocol.AppendLeave
+	if joined {
+		event = protocol.AppendJoin
+	}
+	r.Add(frame.Text, 0, func(dst []byte) []byte { return event(dst, name, protocol.Member(m)) })
+}
+
+// StateChanged implements broker.Receiver.
+func (x receiver) StateChanged(s broker.State) {
+	h := x.h
+	if h.stats.stale.Swap(s == broker.Stale) == (s == broker.Stale) {
+		return
+	}
+	h.log.Warn("broker state changed", "state", s.String())
+	if h.conf.raw {
+		return
+	}
+	encode := protocol.AppendLive
+	if s == broker.Stale {
+		encode = protocol.AppendStale
+	}
+	h.life.run(func() {
+		for _, c := range h.conns.all() {
+			c.send(encode)
+		}
+	})
+}

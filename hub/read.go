@@ -1,0 +1,107 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/decoder"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// hot is how long a goroutine stays with a connection after a message. It also decides whether one stays at
+// all: only where the message before came within that time, so that connections that speak now and then, or
+// only answer pings, cost a goroutine for as long as it takes to read, and busy ones no call to the
+// poller.
+const hot = time.Second
+
+// now is the time since the hub's start.
+func (h *Hub) now() time.Duration { return time.Since(h.start) }
+
+// readable is called by the poller.
+func (h *Hub) readable(token uint64) {
+	if c := h.conns.find(token); c != nil {
+		h.life.run(c.wake)
+	}
+}
+
+// wake reads from a connection that was idle.
+func (c *Conn) wake() { c.readLoop(c.hub.decoders.Get((*link)(c), c.deflate)) }
+
+// readLoop reads and handles until the connection is idle or at its end. It owns d. For one connection there
+// is at most one, since the poller reports a socket once and then not until it is armed again.
+func (c *Conn) readLoop(d *decoder.Decoder) {
+	h := c.hub
+	linger := time.Duration(0) // the first wait is for what has arrived already
+	for {
+		ready, err := d.Wait(linger)
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		if !ready {
+			break
+		}
+		opcode, payload, err := d.Next(h.conf.readTimeout)
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		h.beats.Heard(&c.beat)
+		busy := c.handle(opcode, payload)
+		if !c.watched || d.Buffered() > 0 {
+			continue
+		}
+		if !busy {
+			break
+		}
+		linger = hot
+	}
+	if err := h.decoders.Put(d); err != nil {
+		c.drop(err)
+		return
+	}
+	if err := c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) }); err != nil {
+		c.drop(err)
+	}
+}
+
+// handle handles one message, ping or pong, and reports whether more is to be expected soon.
+func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
+	now := c.hub.now()
+	ms := uint32(now / time.Millisecond)
+	busy = ms-c.lastMessage < uint32(hot/time.Millisecond)
+	if opcode == decoder.Pong {
+		return false
+	}
+	if rate := c.hub.conf.rate; rate > 0 {
+		if wait, ok := c.limit.allow(now, rate, c.hub.conf.burst); !ok {
+			c.tooFast(wait, opcode)
+			return busy
+		}
+	}
+	if opcode == decoder.Ping {
+		return busy
+	}
+	c.lastMessage = ms
+	c.hub.stats.received.Add(1)
+	if c.closing.Load() {
+		return busy
+	}
+	if c.kind == raw {
+		c.handleRaw(opcode, payload)
+	} else {
+		c.handleFrame(opcode, payload)
+	}
+	return busy
+}
+
+// tooFast refuses a message beyond the rate limit, and a client that goes on all the same.
+func (c *Conn) tooFast(wait time.Duration, opcode int) {
+	c.hub.stats.limited.Add(1)
+	if c.kind == raw || int(c.limit.refused) > c.hub.conf.burst {
+		c.shut(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
+		return
+	}
+	if opcode != decoder.Ping {
+		c.replyError(0, "", &Error{Code: protocol.CodeRateLimited, Message: "too many messages", RetryAfter: wait})
+	}
+}

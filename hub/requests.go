@@ -1,0 +1,160 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strconv"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// allowed asks an authorizer what a client may do, and returns what the client hears if it may not.
+func (c *Conn) allowed(what, room string, ask func() error) *Error {
+	if c.hub.isOpen(room) {
+		return nil
+	}
+	if ask == nil {
+		return ErrForbidden
+	}
+	err := c.safely(what, ask)
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if _, panicked := err.(*panicError); panicked {
+		return &Error{Code: protocol.CodeInternal, Message: "the authorizer failed"}
+	}
+	c.hub.log.Debug("refused by authorizer", "what", what, "room", room, "conn", c.ID(), "err", err)
+	return ErrForbidden
+}
+
+func (c *Conn) clientJoin(q *protocol.Request) {
+	room := string(q.Room)
+	o := joinOptions{last: q.History, since: toBroker(q.Position)}
+	c.joinFor(q.ID, room, o)
+}
+
+// joinFor joins a room because the client wants to.
+func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
+	h := c.hub
+	if err := checkRoom(room); err != nil {
+		c.replyError(id, clip(room), err)
+		return
+	}
+	var ask func() error
+	if f := h.handlers.set.Load().join; f != nil {
+		ask = func() error { return f(c.Context(), c, room) }
+	}
+	if err := c.allowed("OnJoin", room, ask); err != nil {
+		c.replyError(id, room, err)
+		return
+	}
+	ctx := c.request()
+	defer ctx.finish()
+	if err := c.join(ctx, id, room, o); err != nil && !errors.Is(err, net.ErrClosed) {
+		c.fault("join", room, err)
+		c.replyError(id, room, toError(err))
+	}
+}
+
+// fault logs an error that the client is told about only vaguely.
+func (c *Conn) fault(what, room string, err error) {
+	if toError(err).Code == protocol.CodeInternal {
+		c.hub.log.Error(what+" failed", "conn", c.ID(), "room", room, "err", err)
+	}
+}
+
+func (c *Conn) clientLeave(q *protocol.Request) {
+	id, room := q.ID, string(q.Room)
+	ctx := c.request()
+	defer ctx.finish()
+	was, err := c.leave(ctx, room)
+	switch {
+	case !was:
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
+	case err != nil:
+		c.fault("leave", room, err)
+		c.replyError(id, room, toError(err))
+	case id != 0:
+		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room}) })
+	}
+}
+
+func (c *Conn) clientPublish(q *protocol.Request) {
+	h := c.hub
+	id, room := q.ID, string(q.Room)
+	if err := checkRoom(room); err != nil {
+		c.replyError(id, clip(room), err)
+		return
+	}
+	p := &Publication{Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.Key)}
+	var ask func() error
+	if f := h.handlers.set.Load().publish; f != nil {
+		ask = func() error { return f(c.Context(), c, p) }
+	}
+	if err := c.allowed("OnPublish", room, ask); err != nil {
+		c.replyError(id, room, err)
+		return
+	}
+	ctx := c.request()
+	defer ctx.finish()
+	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{idempotencyKey: p.IdempotencyKey})
+	if err != nil {
+		c.fault("publish", room, err)
+		c.replyError(id, room, toError(err))
+		return
+	}
+	if id != 0 {
+		c.send(func(dst []byte) []byte {
+			return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Epoch: res.Position.Epoch, Offset: res.Position.Offset})
+		})
+	}
+}
+
+// maxMembers bounds what the answer to presence lists; it always counts all.
+const maxMembers = 1000
+
+func (c *Conn) clientPresence(q *protocol.Request) {
+	id, room := q.ID, string(q.Room)
+	r := c.joined(room)
+	if r == nil {
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
+		return
+	}
+	ctx := c.request()
+	defer ctx.finish()
+	p, err := c.hub.Presence(ctx, room, maxMembers)
+	if err != nil {
+		c.fault("presence", room, err)
+		c.replyError(id, room, toError(err))
+		return
+	}
+	c.send(func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Data: protocol.AppendPresence(nil, p)})
+	})
+}
+
+// joined returns the room if the connection is in it.
+func (c *Conn) joined(name string) *room {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.rooms {
+		if m.room.name == name && !m.joining {
+			return m.room
+		}
+	}
+	return nil
+}
+
+// clip shortens a name that was refused, to name it in the refusal.
+func clip(room string) string {
+	const most = 64
+	if len(room) <= most {
+		return room
+	}
+	return string([]rune(room[:most])) + "… (" + strconv.Itoa(len(room)) + " bytes)"
+}

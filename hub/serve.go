@@ -1,0 +1,296 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/decoder"
+	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gorilla/websocket"
+)
+
+func (h *Hub) newUpgrader() websocket.Upgrader {
+	u := websocket.Upgrader{
+		EnableCompression: h.conf.compress,
+		Subprotocols:      h.conf.subprotocols,
+		CheckOrigin:       h.allowOrigin,
+	}
+	if !h.conf.raw {
+		u.Subprotocols = []string{protocol.Subprotocol}
+	}
+	decoder.Configure(&u)
+	return u
+}
+
+// ServeHTTP answers a WebSocket handshake and returns once the connection stands; from then on it belongs
+// to the hub, and neither the request nor its context is kept.
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.life.enter()
+	defer h.life.leave()
+	if !h.life.serving() {
+		h.refuse(w, r, &HTTPError{Status: http.StatusServiceUnavailable, Message: "shutting down", RetryAfter: time.Second})
+		return
+	}
+	if !websocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		h.refuse(w, r, &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"})
+		return
+	}
+	if !h.allowOrigin(r) {
+		h.refuse(w, r, &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"})
+		return
+	}
+	c := &Conn{hub: h, num: h.nextConn.Add(1), lastMessage: uint32(h.now() / time.Millisecond)}
+	if err := h.admit(r, c); err != nil {
+		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
+		h.refuse(w, r, err)
+		return
+	}
+	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, func(conn net.Conn) decoder.Link {
+		c.attach(conn)
+		return (*link)(c)
+	})
+	if err != nil {
+		h.stats.refused.Add(1)
+		h.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
+		if c.conn != nil {
+			c.writer.Close()
+		}
+		return
+	}
+	h.stats.accepted.Add(1)
+	c.deflate = d.Compressed()
+	if c.deflate {
+		c.writer.Deflate()
+	}
+	switch {
+	case h.conf.raw:
+		c.kind = raw
+	case asksFor(r, protocol.Subprotocol):
+		c.kind, c.hello = v1, true
+	}
+	h.life.enter() // until teardown
+	h.conns.add(c)
+	c.begin(d)
+}
+
+// admit asks the application about a handshake.
+func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
+	refusal := func(err error, status int, message string) *HTTPError {
+		e := &HTTPError{Status: status, Message: message}
+		if _, panicked := err.(*panicError); panicked {
+			e.Status, e.Message = http.StatusInternalServerError, "internal error"
+		}
+		errors.As(err, &e)
+		return &HTTPError{Status: e.Status, Message: e.Message, RetryAfter: e.RetryAfter, Err: err}
+	}
+	if f := h.conf.authenticate; f != nil {
+		var id Identity
+		err := c.safely("authenticator", func() (err error) {
+			id, err = f(r)
+			return err
+		})
+		if err == nil {
+			err = id.validate()
+		}
+		if err != nil {
+			return refusal(err, http.StatusUnauthorized, "unauthorized")
+		}
+		if id.User != "" || id.Info != nil {
+			c.identity.Store(&id)
+		}
+	}
+	if f := h.handlers.set.Load().handshake; f != nil {
+		if err := c.safely("OnHandshake", func() error { return f(r, c) }); err != nil {
+			return refusal(err, http.StatusForbidden, "forbidden")
+		}
+	}
+	return nil
+}
+
+func asksFor(r *http.Request, subprotocol string) bool {
+	for _, s := range websocket.Subprotocols(r) {
+		if s == subprotocol {
+			return true
+		}
+	}
+	return false
+}
+
+// attach gives the connection its socket, before anything is written to it.
+func (c *Conn) attach(conn net.Conn) {
+	h := c.hub
+	c.conn = conn
+	fd, watched := -1, false
+	if h.poller != nil {
+		fd, watched = netpoll.Descriptor(conn)
+	}
+	c.watched = watched
+	c.writer.Init(&h.wire, (*link)(c), conn, fd)
+}
+
+// begin starts a connection whose handshake is done. It owns d.
+func (c *Conn) begin(d *decoder.Decoder) {
+	h := c.hub
+	if !h.life.serving() {
+		// Shutdown came between the handshake and here, and may not have seen the connection.
+		c.shut(h.restartNotice(0))
+	}
+	if err := h.beats.Add((*pulse)(c)); err != nil {
+		c.drop(err)
+		return
+	}
+	if c.kind == v1 {
+		c.mu.Lock()
+		if m := c.more(); m.cause == nil {
+			m.timer = time.AfterFunc(h.conf.handshakeTimeout, func() {
+				c.shut(&CloseError{Code: protocol.CloseHelloTimeout, Reason: "no hello"})
+			})
+		}
+		c.mu.Unlock()
+	} else if h.conf.verifyToken != nil {
+		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
+	} else {
+		c.enlist()
+		c.welcome(0)
+		c.connected()
+	}
+	if !c.watched {
+		h.life.run(func() { c.readLoop(d) })
+		return
+	}
+	if err := h.decoders.Put(d); err != nil {
+		c.drop(err)
+		return
+	}
+	if err := c.writer.Use(func(fd int) error { return h.poller.Add(fd, c.token()) }); err != nil {
+		c.drop(err)
+	}
+}
+
+// welcome sends the first frame of protocol v1. id is that of the hello.
+func (c *Conn) welcome(id uint64) {
+	if c.kind == raw {
+		return
+	}
+	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.Session()}
+	if p := c.hub.conf.heartbeat; p.Enabled() {
+		w.Ping = p.Interval
+	}
+	c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
+}
+
+// connected asks the application whether it takes the connection. It reports whether it did.
+func (c *Conn) connected() bool {
+	if c.closing.Load() || c.gone.Load() {
+		return false
+	}
+	if f := c.hub.handlers.set.Load().connect; f != nil {
+		err := c.safely("OnConnect", func() error { return f(c.Context(), c) })
+		if err != nil {
+			c.shut(closeFor(err, protocol.CloseForbidden))
+			return false
+		}
+	}
+	c.mu.Lock()
+	c.welcomed = true
+	gone, why := c.departed, error(nil)
+	if gone && c.extra != nil {
+		why = c.extra.cause
+	}
+	c.mu.Unlock()
+	if gone { // while OnConnect ran, which left it to us to say so
+		c.disconnected(why)
+	}
+	return !gone
+}
+
+// closeFor is how a connection ends because of err.
+func closeFor(err error, code protocol.CloseCode) *CloseError {
+	var ce *CloseError
+	if errors.As(err, &ce) {
+		return ce
+	}
+	if _, panicked := err.(*panicError); panicked {
+		return &CloseError{Code: protocol.CloseHandlerPanic, Err: err}
+	}
+	return &CloseError{Code: code, Err: err}
+}
+
+// refuse answers a request that does not become a connection.
+func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
+	h.stats.refused.Add(1)
+	if e.RetryAfter > 0 {
+		seconds := (e.RetryAfter + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+	}
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+	http.Error(w, e.Message, e.Status)
+}
+
+// allowOrigin is the same-origin rule: a browser says which page it runs, and that page must come from
+// the host the request goes to, or from one of WithOrigins. Other clients send no Origin.
+func (h *Hub) allowOrigin(r *http.Request) bool {
+	if f := h.conf.checkOrigin; f != nil {
+		return f(r)
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	host := strings.ToLower(u.Host)
+	if host != "" && host == strings.ToLower(r.Host) {
+		return true
+	}
+	for _, allowed := range h.conf.origins {
+		if allowed == "*" || host != "" && matchPattern(strings.ToLower(allowed), host) {
+			return true
+		}
+	}
+	return false
+}
+
+func (id *Identity) validate() error {
+	if id.Info != nil && !protocol.Valid(id.Info) {
+		return errors.New("hub: Identity.Info is not valid JSON")
+	}
+	return nil
+}
+
+// identify takes the hello's token. It reports whether the connection may go on.
+func (c *Conn) identify(ctx context.Context, token string) bool {
+	f := c.hub.conf.verifyToken
+	if f == nil {
+		return true
+	}
+	err := c.safely("token verifier", func() error {
+		id, err := f(ctx, token)
+		if err == nil {
+			err = id.validate()
+		}
+		if err == nil {
+			c.identity.Store(&id)
+		}
+		return err
+	})
+	if err != nil {
+		c.hub.log.Info("token refused", "conn", c.ID(), "err", err)
+		c.shut(closeFor(err, protocol.CloseUnauthorized))
+		return false
+	}
+	return true
+}

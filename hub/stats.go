@@ -1,0 +1,100 @@
+package hub
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/workerpool"
+)
+
+// Stats is what a hub has done and is doing. Counters only grow.
+type Stats struct {
+	// Conns, Rooms and Users are on this node now. Rooms include those that were left a moment ago.
+	Conns, Rooms, Users int
+
+	// Accepted and Refused handshakes.
+	Accepted, Refused int64
+	// Closed connections, by close code; 1006 for those lost.
+	Closed map[protocol.CloseCode]int64
+
+	// Received messages from clients; Limited of them were beyond the rate limit and not counted in
+	// Received, Invalid were no request of the protocol.
+	Received, Limited, Invalid int64
+	// Published by this node, clients included; Degraded of them reached only its own connections.
+	Published, Degraded int64
+	// Delivered and Dropped count room messages per connection: every message to every member is one
+	// or the other, or still waits. Replayed of the Delivered came from the history.
+	Delivered, Dropped, Replayed int64
+	// Gaps in rooms with history, where messages were lost for good.
+	Gaps int64
+	// Panics of handlers.
+	Panics int64
+	// Stale is set while the broker cannot be reached.
+	Stale bool
+
+	// Heartbeat and Pool are those packages' own; Pool is zero where no handler is heavy.
+	Heartbeat heartbeat.Stats
+	Pool      workerpool.Stats
+}
+
+type counters struct {
+	wire                                                    wire.Counters
+	accepted, refused, received, limited, invalid, replayed atomic.Int64
+	published, degraded, gaps, panics                       atomic.Int64
+	stale                                                   atomic.Bool
+
+	mu    sync.Mutex
+	codes map[protocol.CloseCode]int64
+}
+
+func (s *counters) closed(why error) {
+	code := protocol.CloseAbnormal
+	if ce, ok := why.(*CloseError); ok {
+		code = ce.Code
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.codes == nil {
+		s.codes = make(map[protocol.CloseCode]int64)
+	}
+	s.codes[code]++
+}
+
+// Stats returns the hub's figures. They are read one after the other, not at one instant.
+func (h *Hub) Stats() Stats {
+	s := &h.stats
+	out := Stats{
+		Conns:     h.conns.len(),
+		Rooms:     h.rooms.len(),
+		Users:     h.users.len(),
+		Accepted:  s.accepted.Load(),
+		Refused:   s.refused.Load(),
+		Closed:    make(map[protocol.CloseCode]int64),
+		Received:  s.received.Load(),
+		Limited:   s.limited.Load(),
+		Invalid:   s.invalid.Load(),
+		Published: s.published.Load(),
+		Degraded:  s.degraded.Load(),
+		Delivered: s.wire.Delivered.Load(),
+		Dropped:   s.wire.Dropped.Load(),
+		Replayed:  s.replayed.Load(),
+		Gaps:      s.gaps.Load(),
+		Panics:    s.panics.Load(),
+		Stale:     s.stale.Load(),
+		Heartbeat: h.beats.Stats(),
+	}
+	s.mu.Lock()
+	for code, n := range s.codes {
+		out.Closed[code] = n
+	}
+	s.mu.Unlock()
+	h.poolMu.Lock()
+	if h.pool != nil {
+		out.Pool = h.pool.Stats()
+	}
+	h.poolMu.Unlock()
+	return out
+}
