@@ -1,0 +1,162 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// ErrStarted is returned by Start and Restore after Start.
+var ErrStarted = errors.New("memory: already started")
+
+var (
+	_ broker.Broker   = (*Broker)(nil)
+	_ broker.History  = (*Broker)(nil)
+	_ broker.Presence = (*Broker)(nil)
+	_ broker.Bus      = (*Broker)(nil)
+)
+
+// Broker is a broker for one node. New makes it.
+//
+// Lock order: life, room.mu, then shard.mu or agenda.mu.
+type Broker struct {
+	config
+	born time.Time // what the times of rooms count from
+
+	life     sync.Mutex // Start, Restore and Close exclude each other
+	state    atomic.Int32
+	restored bool
+	node     string
+	receiver broker.Receiver
+	tasks    sync.WaitGroup
+	stop     chan struct{} // closed when Close begins
+	done     chan struct{} // closed when nothing is left running
+
+	seed   maphash.Seed
+	shards [shardCount]shard
+	used   atomic.Int64 // bytes of history
+
+	wake      chan struct{} // tells the sweeper that an agenda has a new earliest entry
+	histories agenda
+	idemKeys  agenda
+
+	commands chan command
+	announce sync.Mutex
+	info     broker.NodeInfo
+}
+
+const (
+	fresh int32 = iota
+	started
+	closed
+)
+
+// New makes a broker that is not started yet. The error names every faulty option and matches
+// broker.ErrInvalid.
+func New(opts ...Option) (*Broker, error) {
+	c, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		config:   c,
+		born:     time.Now(),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		seed:     maphash.MakeSeed(),
+		wake:     make(chan struct{}, 1),
+		commands: make(chan command, commandQueue),
+	}
+	for i := range b.shards {
+		b.shards[i].rooms = make(map[string]*room)
+	}
+	b.histories.wake, b.idemKeys.wake = b.wake, b.wake
+	return b, nil
+}
+
+// Start makes the broker ready. It does not block. A second Start returns ErrStarted.
+func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) error {
+	if node == "" || r == nil {
+		return fmt.Errorf("memory: %w: start needs a node and a receiver", broker.ErrInvalid)
+	}
+	b.life.Lock()
+	defer b.life.Unlock()
+	switch b.state.Load() {
+	case started:
+		return ErrStarted
+	case closed:
+		return broker.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.node, b.receiver = node, r
+	b.tasks.Go(b.sweep)
+	b.tasks.Go(b.runCommands)
+	b.state.Store(started)
+	return nil
+}
+
+// Close ends the broker. It waits for the calls of the receiver that are under way; after it has
+// returned nil none is made and nothing is running. If ctx ends first its error is returned, the
+// broker is closed all the same, and another Close waits on. What is stored stays for Snapshot.
+func (b *Broker) Close(ctx context.Context) error {
+	b.life.Lock()
+	if b.state.Swap(closed) != closed {
+		close(b.stop)
+		go b.drain()
+	} else {
+		select {
+		case <-b.done:
+			b.life.Unlock()
+			return broker.ErrClosed
+		default:
+		}
+	}
+	b.life.Unlock()
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("memory: close: %w", ctx.Err())
+	}
+}
+
+// drain passes through the lock of every room. Who held it before has finished its call of the
+// receiver; who gets it later sees that the broker is closed.
+func (b *Broker) drain() {
+	for r := range b.allRooms() {
+		r.await()
+	}
+	b.tasks.Wait()
+	close(b.done)
+}
+
+func (r *room) await() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+}
+
+// ready tells why a call cannot be served.
+func (b *Broker) ready(ctx context.Context) error {
+	switch b.state.Load() {
+	case fresh:
+		return broker.ErrNotStarted
+	case closed:
+		return broker.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// open tells whether the broker still serves. Under a room's lock the answer holds until the lock is
+// released.
+func (b *Broker) open() bool { return b.state.Load() == started }
+
+// now is the time since the broker was made, in nanoseconds.
+func (b *Broker) now() int64 { return int64(time.Since(b.born)) }

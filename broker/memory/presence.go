@@ -1,0 +1,101 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// Enter announces a member, before it returns, where the room is subscribed. Info is copied.
+func (b *Broker) Enter(ctx context.Context, name string, m broker.Member) error {
+	if err := b.ready(ctx); err != nil {
+		return err
+	}
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if err := broker.CheckRoom(name); err != nil {
+		return err
+	}
+	m.Info = bytes.Clone(m.Info)
+	r := b.findOrMake(name)
+	defer b.release(r)
+	if !b.open() {
+		return broker.ErrClosed
+	}
+	_, known := r.members[m.Conn]
+	if r.members == nil {
+		r.members = make(map[string]broker.Member)
+	}
+	r.members[m.Conn] = m
+	if r.subscribed && !known {
+		b.receiver.PresenceChanged(r.name, m, true)
+	}
+	return nil
+}
+
+// Leave takes a member back and announces it, before it returns, where the room is subscribed.
+func (b *Broker) Leave(ctx context.Context, name, conn string) error {
+	r, err := b.present(ctx, name)
+	if r == nil || err != nil {
+		return err
+	}
+	defer b.release(r)
+	if !b.open() {
+		return broker.ErrClosed
+	}
+	m, known := r.members[conn]
+	if !known {
+		return nil
+	}
+	if delete(r.members, conn); len(r.members) == 0 {
+		r.members = nil
+	}
+	if r.subscribed {
+		b.receiver.PresenceChanged(r.name, m, false)
+	}
+	return nil
+}
+
+// Members lists the members ordered by Conn. Their Info is shared and must not be changed.
+func (b *Broker) Members(ctx context.Context, name string, limit int) ([]broker.Member, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("%w: limit of %d members", broker.ErrInvalid, limit)
+	}
+	r, err := b.present(ctx, name)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	ms := make([]broker.Member, 0, len(r.members))
+	for _, m := range r.members {
+		ms = append(ms, m)
+	}
+	b.release(r)
+	slices.SortFunc(ms, func(x, y broker.Member) int { return strings.Compare(x.Conn, y.Conn) })
+	if limit > 0 && len(ms) > limit {
+		ms = slices.Clone(ms[:limit])
+	}
+	return ms, nil
+}
+
+// Count tells how many members there are.
+func (b *Broker) Count(ctx context.Context, name string) (int, error) {
+	r, err := b.present(ctx, name)
+	if r == nil || err != nil {
+		return 0, err
+	}
+	defer b.release(r)
+	return len(r.members), nil
+}
+
+// present returns the room, locked, or nil where nobody can be in it.
+func (b *Broker) present(ctx context.Context, name string) (*room, error) {
+	if err := b.ready(ctx); err != nil {
+		return nil, err
+	}
+	return b.findOrCheck(name)
+}

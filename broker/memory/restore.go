@@ -1,0 +1,78 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// ErrSnapshot matches every complaint of Restore about what it reads.
+var ErrSnapshot = errors.New("memory: bad snapshot")
+
+// ErrRestored is returned by a second Restore.
+var ErrRestored = errors.New("memory: already restored")
+
+// Restore reads what Snapshot wrote, to the end of the stream, before Start. The time between the two
+// counts as age, by the wall clock. If the stream is damaged, cut short or of an unknown version, the
+// error matches ErrSnapshot and the broker is as it was.
+func (b *Broker) Restore(from io.Reader) error {
+	if from == nil {
+		return fmt.Errorf("memory: %w: restore from a nil reader", broker.ErrInvalid)
+	}
+	rooms, err := b.readSnapshot(from)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	b.life.Lock()
+	defer b.life.Unlock()
+	switch {
+	case b.state.Load() == closed:
+		return broker.ErrClosed
+	case b.state.Load() == started:
+		return ErrStarted
+	case b.restored:
+		return ErrRestored
+	}
+	b.restored = true
+	now := b.now()
+	for _, r := range rooms {
+		r.mu.Lock()
+		b.shard(r.name).add(r)
+		if r.history != nil {
+			b.used.Add(r.history.bytes)
+		}
+		b.expire(r, now)
+		b.release(r)
+	}
+	b.makeRoom()
+	return nil
+}
+
+// readSnapshot reads and checks a whole snapshot and changes nothing.
+func (b *Broker) readSnapshot(from io.Reader) ([]*room, error) {
+	d := newDecoder(from)
+	taken := d.header()
+	d.taken = b.now() - min(max(0, int64(time.Since(taken))), longest)
+	var rooms []*room
+	names := make(map[string]bool)
+	for {
+		tag := d.number()
+		if d.err != nil || tag == 0 {
+			break
+		}
+		r := d.room(tag)
+		if names[r.name] {
+			d.fail("named twice")
+		}
+		if d.err != nil {
+			return nil, fmt.Errorf("room %d, %q: %w", len(rooms)+1, r.name, d.err)
+		}
+		names[r.name] = true
+		rooms = append(rooms, r)
+	}
+	d.trailer()
+	return rooms, d.err
+}
