@@ -1,0 +1,134 @@
+// Chat is a chat in the browser, on one hub or on many.
+//
+//	go run ./examples/chat
+//
+// serves it on http://127.0.0.1:8080. Open it in two tabs, pick two names, talk. Stop the server and
+// start it again: the tabs say that they are reconnecting, come back by themselves, send what was typed
+// meanwhile and show what they missed. Two of them share rooms through Redis:
+//
+//	go run ./examples/chat -redis 127.0.0.1:6379 -node a -addr 127.0.0.1:8080
+//	go run ./examples/chat -redis 127.0.0.1:6379 -node b -addr 127.0.0.1:8081
+//
+// The hub is mounted at /ws. A client needs no SDK to take part in a room whose name begins with "chat:";
+// in the console of the browser:
+//
+//	ws = new WebSocket("ws://127.0.0.1:8080/ws")
+//	ws.onmessage = (e) => console.log(e.data)
+//	ws.send('{"op":"join","id":1,"room":"chat:lobby","history":10}')
+//	ws.send('{"op":"publish","id":2,"room":"chat:lobby","data":{"name":"me","text":"hello"}}')
+//
+// Nobody has to prove who they are here: a name is what its bearer says. examples/existing shows a hub
+// behind a login.
+//
+// Where to look: server.go is the hub and its routes, broker.go chooses between memory and Redis, state.go
+// keeps the history over a restart, page/hubkit.js speaks the protocol in the browser and page/chat.js is
+// the page.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gohubkit/hubkit/hub"
+)
+
+func main() {
+	ctx, stop := onSignal(context.Background())
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "chat:", err)
+		os.Exit(1)
+	}
+}
+
+func onSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+type config struct {
+	addr  string
+	redis string
+	node  string
+	state string
+	drain time.Duration
+}
+
+func parse(args []string) (config, error) {
+	var c config
+	fs := flag.NewFlagSet("chat", flag.ContinueOnError)
+	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
+	fs.StringVar(&c.redis, "redis", "", "`address` of a Redis that joins several servers, or several addresses of a cluster's, by commas")
+	fs.StringVar(&c.node, "node", "", "`name` of this server, unlike that of all others on the same Redis (default random)")
+	fs.StringVar(&c.state, "state", "", "`file` that keeps the history over a restart where there is no Redis, \"-\" for none\n"+
+		"(default in the user's cache directory, one for each address)")
+	fs.DurationVar(&c.drain, "drain", 2*time.Second, "`time` over which connections are sent away at the end")
+	if err := fs.Parse(args); err != nil {
+		return c, err
+	}
+	if fs.NArg() > 0 {
+		return c, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return c, nil
+}
+
+// run serves until ctx is over.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	conf, err := parse(args)
+	if err != nil {
+		return err
+	}
+	// The port comes first: a second server on it must not take the first one's history.
+	ln, err := net.Listen("tcp", conf.addr)
+	if err != nil {
+		return err
+	}
+	b, save, err := openBroker(conf)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	h, err := newHub(conf, b)
+	if err != nil {
+		return errors.Join(err, ln.Close(), save())
+	}
+	srv := &http.Server{Handler: routes(h), ReadHeaderTimeout: 5 * time.Second}
+	var serving sync.WaitGroup
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- srv.Serve(ln) })
+	_, _ = fmt.Fprintf(stdout, "chat: http://%s is node %s\n", ln.Addr(), h.Node())
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, shutdown(conf, h, srv), save())
+	serving.Wait()
+	return err
+}
+
+// shutdown sends the connections away, then stops the server. A second signal makes short work of it.
+func shutdown(conf config, h *hub.Hub, srv *http.Server) error {
+	ctx, stop := onSignal(context.Background())
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, conf.drain+5*time.Second)
+	defer cancel()
+	// The hub first: a WebSocket is not the server's any more, which would not wait for it.
+	err := h.Shutdown(ctx)
+	if e := srv.Shutdown(ctx); e != nil {
+		err = errors.Join(err, srv.Close())
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+// Existing is a hub beside the routes of a service that was there before it: the same server, the same login,
+// the same session cookie.
+//
+//	go run ./examples/existing
+//
+// The page on http://127.0.0.1:8081 logs in, orders, and shows orders as they come. The same by hand:
+//
+//	curl -c jar 'http://127.0.0.1:8081/login?user=ada'
+//	curl -b jar -d '{"item":"tea"}' http://127.0.0.1:8081/orders
+//	curl -b jar http://127.0.0.1:8081/orders
+//
+// An order that is posted, by whatever client, is published to the room "orders:" and the user's name. A user
+// may join that room and no other: the hub asks the same sessions as the middleware of the other
+// routes, and OnJoin compares the names. Nobody but the service publishes.
+//
+// Where to look: main.go has the routes, realtime.go all that the hub needed, session.go and orders.go are what
+// was there before.
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "existing:", err)
+		os.Exit(1)
+	}
+}
+
+//go:embed page
+var files embed.FS
+
+// run serves until ctx is over.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("existing", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:8081", "`address` to listen on")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	sessions := newSessions()
+	h, err := newHub(sessions)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		return errors.Join(err, ln.Close(), h.Close())
+	}
+	orders := &orders{publish: publisher(h)}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(page))
+	mux.HandleFunc("GET /login", sessions.login)
+	mux.Handle("POST /logout", sessions.require(logout(h)))
+	mux.Handle("GET /orders", sessions.require(http.HandlerFunc(orders.list)))
+	mux.Handle("POST /orders", sessions.require(http.HandlerFunc(orders.create)))
+	mux.Handle("GET /ws", h) // all it takes
+
+	srv := &http.Server{
+		// Other sites' pages cannot post with our users' cookies. The hub does the same for WebSockets.
+		Handler:           http.NewCrossOriginProtection().Handler(mux),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	var serving sync.WaitGroup
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- srv.Serve(ln) })
+	_, _ = fmt.Fprintf(stdout, "existing: http://%s\n", ln.Addr())
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	// The server first: requests under way may still publish. It does not wait for WebSockets.
+	err = errors.Join(err, srv.Shutdown(end), h.Shutdown(end))
+	serving.Wait()
+	return err
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gohubkit/hubkit/hub"
+)
+
+func ordersRoom(user string) string { return "orders:" + user }
+
+// newHub makes a hub that knows users by the cookie they have already.
+func newHub(s *sessions) (*hub.Hub, error) {
+	h, err := hub.New(
+		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
+			user, err := s.user(r) // an error is answered with 401
+			return hub.Identity{User: user}, err
+		}),
+		hub.WithRooms("orders:*", hub.History(100, time.Hour)),
+		hub.WithDrain(2*time.Second),
+	)
+	if err != nil {
+		return nil, err
+	}
+	h.OnJoin(func(_ context.Context, c *hub.Conn, room string) error {
+		if room != ordersRoom(c.Identity().User) {
+			return hub.ErrForbidden
+		}
+		return nil
+	})
+	return h, nil
+}
+
+// publisher tells a user's pages of an order. The order stands already, so a failure is logged and not
+// returned: who missed the message finds the order in the list.
+func publisher(h *hub.Hub) func(context.Context, order) {
+	return func(ctx context.Context, o order) {
+		if _, err := h.PublishJSON(ctx, ordersRoom(o.User), o, hub.IdempotencyKey(o.ID, 0)); err != nil {
+			slog.Error("order not published", "order", o.ID, "err", err)
+		}
+	}
+}
+
+// logout also ends the connections of the user: they were let in with the session that ends here.
+func logout(h *hub.Hub) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		expire(w)
+		if err := h.Disconnect(r.Context(), userOf(r), "logged out"); err != nil {
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
