@@ -80,7 +80,7 @@ var policy = []rule{
 		grants: []string{goleak, xsys},
 	},
 	{
-		pkgs:  []string{"internal/interop"},
+		pkgs:  []string{"internal/interop", "internal/e2e", "internal/cluster"},
 		not:   []string{"hub", "client", "broker/..."},
 		tests: []string{"..."},
 	},
