@@ -115,7 +115,9 @@ func TestGoAwayCollectsAnswers(t *testing.T) {
 					want = 5 * time.Second
 					p.ok(call.ID, "", client.Position{})
 				}
-				<-ended
+				if err := <-ended; err == nil {
+					t.Error("the connection has not ended")
+				}
 				if d := time.Since(start); d != want {
 					t.Errorf("client went after %v, want %v", d, want)
 				}

@@ -85,17 +85,6 @@ func (s *server) answer(f func(w http.ResponseWriter, r *http.Request) bool) {
 	s.refuse = f
 }
 
-// status answers handshakes with a code.
-func (s *server) status(code int, header ...string) {
-	s.answer(func(w http.ResponseWriter, _ *http.Request) bool {
-		for i := 0; i < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		w.WriteHeader(code)
-		return true
-	})
-}
-
 // accept returns the next connection.
 func (s *server) accept() *peer {
 	s.t.Helper()

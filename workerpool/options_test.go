@@ -40,7 +40,7 @@ func TestDependentDefaults(t *testing.T) {
 	release = hold(t, small, 1)
 	must(t, small.Submit(t.Context(), 1, nop))
 	must(t, small.Submit(t.Context(), 1, nop))
-	busy(t, small.Submit(t.Context(), 1, nop))
+	_ = busy(t, small.Submit(t.Context(), 1, nop))
 	release()
 }
 

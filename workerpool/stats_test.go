@@ -21,8 +21,8 @@ func TestStats(t *testing.T) {
 		must(t, p.Submit(t.Context(), 2, sleep(4*time.Second)))
 		must(t, p.Submit(t.Context(), 2, func(context.Context) { time.Sleep(3 * time.Second); panic("boom") }))
 		must(t, p.Go(t.Context(), sleep(time.Second)))
-		busy(t, p.Submit(t.Context(), 2, nop))
-		busy(t, p.Submit(t.Context(), 3, nop))
+		_ = busy(t, p.Submit(t.Context(), 2, nop))
+		_ = busy(t, p.Submit(t.Context(), 3, nop))
 		synctest.Wait()
 
 		want := workerpool.Stats{Workers: 2, Running: 2, Queued: 2, Keys: 2, Submitted: 4, Rejected: 2}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/bench/internal/benchserver"
+	"github.com/gohubkit/hubkit/broker/redis"
 	"github.com/gohubkit/hubkit/hub"
 )
 
@@ -36,9 +37,6 @@ type (
 )
 
 func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
-	if cfg.Redis != "" {
-		return nil, benchserver.ErrNoRedis
-	}
 	b := &backend{}
 	opts := []hub.Option{
 		hub.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
@@ -57,6 +55,16 @@ func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
 	default:
 		return nil, fmt.Errorf("unknown protocol %q", *protocolFlag)
 	}
+	if cfg.Redis != "" {
+		rb, err := redis.New([]string{cfg.Redis})
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, hub.WithBroker(rb))
+	}
+	if cfg.History { // which needs v1
+		opts = append(opts, hub.WithRooms("*", hub.History(benchserver.HistorySize, benchserver.HistoryTTL)))
+	}
 	h, err := hub.New(opts...)
 	if err != nil {
 		return nil, err
@@ -71,7 +79,7 @@ func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
 		return nil
 	})
 	h.OnConnect(func(ctx context.Context, c *hub.Conn) error {
-		b.ready.Add(1)
+		defer b.ready.Add(1) // a member by then; OnDisconnect takes it back, if it failed too
 		if room, ok := c.Get(roomKey{}).(string); ok {
 			c.Set(roomKey{}, nil)
 			return c.Join(ctx, room)
@@ -98,7 +106,9 @@ func (b *backend) ServeWS(w http.ResponseWriter, r *http.Request, _ string, _ bo
 
 func (b *backend) Publish(ctx context.Context, room string, payload []byte) error {
 	if b.v1 {
-		payload = strconv.AppendQuote(make([]byte, 0, len(payload)+2), string(payload))
+		// Data is JSON; there is nothing to escape in a payload.
+		quoted := append(make([]byte, 0, len(payload)+2), '"')
+		payload = append(append(quoted, payload...), '"')
 	}
 	_, err := b.hub.Publish(ctx, room, payload)
 	return err

@@ -7,6 +7,8 @@
 //	fanout   -n messages to one room of -conns, as fast as the server publishes
 //	paced    the same at -rate messages a second
 //	rooms    -n messages over -rooms rooms that share -conns connections, at full rate or at -rate
+//	nodes    as rooms, but the messages are published on the server at -publisher, and reach the one
+//	         at -addr through Redis at -redis; what each of the three spends is measured
 //	echo     every connection sends, and sends again when it gets its own back, -n echoes in all
 //	storm    -conns handshakes, -window at once for each of -loops
 //	churn    -n connections that come, are ready, and leave

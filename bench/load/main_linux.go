@@ -15,8 +15,10 @@ import (
 
 // config is the command line.
 type config struct {
-	addr, room             string
+	addr, publisher, redis string
+	room                   string
 	conns, rooms, n, size  int
+	publishers             int
 	rate                   float64
 	settle, stall          time.Duration
 	subprotocol            string
@@ -35,13 +37,16 @@ func main() {
 
 func run() error {
 	var c config
-	test := flag.String("test", "fanout", "idle, fanout, paced, rooms, echo, storm or churn")
+	test := flag.String("test", "fanout", "idle, fanout, paced, rooms, nodes, echo, storm or churn")
 	timeout := flag.Duration("timeout", 3*time.Minute, "give up after this long")
 	flag.StringVar(&c.addr, "addr", "127.0.0.1:8080", "server at `host:port`")
+	flag.StringVar(&c.publisher, "publisher", "", "server at `host:port` that publishes, for nodes")
+	flag.StringVar(&c.redis, "redis", "", "Redis at `host:port` between the two, for nodes")
 	flag.StringVar(&c.room, "room", "bench", "room, or the start of the names of -rooms")
 	flag.IntVar(&c.conns, "conns", 1000, "connections")
-	flag.IntVar(&c.rooms, "rooms", 100, "rooms, for the test of that name")
+	flag.IntVar(&c.rooms, "rooms", 100, "rooms, for the tests rooms and nodes")
 	flag.IntVar(&c.n, "n", 1000, "messages, echoes or, for churn, connections")
+	flag.IntVar(&c.publishers, "publishers", 1, "goroutines of the server that publish")
 	flag.IntVar(&c.size, "size", 128, "`bytes` of a payload")
 	flag.Float64Var(&c.rate, "rate", 0, "messages a second; 0 for full rate")
 	flag.DurationVar(&c.settle, "settle", time.Second, "rest after the connections are open")

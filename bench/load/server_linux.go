@@ -68,6 +68,9 @@ func (s server) bench(ctx context.Context, c *config) (benchserver.BenchResult, 
 		"size": {strconv.Itoa(c.size)},
 		"rate": {strconv.FormatFloat(c.rate, 'f', -1, 64)},
 	}
+	if c.publishers > 1 {
+		q.Set("publishers", strconv.Itoa(c.publishers))
+	}
 	if c.rooms > 0 {
 		q.Set("rooms", strconv.Itoa(c.rooms))
 	}

@@ -18,6 +18,7 @@ var tests = map[string]func(context.Context, *config) (result.Result, error){
 	"fanout": fanout,
 	"paced":  paced,
 	"rooms":  roomsTest,
+	"nodes":  nodes,
 	"echo":   echo,
 	"storm":  storm,
 	"churn":  churn,
@@ -157,7 +158,15 @@ func publish(ctx context.Context, c *config, want int64) (result.Result, error) 
 	if err != nil {
 		return res, err
 	}
-	pub, err := m.srv.bench(ctx, c)
+	others, err := c.others(ctx)
+	if err != nil {
+		return res, err
+	}
+	from := m.srv
+	if c.publisher != "" {
+		from = server{c.publisher}
+	}
+	pub, err := from.bench(ctx, c)
 	if err != nil {
 		return res, err
 	}
@@ -172,6 +181,12 @@ func publish(ctx context.Context, c *config, want int64) (result.Result, error) 
 	if err := m.stop(ctx, &res, at.Sub(m.begun)); err != nil {
 		return res, err
 	}
+	spent, err := c.others(ctx)
+	if err != nil {
+		return res, err
+	}
+	res.PublisherCPU = million(spent.publisher-others.publisher, got)
+	res.RedisCPU = million(spent.redis-others.redis, got)
 	res.Disconnected = cl.Counts().Closed
 	latency(&res, cl)
 	return res, nil

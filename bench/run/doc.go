@@ -3,6 +3,10 @@
 // loopback port and lets a load process measure it. Peers are interleaved, so that what else
 // happens on the machine falls on all of them, and figures are medians over the rounds.
 //
+// The tests of kind nodes start two processes of a peer and a redis-server, which must be installed: one
+// publishes, the clients are with the other, and the time of all three is measured. Peers that cannot do
+// what a test needs are left out of it.
+//
 // Run it inside the bench module, on Linux:
 //
 //	go run ./run -peers gws,centrifuge -tests fanout,echo -rounds 5 -json results.json

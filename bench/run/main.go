@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,11 +60,12 @@ func run() error {
 
 	var all []result.Result
 	for _, t := range chosenTests {
-		rs, err := rounds(ctx, bin, t, chosenPeers, &o)
+		able := slices.DeleteFunc(slices.Clone(chosenPeers), func(p peer) bool { return !t.suits(p) })
+		rs, err := rounds(ctx, bin, t, able, &o)
 		if err != nil {
 			return err
 		}
-		printTable(os.Stdout, t, chosenPeers, rs, &o)
+		printTable(os.Stdout, t, able, rs, &o)
 		all = append(all, rs...)
 	}
 	if *jsonFile == "" {

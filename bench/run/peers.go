@@ -14,6 +14,8 @@ type peer struct {
 	dir string
 	// args are the server's own flags, load those the load client needs for its protocol.
 	args, load []string
+	// redis: its nodes can be joined; history: and their rooms can keep messages.
+	redis, history bool
 }
 
 var centrifugeProtocol = []string{
@@ -23,9 +25,9 @@ var centrifugeProtocol = []string{
 }
 
 var peers = []peer{
-	{name: "hubkit", dir: "hubkit"},
+	{name: "hubkit", dir: "hubkit", redis: true},
 	{
-		name: "hubkit-v1", dir: "hubkit", args: []string{"-protocol", "v1"},
+		name: "hubkit-v1", dir: "hubkit", args: []string{"-protocol", "v1"}, redis: true, history: true,
 		load: []string{
 			"-subprotocol", "hubkit.v1",
 			"-hello", `{"op":"hello","id":1}`,
@@ -33,8 +35,11 @@ var peers = []peer{
 			"-echo-frame", `{"op":"send","data":"%s"}`,
 		},
 	},
-	{name: "centrifuge", dir: "peers/centrifuge", load: centrifugeProtocol},
-	{name: "centrifuge-batch", dir: "peers/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol},
+	{name: "centrifuge", dir: "peers/centrifuge", load: centrifugeProtocol, redis: true, history: true},
+	{
+		name: "centrifuge-batch", dir: "peers/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol,
+		redis: true, history: true,
+	},
 	{name: "melody", dir: "peers/melody"},
 	{name: "chat", dir: "peers/chat"},
 	{name: "coder", dir: "peers/coder"},

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,46 +49,42 @@ func dirs(ps []peer) (ds []string) {
 	return ds
 }
 
-// measure runs a fresh server and a load process against it.
-func measure(ctx context.Context, bin string, t test, p peer, o *options) (result.Result, error) {
+// measure runs fresh servers and a load process against them.
+func measure(ctx context.Context, bin string, t test, p peer, o *options) (r result.Result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	addr, err := freeAddr()
+	var g group
+	defer func() {
+		if ended := g.stop(); err != nil {
+			err = errors.Join(err, ended)
+		}
+	}()
+	serverArgs := append(t.serverArgs(), p.args...)
+	var loadArgs []string
+	if t.kind == "nodes" {
+		redisAddr, err := g.redis(ctx)
+		if err != nil {
+			return r, err
+		}
+		serverArgs = append(serverArgs, "-redis", redisAddr)
+		publisherAddr, err := g.server(ctx, binary(bin, p.dir), serverArgs)
+		if err != nil {
+			return r, err
+		}
+		loadArgs = []string{"-publisher", publisherAddr, "-redis", redisAddr}
+	}
+	addr, err := g.server(ctx, binary(bin, p.dir), serverArgs)
 	if err != nil {
-		return result.Result{}, err
-	}
-	args := append([]string{"-addr", addr}, t.serverArgs()...)
-	var serverErr bytes.Buffer
-	server := command(ctx, binary(bin, p.dir), append(args, p.args...)...)
-	server.Stderr = &serverErr
-	if err := server.Start(); err != nil {
-		return result.Result{}, err
-	}
-	r, err := drive(ctx, bin, addr, t, p, o)
-	// A process that has ended already cannot be signaled; Wait says why it did.
-	_ = server.Process.Signal(syscall.SIGTERM)
-	ended := server.Wait()
-	if err != nil {
-		return r, fmt.Errorf("%w; the server: %s", errors.Join(err, ended), tail(serverErr.Bytes()))
-	}
-	return r, nil
-}
-
-// command is killed a little after it was asked to stop, when ctx ends.
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // name is a file that build made
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	return cmd
-}
-
-func drive(ctx context.Context, bin, addr string, t test, p peer, o *options) (result.Result, error) {
-	var r result.Result
-	if err := awaitServer(ctx, addr); err != nil {
 		return r, err
 	}
-	args := append([]string{"-addr", addr, "-timeout", o.timeout.String()}, t.loadArgs(o)...)
-	load := command(ctx, binary(bin, loadDir), append(args, p.load...)...)
+	loadArgs = append(loadArgs, "-addr", addr, "-timeout", o.timeout.String())
+	loadArgs = append(append(loadArgs, t.loadArgs(o)...), p.load...)
+	return drive(ctx, binary(bin, loadDir), loadArgs)
+}
+
+// drive runs the load client and reads its result.
+func drive(ctx context.Context, name string, args []string) (r result.Result, err error) {
+	load := command(ctx, name, args...)
 	var stderr bytes.Buffer
 	load.Stderr = &stderr
 	out, err := load.Output()
@@ -101,34 +95,12 @@ func drive(ctx context.Context, bin, addr string, t test, p peer, o *options) (r
 	return r, err
 }
 
-// freeAddr asks the system for a port and gives it back: the server takes it a moment later.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// awaitServer polls until the server answers.
-func awaitServer(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/stats", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			return resp.Body.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("server did not come up: %w", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+// command is killed a little after it was asked to stop, when ctx ends.
+func command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // name is a file that build made, or redis-server
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
 }
 
 // tail is the end of what a process had to say.

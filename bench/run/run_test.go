@@ -63,6 +63,24 @@ func TestChooseTests(t *testing.T) {
 	}
 }
 
+func TestSuits(t *testing.T) {
+	bare, joined, full := peer{}, peer{redis: true}, peer{redis: true, history: true}
+	for _, tt := range []struct {
+		test test
+		want []bool
+	}{
+		{test{kind: "rooms"}, []bool{true, true, true}},
+		{test{kind: "nodes"}, []bool{false, true, true}},
+		{test{kind: "nodes", history: true}, []bool{false, false, true}},
+	} {
+		for i, p := range []peer{bare, joined, full} {
+			if got := tt.test.suits(p); got != tt.want[i] {
+				t.Errorf("%+v suits %+v: %t", tt.test, p, got)
+			}
+		}
+	}
+}
+
 func TestEveryTestHasColumns(t *testing.T) {
 	for _, tt := range tests {
 		if len(columns[tt.kind]) == 0 {

@@ -22,10 +22,12 @@ var (
 	goroutines = column{"goroutines", "%.0f", func(r result.Result) float64 { return float64(r.Goroutines) }}
 	cpu        = column{"CPU s/million", "%.3g", func(r result.Result) float64 { return r.CPUPerMillion }}
 	clientCPU  = column{"client CPU s/million", "%.3g", func(r result.Result) float64 { return r.ClientCPU }}
+	publisher  = column{"publisher CPU s/million", "%.3g", func(r result.Result) float64 { return r.PublisherCPU }}
+	redis      = column{"Redis CPU s/million", "%.3g", func(r result.Result) float64 { return r.RedisCPU }}
 	perSecond  = column{"per second", "%.0f", func(r result.Result) float64 { return r.PerSecond }}
 	mallocs    = column{"mallocs each", "%.2f", func(r result.Result) float64 { return r.MallocsPerUnit }}
-	p50        = column{"p50, ms", "%.1f", func(r result.Result) float64 { return r.P50ms }}
-	p99        = column{"p99, ms", "%.1f", func(r result.Result) float64 { return r.P99ms }}
+	p50        = column{"p50, ms", "%.2f", func(r result.Result) float64 { return r.P50ms }}
+	p99        = column{"p99, ms", "%.2f", func(r result.Result) float64 { return r.P99ms }}
 	lost       = column{"lost", "%.0f", func(r result.Result) float64 { return float64(r.Expected - r.Received) }}
 	cut        = column{"cut off", "%.0f", func(r result.Result) float64 { return float64(r.Disconnected) }}
 	left       = column{"left behind", "%.0f", func(r result.Result) float64 { return float64(r.ConnsLeft) }}
@@ -37,6 +39,7 @@ var columns = map[string][]column{
 	"fanout": {cpu, perSecond, mallocs, lost, cut, clientCPU},
 	"paced":  {cpu, p50, p99, mallocs, lost, cut, clientCPU},
 	"rooms":  {cpu, perSecond, mallocs, lost, cut, clientCPU},
+	"nodes":  {cpu, publisher, redis, perSecond, p50, p99, mallocs, lost, cut, clientCPU},
 	"echo":   {cpu, perSecond, p50, p99, mallocs, lost, cut, clientCPU},
 	"storm":  {cpu, perSecond, mallocs, clientCPU},
 	"churn":  {cpu, perSecond, goroutines, left, clientCPU},

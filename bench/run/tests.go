@@ -11,6 +11,8 @@ type test struct {
 	title           string
 	conns, rooms, n int
 	rate            float64
+	publishers      int
+	history         bool
 }
 
 var tests = []test{
@@ -19,6 +21,10 @@ var tests = []test{
 	{name: "fanout10k", kind: "fanout", title: "One large room, full rate", conns: 10000, n: 200},
 	{name: "paced", kind: "paced", title: "One room, 10 messages/s", conns: 5000, n: 100, rate: 10},
 	{name: "rooms", kind: "rooms", title: "500 rooms of ten, full rate", conns: 5000, rooms: 500, n: 100000},
+	{name: "nodes", kind: "nodes", title: "From node to node, full rate", conns: 1000, rooms: 1000, n: 200000, publishers: 64},
+	{name: "nodes-paced", kind: "nodes", title: "From node to node, 5,000 messages/s", conns: 1000, rooms: 1000, n: 30000, rate: 5000, publishers: 64},
+	{name: "nodes-history", kind: "nodes", title: "From node to node with history, full rate", conns: 1000, rooms: 1000, n: 100000, publishers: 64, history: true},
+	{name: "nodes-history-paced", kind: "nodes", title: "From node to node with history, 5,000 messages/s", conns: 1000, rooms: 1000, n: 30000, rate: 5000, publishers: 64, history: true},
 	{name: "echo", kind: "echo", title: "Echoes", conns: 1000, n: 300000},
 	{name: "storm", kind: "storm", title: "Connection storm", conns: 10000},
 	{name: "churn", kind: "churn", title: "Connections that come and go", conns: 256, n: 20000},
@@ -57,10 +63,19 @@ func (t test) serverArgs() []string {
 	switch t.kind {
 	case "fanout":
 		return []string{"-queue", strconv.Itoa(t.n + 1)}
-	case "rooms":
-		return []string{"-queue", strconv.Itoa(t.n/t.rooms + 1)}
+	case "rooms", "nodes":
+		args := []string{"-queue", strconv.Itoa(t.n/t.rooms + 1)}
+		if t.history {
+			args = append(args, "-history")
+		}
+		return args
 	}
 	return nil
+}
+
+// suits reports whether a peer can do what the test needs.
+func (t test) suits(p peer) bool {
+	return (t.kind != "nodes" || p.redis) && (!t.history || p.history)
 }
 
 func (t test) loadArgs(o *options) []string {
@@ -70,6 +85,11 @@ func (t test) loadArgs(o *options) []string {
 		"-rate", strconv.FormatFloat(t.rate, 'f', -1, 64), "-settle", o.settle.String(),
 	}
 	switch t.kind {
+	case "nodes":
+		args = append(args, "-publishers", strconv.Itoa(t.publishers))
+		if t.rate == 0 {
+			args = append(args, "-sample", "16")
+		}
 	case "fanout", "rooms":
 		args = append(args, "-sample", "16")
 	case "idle":
@@ -92,7 +112,7 @@ func (t test) describe(o *options) string {
 		b.WriteString(strconv.Itoa(t.n) + " connections")
 	}
 	switch t.kind {
-	case "fanout", "paced", "rooms":
+	case "fanout", "paced", "rooms", "nodes":
 		b.WriteString(", " + strconv.Itoa(t.n) + " messages of " + strconv.Itoa(o.size) + " bytes")
 	case "echo":
 		b.WriteString(", " + strconv.Itoa(t.n) + " echoes of " + strconv.Itoa(o.size) + " bytes")

@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 )
 
 // ErrNoRedis is what a backend's constructor returns when it is given a Redis address and its
 // library has no way to use it.
 var ErrNoRedis = errors.New("benchserver: this server cannot use Redis")
+
+// What a room keeps under -history.
+const (
+	HistorySize = 1000
+	HistoryTTL  = 10 * time.Minute
+)
 
 // Config is what the command line says.
 type Config struct {
@@ -16,6 +23,9 @@ type Config struct {
 	Addr string
 	// Redis is the address of a Redis server, or empty.
 	Redis string
+	// History says that every room keeps its newest messages, HistorySize of them for HistoryTTL, and that
+	// connections are such as could resume. It is set only together with Redis.
+	History bool
 	// Queue is the number of messages that may wait for one connection. The load client's full-rate
 	// tests set it to the whole burst, so that no server disconnects a reader that is merely
 	// behind. Libraries whose queue has no bound, or one in bytes, translate or ignore it.

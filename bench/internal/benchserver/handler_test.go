@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,27 @@ func TestBenchSpreadsOverRooms(t *testing.T) {
 	}
 }
 
+// Whatever the number of publishers, every message goes out once, and those of a room in the order of
+// their stamps.
+func TestBenchPublishers(t *testing.T) {
+	for _, publishers := range []string{"0", "2", "3", "64"} {
+		b := &recorder{}
+		var res benchserver.BenchResult
+		call(t, b, http.MethodPost, "/bench?room=r&n=1001&rooms=3&publishers="+publishers, "", &res)
+		if res.Published != 1001 || res.Errors != 0 {
+			t.Errorf("%s publishers: %+v", publishers, res)
+		}
+		for room, want := range map[string]int{"r0": 334, "r1": 334, "r2": 333} {
+			if len(b.sent[room]) != want {
+				t.Errorf("%s publishers: %d messages to %s, want %d", publishers, len(b.sent[room]), room, want)
+			}
+			if !slices.IsSorted(b.sent[room]) {
+				t.Errorf("%s publishers: %s out of order", publishers, room)
+			}
+		}
+	}
+}
+
 func TestBenchCountsErrors(t *testing.T) {
 	b := &recorder{fault: errors.New("no")}
 	var res benchserver.BenchResult
@@ -82,7 +104,7 @@ func TestBenchCountsErrors(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	for _, q := range []string{"n=-1", "n=x", "rate=-1", "rate=NaN", "rooms=1.5"} {
+	for _, q := range []string{"n=-1", "n=x", "publishers=-1", "rate=-1", "rate=NaN", "rooms=1.5"} {
 		if code := call(t, &recorder{}, http.MethodPost, "/bench?"+q, "", nil); code != http.StatusBadRequest {
 			t.Errorf("%s: status %d", q, code)
 		}

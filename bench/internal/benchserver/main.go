@@ -19,6 +19,7 @@ func Main(build func(Config) (Backend, error)) {
 	var cfg Config
 	flag.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.StringVar(&cfg.Redis, "redis", "", "Redis at `host:port`, to join other processes")
+	flag.BoolVar(&cfg.History, "history", false, "keep the newest messages of every room in Redis")
 	flag.IntVar(&cfg.Queue, "queue", 256, "messages that may wait for one connection")
 	flag.Parse()
 
@@ -31,6 +32,9 @@ func Main(build func(Config) (Backend, error)) {
 func run(cfg Config, build func(Config) (Backend, error)) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if cfg.History && cfg.Redis == "" {
+		return errors.New("benchserver: -history needs -redis")
+	}
 	b, err := build(cfg)
 	if err != nil {
 		return err

@@ -24,6 +24,10 @@ type Result struct {
 	// which is also microseconds per unit. ClientCPU is the load client's, in the same measure.
 	CPUPerMillion float64 `json:"cpu_s_per_million,omitempty"`
 	ClientCPU     float64 `json:"client_cpu_s_per_million,omitempty"`
+	// Where one node publishes to another through Redis CPUPerMillion is the receiver's; these are
+	// the publisher's and that of Redis's main thread.
+	PublisherCPU float64 `json:"publisher_cpu_s_per_million,omitempty"`
+	RedisCPU     float64 `json:"redis_cpu_s_per_million,omitempty"`
 	// MallocsPerUnit is the server's heap allocations.
 	MallocsPerUnit float64 `json:"mallocs_per_unit,omitempty"`
 

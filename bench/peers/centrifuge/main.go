@@ -24,6 +24,8 @@ type backend struct {
 	node  *centrifuge.Node
 	ws    *centrifuge.WebsocketHandler
 	drops atomic.Int64
+	// history: rooms keep messages, and subscriptions can be recovered.
+	history bool
 }
 
 // wish is what the URL asked for, on its way to OnConnecting.
@@ -43,8 +45,8 @@ func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{node: node}
-	node.OnConnecting(connecting)
+	b := &backend{node: node, history: cfg.History}
+	node.OnConnecting(b.connecting)
 	node.OnConnect(b.connected)
 	if cfg.Redis != "" {
 		if err := useRedis(node, cfg.Redis); err != nil {
@@ -75,14 +77,14 @@ func useRedis(node *centrifuge.Node, addr string) error {
 	return nil
 }
 
-func connecting(ctx context.Context, _ centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+func (b *backend) connecting(ctx context.Context, _ centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
 	want, ok := ctx.Value(wishKey{}).(wish)
 	if !ok {
 		return centrifuge.ConnectReply{}, fmt.Errorf("no room in the context")
 	}
 	reply := centrifuge.ConnectReply{Credentials: &centrifuge.Credentials{}}
 	if !want.echo {
-		reply.Subscriptions = map[string]centrifuge.SubscribeOptions{want.room: {}}
+		reply.Subscriptions = map[string]centrifuge.SubscribeOptions{want.room: {EnableRecovery: b.history}}
 	}
 	if *batch {
 		reply.WriteDelay = 10 * time.Millisecond
@@ -116,7 +118,11 @@ func (b *backend) Publish(_ context.Context, room string, payload []byte) error 
 	data = append(data, '"')
 	data = append(data, payload...)
 	data = append(data, '"')
-	_, err := b.node.Publish(room, data)
+	var opts []centrifuge.PublishOption
+	if b.history {
+		opts = append(opts, centrifuge.WithHistory(benchserver.HistorySize, benchserver.HistoryTTL))
+	}
+	_, err := b.node.Publish(room, data, opts...)
 	return err
 }
 
