@@ -14,7 +14,7 @@ FUZZTIME  ?= 10s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## check what the tests need: servers, browser, Node; as root on Debian, install it
@@ -25,12 +25,17 @@ test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-
 	go test -race -shuffle=on -count=1 -timeout=10m $(TESTFLAGS) ./...
 	cd bench && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 
+.PHONY: test-faults
+test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for about two minutes
+	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='Fault' $(TESTFLAGS) ./internal/cluster ./broker/redis
+
 .PHONY: lint
 lint: ## check format, modules, vet for every system, staticcheck and golangci-lint
 	@unformatted=$$(gofmt -s -l .); [ -z "$$unformatted" ] || { echo "not gofmt -s clean:"; echo "$$unformatted"; exit 1; }
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 	go vet ./...
+	go vet -tags=faults ./internal/cluster ./broker/redis
 	GOOS=darwin go vet ./...
 	GOOS=windows go vet ./...
 	cd bench && go vet ./...
@@ -51,7 +56,7 @@ fuzz: ## run every fuzz target for a while (FUZZTIME=10s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|^(.*)/[^/]*:func |\1 |' | sort | \
 	while read -r dir target; do \
 		echo "$$dir $$target"; \
-		go test -C "$$dir" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) . </dev/null || exit 1; \
+		go test -C "$$dir" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . </dev/null || exit 1; \
 	done
 
 .PHONY: fmt

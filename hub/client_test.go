@@ -45,10 +45,11 @@ func (s *server) connect(t testing.TB, header http.Header, subprotocols ...strin
 
 func (s *server) connectWith(t testing.TB, d *websocket.Dialer, header http.Header) *client {
 	t.Helper()
-	ws, _, err := d.Dial(s.url, header)
+	ws, resp, err := d.Dial(s.url, header)
 	if err != nil {
 		t.Fatalf("handshake: %v", err)
 	}
+	_ = resp.Body.Close()
 	t.Cleanup(func() { _ = ws.Close() })
 	return &client{t: t, ws: ws}
 }

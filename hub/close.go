@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/decoder"
@@ -46,10 +47,8 @@ func (c *Conn) shut(why *CloseError) {
 // wireReason is what the close frame carries.
 func (e *CloseError) wireReason() string {
 	if e.RetryAfter == 0 && e.Spread == 0 {
-		if len(e.Reason) > frame.MaxControl-2 {
-			return e.Reason[:frame.MaxControl-2]
-		}
-		return e.Reason
+		// A reason that is not UTF-8, or half a character at its end, would be a fault of the protocol.
+		return strings.ToValidUTF8(e.Reason[:min(len(e.Reason), protocol.MaxReason)], "")
 	}
 	return string(protocol.AppendHint(nil, protocol.Hint{RetryAfter: e.RetryAfter, Spread: e.Spread, Reason: e.Reason}))
 }
@@ -61,7 +60,28 @@ func (c *Conn) drop(why error) {
 		return
 	}
 	c.writer.Close()
-	c.hub.life.run(func() { c.teardown(why) })
+	c.mu.Lock()
+	standing := c.standing
+	if !standing {
+		c.more().cause = why
+	}
+	c.mu.Unlock()
+	if standing {
+		c.hub.life.run(func() { c.teardown(why) })
+	}
+}
+
+// stand is called when the connection is in everything that drop takes it out of. It reports false where the
+// socket has failed before.
+func (c *Conn) stand() bool {
+	c.mu.Lock()
+	c.standing = true
+	lost := c.extra != nil && c.extra.cause != nil
+	c.mu.Unlock()
+	if lost {
+		c.teardown(nil)
+	}
+	return !lost
 }
 
 // teardownTimeout bounds what the broker may take to hear that a member left.
@@ -92,7 +112,9 @@ func (c *Conn) teardown(why error) {
 	ctx, cancel := context.WithTimeout(h.ctx, teardownTimeout)
 	for _, m := range rooms {
 		if !m.joining { // else the join finds out, and cleans up
-			c.depart(ctx, m.room, m.place)
+			if err := c.depart(ctx, m.room, m.place); err != nil {
+				h.log.Warn("leaving a room failed", "conn", c.ID(), "room", m.room.name, "err", err)
+			}
 		}
 	}
 	cancel()
@@ -121,32 +143,36 @@ func (c *Conn) readFailed(err error) {
 	switch {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
 		// gorilla has answered with a close frame, or this is the answer to ours.
+		c.drain()
 		c.drop(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
 	case errors.Is(err, decoder.ErrTooLarge):
 		c.shut(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
 		c.linger()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.shut(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
-		c.drop(err)
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.As(err, &ce):
+		c.linger()
+	case errors.Is(err, net.ErrClosed):
+		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
+	case errors.Is(err, io.EOF), errors.As(err, &ce):
 		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	case isNetError(err):
 		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	default:
-		// A fault of the WebSocket protocol: gorilla has said so in a close frame.
-		c.fail(&CloseError{Code: protocol.CloseProtocolError, Err: err})
+		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
+		// another one is not sent.
+		c.shut(&CloseError{Code: protocol.CloseProtocolError, Err: err})
 		c.linger()
 	}
 }
 
-// fail notes why the connection is closing where the close frame was sent by somebody else.
-func (c *Conn) fail(why *CloseError) {
-	c.mu.Lock()
-	if m := c.more(); m.cause == nil {
-		m.cause = why
+// drain waits until what was sent is in the socket.
+func (c *Conn) drain() {
+	if n, _ := c.writer.Backlog(); n == 0 {
+		return
 	}
-	c.closing.Store(true)
-	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), c.hub.conf.closeTimeout)
+	defer cancel()
+	_ = c.writer.Drained(ctx) // an error means that it will not get there
 }
 
 func isNetError(err error) bool {
@@ -155,8 +181,9 @@ func isNetError(err error) bool {
 	return errors.As(err, &ne) || errors.As(err, &se)
 }
 
-// lingerBytes bounds what is read and thrown away of a client that was refused.
-const lingerBytes = 1 << 20
+// lingerBytes bounds what is read and thrown away of a client that was refused. It is more than the files
+// people send by mistake: one that never learns of the 1009 comes back and sends it again.
+const lingerBytes = 16 << 20
 
 // linger reads on for a while and throws away what comes, so that the close frame is not lost: a
 // socket closed with unread data in it is reset, and the peer may then never see what was sent last.

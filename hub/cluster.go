@@ -177,6 +177,9 @@ func (s *surveys) begin(nodes []broker.Node, cmd *command) *openSurvey {
 		s.open = make(map[uint64]*openSurvey)
 	}
 	s.open[cmd.Survey] = o
+	if len(nodes) == 0 {
+		close(o.done) // Redis has lost its data, and nobody has announced itself again yet
+	}
 	return o
 }
 

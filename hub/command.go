@@ -11,8 +11,7 @@ import (
 type command struct {
 	Do     string             `json:"do"`
 	User   string             `json:"user,omitempty"`
-	Data   json.RawMessage    `json:"data,omitempty"`
-	Bytes  []byte             `json:"bytes,omitempty"` // of a raw hub
+	Data   []byte             `json:"data,omitempty"` // in base64: JSON inside JSON would be rewritten
 	Code   protocol.CloseCode `json:"code,omitempty"`
 	Reason string             `json:"reason,omitempty"`
 	// Survey numbers a survey of the node that asks, and Name says what it asks for.
@@ -32,16 +31,10 @@ const (
 // is kept for a user who is not connected. It costs every node a look, so that for streams of messages a room
 // of the user's own is cheaper.
 func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
-	cmd := command{Do: doSend, User: user}
-	switch {
-	case h.conf.raw:
-		cmd.Bytes = data
-	case !protocol.Valid(data):
+	if !h.conf.raw && !protocol.Valid(data) {
 		return ErrData
-	default:
-		cmd.Data = data
 	}
-	return h.everywhere(ctx, cmd)
+	return h.everywhere(ctx, command{Do: doSend, User: user, Data: data})
 }
 
 // Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
@@ -94,11 +87,7 @@ func (h *Hub) obey(cmd command) {
 	for _, c := range h.users.conns(cmd.User) {
 		switch cmd.Do {
 		case doSend:
-			data := []byte(cmd.Data)
-			if h.conf.raw {
-				data = cmd.Bytes
-			}
-			_ = c.Send(data)
+			_ = c.Send(cmd.Data)
 		case doDisconnect:
 			c.Close(cmd.Code, cmd.Reason)
 		}

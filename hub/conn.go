@@ -46,10 +46,14 @@ type Conn struct {
 	deflate bool
 	hello   bool // the first frame is still to come
 
+	toldStale bool        // guarded by the hub's telling
+	greeted   atomic.Bool // welcome has been sent
+
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    atomic.Bool // the socket is closed, and teardown has begun
 
-	mu sync.Mutex
+	mu       sync.Mutex
+	standing bool // the handshake is done, and the connection is in the registry
 	// welcomed: OnConnect has taken the connection.
 	welcomed bool
 	ended    bool // the context is over, and no room can be joined any more

@@ -165,9 +165,9 @@ func TestConnContext(t *testing.T) {
 	})
 }
 
-// TestHandlerContext: a handler hears that its connection is gone, on the goroutine path too.
+// TestHandlerContext: a handler hears that its connection is gone, though nobody reads what the client says.
 func TestHandlerContext(t *testing.T) {
-	s := start(t)
+	s := start(t, hub.WithCloseTimeout(10*time.Millisecond))
 	conns, ended := s.watchConns(), make(chan struct{})
 	s.OnMessage(func(ctx context.Context, c *hub.Conn, _ hub.Message) {
 		c.Close(protocol.CloseNormal, "")
@@ -211,8 +211,8 @@ func TestEndDuringOnConnect(t *testing.T) {
 			select {
 			case err := <-done:
 				t.Errorf("Close returned %v while OnConnect ran", err)
-			case <-left:
-				t.Error("OnDisconnect was called while OnConnect ran")
+			case err := <-left:
+				t.Errorf("OnDisconnect was called with %v while OnConnect ran", err)
 			case <-time.After(50 * time.Millisecond): // not waiting for anything: a wrong hub is quick
 			}
 			close(release)

@@ -60,7 +60,10 @@ func (c *Conn) handleFrame(opcode int, payload []byte) {
 func (c *Conn) queueBehind(payload []byte) bool {
 	payload = bytes.Clone(payload)
 	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.num, func(context.Context) {
-		c.dispatch(payload, true)
+		if c.begun() {
+			defer c.hub.life.leave()
+			c.dispatch(payload, true)
+		}
 	})
 	if err != nil {
 		var q protocol.Request
@@ -70,6 +73,17 @@ func (c *Conn) queueBehind(payload []byte) bool {
 	}
 	c.heavy = queued
 	return queued
+}
+
+// begun reports whether what waited on the worker pool is still wanted. The hub then waits for it, since the pool may
+// be another's, until life.leave.
+func (c *Conn) begun() bool {
+	c.hub.life.enter()
+	if c.gone.Load() {
+		c.hub.life.leave()
+		return false
+	}
+	return true
 }
 
 func busyError(err error) *Error {
@@ -192,7 +206,12 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 		c.answer(m.fn, name, id, data)
 		return
 	}
-	err := c.hub.pool.Submit(c.Context(), c.num, func(context.Context) { c.answer(m.fn, name, id, data) })
+	err := c.hub.pool.Submit(c.Context(), c.num, func(context.Context) {
+		if c.begun() {
+			defer c.hub.life.leave()
+			c.answer(m.fn, name, id, data)
+		}
+	})
 	if err != nil {
 		c.replyError(id, "", busyError(err))
 		return
@@ -202,9 +221,6 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 
 // answer runs a handler and sends what it returns.
 func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
-	if c.gone.Load() {
-		return
-	}
 	var result any
 	err := c.safely(name, func() (err error) {
 		result, err = fn(c.Context(), c, data)
@@ -217,7 +233,7 @@ func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
 	if err != nil {
 		var e *Error
 		if !errors.As(err, &e) {
-			if _, panicked := err.(*panicError); !panicked { // else it was logged where it happened
+			if !isPanic(err) { // else it was logged where it happened
 				c.hub.log.Error("handler failed", "handler", name, "conn", c.ID(), "err", err)
 			}
 			e = &Error{Code: protocol.CodeInternal, Message: "the handler failed"}

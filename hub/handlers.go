@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -100,7 +101,8 @@ func (h *Hub) OnHandshake(f func(r *http.Request, c *Conn) error) {
 }
 
 // OnConnect sets what is called for every new connection, after it is known who it is and before anything it
-// sends is looked at. An error closes the connection: as a *CloseError says, or else with 4101. It is called
+// sends is looked at. An error closes the connection: as a *CloseError says; with 1013 where it matches
+// broker.ErrUnavailable, so that the client comes back; or else with 4101. It is called
 // in a goroutine of the connection's own.
 func (h *Hub) OnConnect(f func(ctx context.Context, c *Conn) error) {
 	h.handlers.change(func(s *callbacks) { s.connect = f })
@@ -188,5 +190,10 @@ func (c *Conn) safely(what string, f func() error) (err error) {
 }
 
 type panicError struct{ value any }
+
+func isPanic(err error) bool {
+	var p *panicError
+	return errors.As(err, &p)
+}
 
 func (e *panicError) Error() string { return fmt.Sprintf("hub: handler panicked: %v", e.value) }

@@ -42,8 +42,8 @@ func TestOrigin(t *testing.T) {
 		{"wildcard needs the end", one(hub.WithOrigins("*.example.com")), "https://a.example.com.evil.org", false},
 		{"all", one(hub.WithOrigins("*")), "https://evil.example", true},
 		{"all, even sandboxed", one(hub.WithOrigins("*")), "null", true},
-		{"check says yes", one(hub.WithOriginCheck(func(r *http.Request) bool { return true })), "https://evil.example", true},
-		{"check says no", one(hub.WithOriginCheck(func(r *http.Request) bool { return false })), "", false},
+		{"check says yes", one(hub.WithOriginCheck(func(*http.Request) bool { return true })), "https://evil.example", true},
+		{"check says no", one(hub.WithOriginCheck(func(*http.Request) bool { return false })), "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,8 +57,8 @@ func TestOrigin(t *testing.T) {
 				s.connect(t, header).welcomed()
 				return
 			}
-			if resp, _ := s.refused(t, header); resp.StatusCode != http.StatusForbidden {
-				t.Errorf("status %d, want 403", resp.StatusCode)
+			if r := s.refused(t, header); r.status != http.StatusForbidden {
+				t.Errorf("got %+v, want 403", r)
 			}
 			if n := s.Stats().Refused; n != 1 {
 				t.Errorf("%d refused, want 1", n)
@@ -151,10 +151,8 @@ func TestHandshakeRefused(t *testing.T) {
 			}
 			check := func(t *testing.T, s *server, status int, want string) {
 				t.Helper()
-				resp, body := s.refused(t, nil)
-				if resp.StatusCode != status || body != want || resp.Header.Get("Retry-After") != tt.retryAfter {
-					t.Errorf("got %d %q, Retry-After %q; want %d %q, %q",
-						resp.StatusCode, body, resp.Header.Get("Retry-After"), status, want, tt.retryAfter)
+				if got, want := s.refused(t, nil), (refusal{status, tt.retryAfter, want}); got != want {
+					t.Errorf("got %+v, want %+v", got, want)
 				}
 				if st := s.Stats(); st.Refused != 1 || st.Accepted != 0 || st.Conns != 0 {
 					t.Errorf("stats: %+v", st)
@@ -177,8 +175,8 @@ func TestAuthenticatorMustReturnValidInfo(t *testing.T) {
 	s := start(t, hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) {
 		return hub.Identity{User: "ada", Info: []byte(`{`)}, nil
 	}))
-	if resp, _ := s.refused(t, nil); resp.StatusCode < 400 {
-		t.Errorf("status %d", resp.StatusCode)
+	if r := s.refused(t, nil); r.status != http.StatusUnauthorized {
+		t.Errorf("got %+v, want 401", r)
 	}
 }
 
@@ -252,6 +250,7 @@ func TestHandshakeWhileDraining(t *testing.T) {
 		<-release
 	})
 	c := s.dial(t)
+	c.alive() // and taken by now
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(context.Background()) }()
 	c.closed(protocol.CloseServiceRestart)
@@ -259,15 +258,15 @@ func TestHandshakeWhileDraining(t *testing.T) {
 	if s.Ready() {
 		t.Error("Ready while draining")
 	}
-	resp, _ := s.refused(t, nil)
-	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" {
-		t.Errorf("got %d, Retry-After %q; want 503 and 1", resp.StatusCode, resp.Header.Get("Retry-After"))
+	want := refusal{http.StatusServiceUnavailable, "1", "shutting down"}
+	if got := s.refused(t, nil); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 	close(release)
 	if err := receive(t, "Shutdown", done); err != nil {
 		t.Fatal(err)
 	}
-	if resp, _ := s.refused(t, nil); resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("closed hub: got %d, want 503", resp.StatusCode)
+	if got := s.refused(t, nil); got != want {
+		t.Errorf("closed hub: got %+v, want %+v", got, want)
 	}
 }

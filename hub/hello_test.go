@@ -56,7 +56,8 @@ func TestHelloExpected(t *testing.T) {
 
 func TestHelloTimeout(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, hub.WithHandshakeTimeout(50*time.Millisecond))
+		t.Parallel() // it takes a while, and little else
+		s := tr.start(t, hub.WithHandshakeTimeout(time.Second))
 		silent := s.connect(t, nil, protocol.Subprotocol)
 		silent.closed(protocol.CloseHelloTimeout)
 

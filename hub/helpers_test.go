@@ -37,6 +37,8 @@ type transport struct {
 	name      string
 	goroutine bool // the hub has no poller
 	tls       bool
+	// sendBuffer, when set, is what the kernel keeps of what is sent.
+	sendBuffer int
 }
 
 var (
@@ -58,8 +60,6 @@ type server struct {
 	*hub.Hub
 	http *httptest.Server
 	url  string // ws:// or wss://
-	// sendBuffer, when set before the first connection, is what the kernel keeps of what is sent.
-	sendBuffer int
 }
 
 // start serves a hub on the transport that most connections have.
@@ -70,7 +70,9 @@ func start(t testing.TB, opts ...hub.Option) *server {
 
 func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 	t.Helper()
-	opts = append([]hub.Option{hub.WithNode("n1"), hub.WithLogger(slog.New(slog.DiscardHandler))}, opts...)
+	opts = append([]hub.Option{
+		hub.WithNode("n1"), hub.WithLogger(slog.New(slog.DiscardHandler)), hub.WithDrain(100 * time.Millisecond),
+	}, opts...)
 	if tr.goroutine {
 		opts = append(opts, hub.WithoutPoller())
 	}
@@ -81,11 +83,11 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 	s := &server{Hub: h, http: httptest.NewUnstartedServer(h)}
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		if s.sendBuffer > 0 {
+		if tr.sendBuffer > 0 {
 			if tc, ok := c.(*tls.Conn); ok {
 				c = tc.NetConn()
 			}
-			if err := c.(*net.TCPConn).SetWriteBuffer(s.sendBuffer); err != nil {
+			if err := c.(*net.TCPConn).SetWriteBuffer(tr.sendBuffer); err != nil {
 				t.Error(err)
 			}
 		}
@@ -115,22 +117,31 @@ func (s *server) dialer() *websocket.Dialer {
 	return d
 }
 
-// refused makes a handshake that must fail, and returns the response, without its body, and the body.
-func (s *server) refused(t testing.TB, header http.Header) (*http.Response, string) {
+// refusal is the answer to a handshake that failed.
+type refusal struct {
+	status     int
+	retryAfter string
+	body       string
+}
+
+// refused makes a handshake that must fail.
+func (s *server) refused(t testing.TB, header http.Header) refusal {
 	t.Helper()
 	ws, resp, err := s.dialer().Dial(s.url, header)
 	if err == nil {
+		_ = resp.Body.Close()
 		_ = ws.Close()
 		t.Fatal("the handshake was accepted")
 	}
 	if resp == nil {
 		t.Fatalf("handshake: %v", err)
 	}
+	defer resp.Body.Close() //nolint:errcheck // it is in memory
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, strings.TrimSpace(string(body))
+	return refusal{resp.StatusCode, resp.Header.Get("Retry-After"), strings.TrimSpace(string(body))}
 }
 
 // bystander joins a client to room, which has to be an open one, and returns a function that fails the test unless

@@ -35,7 +35,7 @@ func (s *server) publish(t testing.TB, room string, data any) {
 // historyFrames are the messages of past:a from one offset to another.
 func historyFrames(epoch string, from, to int) (frames []string) {
 	for i := from; i <= to; i++ {
-		frames = append(frames, fmt.Sprintf(`{"op":"message","room":"past:a","epoch":"%s","offset":%d,"data":%d}`, epoch, i, i))
+		frames = append(frames, fmt.Sprintf(`{"op":"message","room":"past:a","epoch":%q,"offset":%d,"data":%d}`, epoch, i, i))
 	}
 	return frames
 }
@@ -113,7 +113,7 @@ func TestJoinOptions(t *testing.T) {
 		for name, o := range options {
 			s.OnConnect(func(ctx context.Context, c *hub.Conn) error { return c.Join(ctx, "past:a", o.opts...) })
 			c := s.dial(t)
-			want := fmt.Sprintf(`{"op":"ok","room":"past:a","epoch":"%s","offset":%d}`, epoch, o.from-1)
+			want := fmt.Sprintf(`{"op":"ok","room":"past:a","epoch":%q,"offset":%d}`, epoch, o.from-1)
 			if got := c.next(); got != want {
 				t.Errorf("%s: got %s, want %s", name, got, want)
 			}

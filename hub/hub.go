@@ -49,6 +49,7 @@ type Hub struct {
 	stats    counters
 	surveys  surveys
 	nextConn atomic.Uint64
+	telling  sync.Mutex // orders what clients are told of the broker's state
 
 	poolMu  sync.Mutex
 	pool    *workerpool.Pool

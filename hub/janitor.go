@@ -79,13 +79,9 @@ func (j *janitor) sweep() {
 	var rooms []*room
 	var names []string
 	for _, e := range due {
-		switch {
-		case !x.unused(e.room, false):
-		case e.room.claim():
+		if e.room.claim(x) {
 			rooms = append(rooms, e.room)
 			names = append(names, e.room.name)
-		default:
-			x.unused(e.room, true) // it never was subscribed
 		}
 	}
 	if len(names) == 0 {
@@ -98,8 +94,6 @@ func (j *janitor) sweep() {
 		j.hub.log.Warn("unsubscribe failed", "rooms", len(names), "err", err)
 	}
 	for _, r := range rooms {
-		// Whoever came meanwhile waits for settle and subscribes anew.
-		r.settle(false)
-		x.unused(r, true)
+		r.retire(x)
 	}
 }

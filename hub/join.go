@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/fanout"
@@ -166,8 +167,12 @@ func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fa
 	if r.rule.retention.Enabled() {
 		place, err = c.catchUp(ctx, id, r, o)
 	} else {
-		c.replyJoined(id, r.name, broker.Position{})
-		place, _ = r.Join(&c.writer, 0)
+		// Who has heard that it is in must miss nothing.
+		var ok bool
+		place, ok = r.JoinAfter(&c.writer, 0, func() { c.replyJoined(id, r.name, broker.Position{}) })
+		if !ok {
+			err = errors.New("hub: a room without history refused a member")
+		}
 	}
 	if err != nil && r.rule.presence {
 		_ = c.absent(r.name)
@@ -183,6 +188,10 @@ func (c *Conn) absent(room string) error {
 	return c.hub.presence.Leave(ctx, room, c.ID())
 }
 
+// lostHistoryPause is between two looks at a history that was lost and began anew, until the broker has told the
+// room here.
+const lostHistoryPause = 20 * time.Millisecond
+
 // pageSize is how many messages are read from the history, and sent, at once.
 const pageSize = 128
 
@@ -193,24 +202,42 @@ func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (
 	if o.last == 0 && o.since.IsZero() {
 		q.Last, q.Limit = 1, 1 // only the position is wanted
 	}
-	for first := true; ; first = false {
+	var start broker.Position
+	answered := false
+	answer := func() {
+		if !answered {
+			answered = true
+			c.replyJoined(id, r.name, start)
+		}
+	}
+	for first := true; ; {
 		mark := r.At()
 		page, err := h.history.Read(ctx, r.name, q)
 		if err != nil {
 			return fanout.Place{}, err
 		}
+		if !r.knows(page.Top.Epoch) {
+			if err := pause(ctx, lostHistoryPause); err != nil {
+				return fanout.Place{}, err
+			}
+			continue
+		}
 		if first {
 			if o.last == 0 && o.since.IsZero() {
 				page.Messages, page.More = nil, false
 			}
-			c.replyJoined(id, r.name, startOf(page, o))
+			start = startOf(page, o)
 		}
 		if page.Gap {
+			answer()
 			c.send(func(dst []byte) []byte {
 				return protocol.AppendGap(dst, r.name, page.Top.Epoch, page.Top.Offset)
 			})
 			q.Since = page.Top
 		} else {
+			if len(page.Messages) > 0 {
+				answer()
+			}
 			if err := c.replay(ctx, r.name, page.Messages); err != nil {
 				return fanout.Place{}, err
 			}
@@ -221,11 +248,28 @@ func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (
 		}
 		q.Last, q.Limit = 0, pageSize
 		if page.More {
+			first = false
 			continue
 		}
-		if place, ok := r.Join(&c.writer, mark(q.Since.Offset)); ok {
+		if place, ok := r.JoinAfter(&c.writer, mark(q.Since.Offset), answer); ok {
 			return place, nil
 		}
+		if !first && len(page.Messages) == 0 && !page.Gap {
+			// The room here is ahead of the history.
+			if err := pause(ctx, lostHistoryPause); err != nil {
+				return fanout.Place{}, err
+			}
+		}
+		first = false
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -29,11 +29,10 @@ func (l *link) WriteWire(p []byte) error {
 // Ping implements decoder.Link: a ping is answered.
 func (l *link) Ping(payload []byte) error {
 	var buf [frame.MaxControl + 2]byte
-	err := l.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
-	if errors.Is(err, net.ErrClosed) {
-		return nil // after the close frame nothing is answered, but the close is still to be read
-	}
-	return err
+	// After a close frame nothing is answered, but the other side's is still to be read. Where the
+	// writer has failed, it has said so itself, and better than the reader could.
+	_ = l.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
+	return nil
 }
 
 // Pong implements decoder.Link. That something was heard is noted for every message.

@@ -65,14 +65,9 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	case !h.conf.raw && !protocol.Valid(data):
 		return Result{}, ErrData
 	}
-	rule := noRule
-	if r := h.rooms.find(name); r != nil {
-		rule = r.rule
-		if err := r.Ready(ctx); err != nil {
-			return Result{}, err
-		}
-	} else {
-		rule = h.rule(name)
+	rule, err := h.ready(ctx, name)
+	if err != nil {
+		return Result{}, err
 	}
 	res, err := h.broker.Publish(ctx, name, broker.Publication{
 		Data:           data,
@@ -96,6 +91,15 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	return res, err
 }
 
+// ready waits for a place in the queue that a room has on this node, if it has one, and returns the room's
+// rule.
+func (h *Hub) ready(ctx context.Context, name string) (*rule, error) {
+	if r := h.rooms.find(name); r != nil {
+		return r.rule, r.Ready(ctx)
+	}
+	return h.rule(name), nil
+}
+
 // receiver is the hub as the broker sees it.
 type receiver struct{ h *Hub }
 
@@ -111,7 +115,12 @@ func (x receiver) Deliver(name string, ms []broker.Message) {
 		if m.Binary {
 			opcode = frame.Binary
 		}
-		r.Add(opcode, m.Position.Offset, func(dst []byte) []byte {
+		offset := uint64(0)
+		if r.rule.retention.Enabled() { // else other nodes have another rule for the room
+			offset = m.Position.Offset
+			r.noteEpoch(m.Position.Epoch)
+		}
+		r.Add(opcode, offset, func(dst []byte) []byte {
 			if x.h.conf.raw {
 				return append(dst, m.Data...)
 			}
@@ -123,12 +132,12 @@ func (x receiver) Deliver(name string, ms []broker.Message) {
 // Gap implements broker.Receiver.
 func (x receiver) Gap(name string, pos broker.Position) {
 	r := x.h.rooms.find(name)
-	if r == nil {
+	if r == nil || !r.rule.retention.Enabled() {
 		return
 	}
 	x.h.stats.gaps.Add(1)
-	r.Restart(pos.Offset)
-	r.Add(frame.Text, 0, func(dst []byte) []byte {
+	r.noteEpoch(pos.Epoch)
+	r.RestartWith(pos.Offset, frame.Text, func(dst []byte) []byte {
 		return protocol.AppendGap(dst, name, pos.Epoch, pos.Offset)
 	})
 }
@@ -156,13 +165,9 @@ func (x receiver) StateChanged(s broker.State) {
 	if h.conf.raw {
 		return
 	}
-	encode := protocol.AppendLive
-	if s == broker.Stale {
-		encode = protocol.AppendStale
-	}
 	h.life.run(func() {
 		for _, c := range h.conns.all() {
-			c.send(encode)
+			c.tellState()
 		}
 	})
 }

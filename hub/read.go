@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+	"net"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/decoder"
@@ -24,7 +26,14 @@ func (h *Hub) readable(token uint64) {
 }
 
 // wake reads from a connection that was idle.
-func (c *Conn) wake() { c.readLoop(c.hub.decoders.Get((*link)(c), c.deflate)) }
+func (c *Conn) wake() {
+	// The reader before armed the poller under this lock: taking it makes what that reader wrote visible
+	// here, which the way through the kernel does not.
+	if err := c.writer.Use(func(int) error { return nil }); err != nil {
+		return // gone meanwhile
+	}
+	c.readLoop(c.hub.decoders.Get((*link)(c), c.deflate))
+}
 
 // readLoop reads and handles until the connection is idle or at its end. It owns d. For one connection there
 // is at most one, since the poller reports a socket once and then not until it is armed again.
@@ -59,7 +68,8 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 		c.drop(err)
 		return
 	}
-	if err := c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) }); err != nil {
+	err := c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) })
+	if err != nil && !errors.Is(err, net.ErrClosed) { // see readFailed
 		c.drop(err)
 	}
 }

@@ -25,7 +25,7 @@ func (c *Conn) allowed(what, room string, ask func() error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	if _, panicked := err.(*panicError); panicked {
+	if isPanic(err) {
 		return &Error{Code: protocol.CodeInternal, Message: "the authorizer failed"}
 	}
 	c.hub.log.Debug("refused by authorizer", "what", what, "room", room, "conn", c.ID(), "err", err)

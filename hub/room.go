@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/internal/fanout"
 )
@@ -13,11 +14,28 @@ type room struct {
 	name string
 	rule *rule
 
+	// epoch of the last message delivered here, in a room with history.
+	epoch atomic.Pointer[string]
+
 	refs int // members, and joins under way; guarded by the index's shard
 
 	mu         sync.Mutex
 	subscribed bool
+	wanted     bool          // the broker was asked to subscribe; where that failed it may do so later all the same
 	busy       chan struct{} // closed when the subscribing or unsubscribing under way is over; nil without one
+}
+
+// noteEpoch is called for every message, and finds the epoch unchanged as a rule.
+func (r *room) noteEpoch(epoch string) {
+	if e := r.epoch.Load(); e == nil || *e != epoch {
+		r.epoch.Store(&epoch)
+	}
+}
+
+// knows reports whether the room here is in the epoch that the history is in, as far as it can tell.
+func (r *room) knows(epoch string) bool {
+	e := r.epoch.Load()
+	return e == nil || *e == epoch
 }
 
 // index finds the rooms of this node.
@@ -111,10 +129,12 @@ func (r *room) subscribe(ctx context.Context, h *Hub) error {
 		}
 		busy := r.busy
 		if busy == nil {
-			r.busy = make(chan struct{})
+			r.busy, r.wanted = make(chan struct{}), true
 			r.mu.Unlock()
 			err := h.broker.Subscribe(ctx, r.name)
+			r.mu.Lock()
 			r.settle(err == nil)
+			r.mu.Unlock()
 			return err
 		}
 		r.mu.Unlock()
@@ -126,22 +146,36 @@ func (r *room) subscribe(ctx context.Context, h *Hub) error {
 	}
 }
 
-// claim takes the right to unsubscribe. It fails where that is under way or not needed.
-func (r *room) claim() bool {
+// claim takes the right to unsubscribe from a room that nobody uses. Whoever comes after it waits for retire. A room
+// that needs no unsubscribing is forgotten at once.
+//
+// The room is locked while its users are counted: who has found it subscribed was counted before.
+func (r *room) claim(x *index) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.subscribed || r.busy != nil {
+	if r.busy != nil || !x.unused(r, !r.wanted) || !r.wanted {
 		return false
 	}
-	r.subscribed = false
+	r.subscribed, r.wanted = false, false
 	r.busy = make(chan struct{})
+	if r.rule.retention.Enabled() {
+		// Whatever happens to the history until somebody subscribes anew, nobody will tell.
+		r.epoch.Store(nil)
+		r.Restart(0)
+	}
 	return true
 }
 
-// settle ends what subscribe or claim began.
-func (r *room) settle(subscribed bool) {
+// retire ends what claim began, and forgets the room unless somebody has come meanwhile, who subscribes anew.
+func (r *room) retire(x *index) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settle(false)
+	x.unused(r, true)
+}
+
+// settle ends what subscribe or claim began. It is called with mu held.
+func (r *room) settle(subscribed bool) {
 	r.subscribed = subscribed
 	close(r.busy)
 	r.busy = nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/decoder"
 	"github.com/gohubkit/hubkit/internal/netpoll"
 	"github.com/gohubkit/hubkit/protocol"
@@ -79,14 +80,16 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.life.enter() // until teardown
 	h.conns.add(c)
-	c.begin(d)
+	if c.stand() {
+		c.begin(d)
+	}
 }
 
 // admit asks the application about a handshake.
 func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 	refusal := func(err error, status int, message string) *HTTPError {
 		e := &HTTPError{Status: status, Message: message}
-		if _, panicked := err.(*panicError); panicked {
+		if isPanic(err) {
 			e.Status, e.Message = http.StatusInternalServerError, "internal error"
 		}
 		errors.As(err, &e)
@@ -186,6 +189,30 @@ func (c *Conn) welcome(id uint64) {
 		w.Ping = p.Interval
 	}
 	c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
+	c.greeted.Store(true)
+	if c.hub.stats.stale.Load() {
+		c.tellState()
+	}
+}
+
+// tellState tells the client that the broker was lost, or is back, unless it knows. The welcome comes first.
+func (c *Conn) tellState() {
+	if !c.greeted.Load() {
+		return // welcome will see to it
+	}
+	h := c.hub
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	stale := h.stats.stale.Load()
+	if c.toldStale == stale {
+		return
+	}
+	c.toldStale = stale
+	encode := protocol.AppendLive
+	if stale {
+		encode = protocol.AppendStale
+	}
+	c.send(encode)
 }
 
 // connected asks the application whether it takes the connection. It reports whether it did.
@@ -213,14 +240,21 @@ func (c *Conn) connected() bool {
 	return !gone
 }
 
+// unavailableSpread is over how long those come back who were turned away for want of the broker.
+const unavailableSpread = 5 * time.Second
+
 // closeFor is how a connection ends because of err.
 func closeFor(err error, code protocol.CloseCode) *CloseError {
 	var ce *CloseError
 	if errors.As(err, &ce) {
 		return ce
 	}
-	if _, panicked := err.(*panicError); panicked {
+	if isPanic(err) {
 		return &CloseError{Code: protocol.CloseHandlerPanic, Err: err}
+	}
+	if errors.Is(err, broker.ErrUnavailable) {
+		// That is no verdict on the client: it is to come back.
+		return &CloseError{Code: protocol.CloseTryAgainLater, Reason: "unavailable", Spread: unavailableSpread, Err: err}
 	}
 	return &CloseError{Code: code, Err: err}
 }

@@ -21,7 +21,15 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	if err == nil {
 		err = h.life.wait(ctx)
 	}
-	h.life.advance(closed)
+	if !h.life.advance(closed) {
+		// Close came meanwhile and does the rest; its last act but one is to end h.ctx.
+		select {
+		case <-h.ctx.Done():
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+		return errors.Join(err, h.life.wait(ctx))
+	}
 	for _, c := range h.conns.all() {
 		c.drop(h.restartNotice(0))
 	}
@@ -67,6 +75,8 @@ func (h *Hub) shed(ctx context.Context) error {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
+			case <-h.ctx.Done():
+				return nil // closed meanwhile
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}

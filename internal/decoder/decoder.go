@@ -3,6 +3,7 @@ package decoder
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -40,7 +41,11 @@ type Decoder struct {
 	br    *bufio.Reader
 	peer  peer
 	limit int
+	used  bool // a message was read with it
 	buf   []byte
+
+	deflated bool   // the message that is being read
+	plain    []byte // such a message's content
 }
 
 const (
@@ -77,42 +82,67 @@ func (d *Decoder) Wait(linger time.Duration) (bool, error) {
 // Next decodes what has begun to arrive: one message, or one ping or pong. The rest of a
 // message must come within timeout. The payload is valid until the next call.
 func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err error) {
+	d.used = true
 	d.peer.message(timeout)
 	if opcode, err = d.control(); opcode != 0 || err != nil {
 		return opcode, nil, err
 	}
 	opcode, r, err := d.ws.NextReader()
 	if err != nil {
-		return 0, nil, tooLarge(err)
+		return 0, nil, failed(err)
 	}
-	buf := d.buf[:0]
+	if d.buf, err = readAll(r, d.buf[:0], d.limit); err != nil {
+		return 0, nil, failed(err)
+	}
+	if !d.deflated {
+		return opcode, d.buf, nil
+	}
+	if d.plain, d.buf, err = inflate(d.plain[:0], d.buf, d.limit); err != nil {
+		if errors.Is(err, errCorrupt) {
+			// Gorilla, which tells the other side of faults in the protocol, does not know of this one.
+			message := websocket.FormatCloseMessage(websocket.CloseProtocolError, "corrupt compressed data")
+			_ = d.ws.WriteControl(websocket.CloseMessage, message, time.Time{})
+		}
+		return 0, nil, err
+	}
+	return opcode, d.plain, nil
+}
+
+// readAll appends what r has to buf. Of more than limit bytes it reads hardly more.
+func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		d.buf = buf
-		if len(buf) > d.limit {
-			return 0, nil, ErrTooLarge
-		}
-		if err != nil {
-			if err == io.EOF {
-				return opcode, buf, nil
-			}
-			return 0, nil, tooLarge(err)
+		switch {
+		case len(buf) > limit:
+			return buf, ErrTooLarge
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, err
 		}
 	}
 }
 
-// control takes a faultless ping or pong from the buffer. Everything else is gorilla's to judge.
+// control takes a faultless ping or pong from the buffer. Everything else is gorilla's to judge, but from a
+// compressed message it takes the mark, so that gorilla leaves it compressed: the data can say that it ends
+// before the message does, and gorilla would then not read the rest before it is asked for the next message, which
+// may be another connection's.
 func (d *Decoder) control() (opcode int, err error) {
-	const fin, mask = 0x80, 0x80
+	const fin, rsv1, mask = 0x80, 0x40, 0x80
 	head, err := d.br.Peek(2)
 	if err != nil {
 		return 0, err
 	}
 	opcode = int(head[0]) &^ fin
+	d.deflated = d.Compressed() && (opcode == rsv1|websocket.TextMessage || opcode == rsv1|websocket.BinaryMessage)
+	if d.deflated {
+		head[0] &^= rsv1
+		return 0, nil
+	}
 	n := int(head[1]) &^ mask
 	if head[0]&fin == 0 || head[1]&mask == 0 || n > 125 || opcode != Ping && opcode != Pong {
 		return 0, nil
@@ -134,9 +164,14 @@ func (d *Decoder) control() (opcode int, err error) {
 	return opcode, err
 }
 
-func tooLarge(err error) error {
-	if errors.Is(err, websocket.ErrReadLimit) {
+// failed makes of an error of gorilla's what Next returns.
+func failed(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
 		return ErrTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("decoder: %w", os.ErrDeadlineExceeded) // which gorilla hides
 	}
 	return err
 }

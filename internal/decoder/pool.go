@@ -14,8 +14,9 @@ import (
 
 // Pool lends Decoders.
 type Pool struct {
-	limit int
-	idle  [2]sync.Pool // plain, and with permessage-deflate
+	limit   int
+	idle    [2]sync.Pool // plain, and with permessage-deflate
+	readers sync.Pool    // of *bufio.Reader
 }
 
 // NewPool makes a pool whose Decoders read messages of at most limit bytes.
@@ -37,8 +38,17 @@ func (p *Pool) Put(d *Decoder) error {
 	if err := d.peer.detach(); err != nil {
 		return err
 	}
+	if !d.used {
+		// A storm of handshakes would fill the pool with what nobody reads with, were it not for the
+		// buffer, which the next handshake needs.
+		p.readers.Put(d.br)
+		return nil
+	}
 	if cap(d.buf) > keepBuffer {
 		d.buf = nil
+	}
+	if cap(d.plain) > keepBuffer {
+		d.plain = nil
 	}
 	p.idle[index(d.Compressed())].Put(d)
 	return nil
@@ -63,7 +73,10 @@ func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Req
 }
 
 func (p *Pool) upgrade(d *Decoder, u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) error {
-	d.br = bufio.NewReaderSize(nil, readBuffer)
+	var ok bool
+	if d.br, ok = p.readers.Get().(*bufio.Reader); !ok {
+		d.br = bufio.NewReaderSize(nil, readBuffer)
+	}
 	ws, err := u.Upgrade(w, r, header)
 	if err != nil {
 		return err

@@ -85,6 +85,15 @@ var policy = []rule{
 		tests: []string{"..."},
 	},
 	{
+		pkgs:  []string{"internal/e2e"},
+		not:   []string{"..."},
+		tests: []string{"..."},
+	},
+	{
+		pkgs: []string{"internal/storm"}, // whose clients wait as the real one does
+		not:  []string{"hub", "broker/..."},
+	},
+	{
 		pkgs:   []string{"internal/..."},
 		not:    []string{"hub", "client", "broker/..."},
 		grants: []string{gorilla, xrate, xsys},

@@ -1,10 +1,6 @@
 package fanout
 
-import (
-	"sync"
-
-	"github.com/gohubkit/hubkit/internal/frame"
-)
+import "sync"
 
 // chunkSize is how many members are written to under one lock, by one worker at a time: few enough that a
 // join or leave waits for well under a millisecond of writes.
@@ -21,16 +17,17 @@ type chunk struct {
 
 type entry struct {
 	member Member
-	since  Mark // what the member had seen when it joined
+	since  Mark   // what the member had seen when it joined
+	pass   uint32 // the pass under way, or the last one, when it joined: what that takes is not for it
 }
 
-func (c *chunk) add(m Member, since Mark) bool {
+func (c *chunk) add(e entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.members) == chunkSize {
 		return false
 	}
-	c.members = append(c.members, entry{m, since})
+	c.members = append(c.members, e)
 	return true
 }
 
@@ -55,10 +52,14 @@ type tally struct {
 	retained      bool
 }
 
-func (c *chunk) send(b *frame.Batch, t *tally) {
+func (c *chunk) send(p *pass, t *tally) {
+	b := p.batch
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.members {
+		if int32(p.number-c.members[i].pass) <= 0 {
+			continue
+		}
 		from := b.After(uint64(c.members[i].since))
 		if from == b.Len() {
 			continue

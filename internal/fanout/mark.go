@@ -5,7 +5,11 @@ package fanout
 // none itself.
 type Mark uint64
 
-const offsetBits = 53 // offsets are below 1<<53, so that JSON numbers hold them exactly
+// offsetBits leave room for 70 million million messages in a room, and for 130,000 restarts.
+const offsetBits = 46
+
+// run counts the restarts.
+func (m Mark) run() Mark { return m >> (offsetBits + 1) }
 
 // at is the message with an offset of the same run.
 func (m Mark) at(offset uint64) Mark { return m>>(offsetBits+1)<<(offsetBits+1) | Mark(offset)<<1 }

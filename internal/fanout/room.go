@@ -2,6 +2,8 @@ package fanout
 
 import (
 	"context"
+	"net"
+	"slices"
 	"sync"
 
 	"github.com/gohubkit/hubkit/internal/frame"
@@ -19,12 +21,17 @@ type Room struct {
 	sched *Scheduler
 
 	mu      sync.Mutex
-	pending *frame.Batch  // what the next pass takes; nil or not empty
-	space   chan struct{} // closed when the next pass takes the queue; nil while nobody waits
+	pending *frame.Batch  // what is added to; nil or not empty
+	space   chan struct{} // closed when the next pass takes a batch; nil while nobody waits
+	// earlier go out before pending, a pass each; see Add.
+	earlier []*frame.Batch
+	// What waits in all of them.
+	messages, bytes int
 	// running: a pass is under way or scheduled.
 	running bool
-	added   Mark // the last message added, or seen by one who joined
-	taken   Mark // the last message that a pass has taken
+	passes  uint32 // begun so far
+	added   Mark   // the furthest place known: added, or seen by one who joined
+	taken   Mark   // the last message that a pass has taken
 	chunks  []*chunk
 	members int
 	open    int // no chunk before this one has a free place
@@ -33,7 +40,8 @@ type Room struct {
 // Init readies the room.
 func (r *Room) Init(s *Scheduler) { r.sched = s }
 
-// Ready blocks until the queue has room for a message, or ctx ends. Publishers call it before they
+// Ready blocks until the queue has room for a message, or ctx ends; where the Scheduler is closed it returns
+// net.ErrClosed instead. Publishers call it before they
 // publish, so that they feel the bound; Add itself never blocks.
 func (r *Room) Ready(ctx context.Context) error {
 	for {
@@ -49,6 +57,8 @@ func (r *Room) Ready(ctx context.Context) error {
 		r.mu.Unlock()
 		select {
 		case <-space:
+		case <-r.sched.gone:
+			return net.ErrClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -56,8 +66,7 @@ func (r *Room) Ready(ctx context.Context) error {
 }
 
 func (r *Room) full() bool {
-	return r.pending != nil &&
-		(r.pending.Len() >= r.sched.conf.MaxMessages || r.pending.Size() >= r.sched.conf.MaxBytes)
+	return r.messages >= r.sched.conf.MaxMessages || r.bytes >= r.sched.conf.MaxBytes
 }
 
 // Add queues one message, encoded as by frame.Encode. offset is its place in the history; zero in a room
@@ -65,21 +74,37 @@ func (r *Room) full() bool {
 // messages around it. It does nothing in a room without members.
 func (r *Room) Add(opcode byte, offset uint64, encode func([]byte) []byte) {
 	r.mu.Lock()
+	seq := r.added
 	switch {
 	case offset != 0:
-		r.added = r.added.at(offset)
-	case r.added != 0:
-		r.added = r.added.event()
+		seq = seq.at(offset)
+	case seq != 0:
+		seq = seq.event()
 	}
+	r.put(opcode, seq, encode)
+}
+
+// put is called with mu held and releases it.
+func (r *Room) put(opcode byte, seq Mark, encode func([]byte) []byte) {
+	r.added = max(r.added, seq)
 	if r.members == 0 {
 		r.taken = r.added
 		r.mu.Unlock()
 		return
 	}
+	if r.pending != nil && uint64(seq) < r.pending.Last() {
+		// Somebody joined who had read further in the history than was delivered here, and an event
+		// for all followed. What that one has seen comes now, and a batch must be in order.
+		r.earlier = append(r.earlier, r.pending)
+		r.pending = nil
+	}
 	if r.pending == nil {
 		r.pending = r.sched.newBatch()
 	}
-	r.pending.Add(opcode, uint64(r.added), encode)
+	size := r.pending.Size()
+	r.pending.Add(opcode, uint64(seq), encode)
+	r.messages++
+	r.bytes += r.pending.Size() - size
 	start := !r.running
 	r.running = true
 	r.mu.Unlock()
@@ -89,39 +114,55 @@ func (r *Room) Add(opcode byte, offset uint64, encode func([]byte) []byte) {
 }
 
 // Restart says that the history has begun anew, or has lost a part: the next message follows offset, whatever
-// came before.
+// came before. Rooms without history have nothing to restart.
 func (r *Room) Restart(offset uint64) {
 	r.mu.Lock()
 	r.added = r.added.restart(offset)
 	r.mu.Unlock()
 }
 
+// RestartWith is Restart and the notice of it in one step, so that who joins at a place beyond the restart is not
+// told of it afterwards.
+func (r *Room) RestartWith(offset uint64, opcode byte, encode func([]byte) []byte) {
+	r.mu.Lock()
+	r.added = r.added.restart(offset)
+	r.put(opcode, r.added.event(), encode)
+}
+
 // At is the Mark of a message at an offset of the history as it is now. A caller that reads the history
-// takes it before: a Restart meanwhile makes the Mark a past one.
+// takes it before: a Restart meanwhile makes the Mark a past one, with which nobody joins.
 func (r *Room) At() func(offset uint64) Mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.added.at
 }
 
-// Join adds m, which has seen every message up to since; zero in a room without history. It returns
-// false, and does nothing, where a pass has already taken later messages: the caller reads those from the
-// history and tries again.
-func (r *Room) Join(m Member, since Mark) (Place, bool) {
+// Join adds m, which has seen every message up to since; zero in a room without history. What a pass under way takes does not
+// go to m. It returns
+// false, and does nothing, where a pass has already taken later messages, or Restart was called since the Mark
+// was made: the caller reads on in the history and tries again.
+func (r *Room) Join(m Member, since Mark) (Place, bool) { return r.JoinAfter(m, since, func() {}) }
+
+// JoinAfter is Join, and calls first just before: m is sent nothing by the room until first has returned, and
+// misses nothing that is added once it was called. The room is locked meanwhile, so that first must not block
+// or use it.
+func (r *Room) JoinAfter(m Member, since Mark, first func()) (Place, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if since.before(r.taken) {
+	if since.before(r.taken) || since.run() != r.added.run() {
 		return Place{}, false
 	}
+	first()
 	r.added = max(r.added, since)
+	e := entry{m, since, r.passes}
 	for ; r.open < len(r.chunks); r.open++ {
-		if c := r.chunks[r.open]; c.add(m, since) {
+		if c := r.chunks[r.open]; c.add(e) {
 			r.members++
 			return Place{c}, true
 		}
 	}
 	c := new(chunk)
-	c.add(m, since)
+	c.add(e)
 	r.chunks = append(r.chunks, c)
 	r.members++
 	return Place{c}, true
@@ -159,13 +200,21 @@ func (r *Room) Len() int {
 	return r.members
 }
 
-// begin takes the queue for a pass.
+// begin takes a batch for a pass.
 func (r *Room) begin() *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := &pass{room: r, batch: r.pending, chunks: r.chunks}
+	r.passes++
+	p := &pass{room: r, number: r.passes, chunks: r.chunks}
+	if len(r.earlier) > 0 {
+		p.batch = r.earlier[0]
+		r.earlier = slices.Delete(r.earlier, 0, 1)
+	} else {
+		p.batch, r.pending = r.pending, nil
+	}
+	r.messages -= p.batch.Len()
+	r.bytes -= p.batch.Size()
 	r.taken = max(r.taken, Mark(p.batch.Last()))
-	r.pending = nil
 	if r.space != nil {
 		close(r.space)
 		r.space = nil

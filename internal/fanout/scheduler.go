@@ -35,6 +35,7 @@ type Scheduler struct {
 	ready  sync.Cond
 	queue  ring
 	closed bool
+	gone   chan struct{} // closed with the last worker
 }
 
 // task is a room whose pass is due, or a pass that wants help or its next turn.
@@ -46,6 +47,7 @@ type task struct {
 // pass is one batch on its way to the members that a room had when it began.
 type pass struct {
 	room    *Room
+	number  uint32 // among the room's
 	batch   *frame.Batch
 	chunks  []*chunk
 	next    atomic.Int32 // the chunk to do next
@@ -70,7 +72,7 @@ func NewScheduler(conf Config) (*Scheduler, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	s := &Scheduler{conf: conf}
+	s := &Scheduler{conf: conf, gone: make(chan struct{})}
 	s.ready.L = &s.mu
 	for range conf.Workers {
 		s.workers.Go(s.work)
@@ -79,13 +81,17 @@ func NewScheduler(conf Config) (*Scheduler, error) {
 }
 
 // Close ends the workers when every queued message has been sent, and waits for them. Messages added
-// afterwards go nowhere.
+// afterwards go nowhere. Later calls wait in the same way.
 func (s *Scheduler) Close() {
 	s.mu.Lock()
+	first := !s.closed
 	s.closed = true
 	s.mu.Unlock()
 	s.ready.Broadcast()
 	s.workers.Wait()
+	if first {
+		close(s.gone)
+	}
 }
 
 func (s *Scheduler) push(t task) {
@@ -131,7 +137,7 @@ func (s *Scheduler) run(p *pass) {
 		if i >= len(p.chunks) {
 			break
 		}
-		p.chunks[i].send(p.batch, &t)
+		p.chunks[i].send(p, &t)
 		done++
 	}
 	if done == 0 {

@@ -55,10 +55,10 @@ func (b *Batch) Last() uint64 {
 	return b.seqs[len(b.seqs)-1]
 }
 
-// After is the index of the first message with a seq above seq; Len where there is none. In a batch without
-// seqs it is zero.
+// After is the index of the first message with a seq above seq; Len where there is none. It is zero in a batch
+// without seqs, and for a seq of zero: before the first of the history come messages that are not in it.
 func (b *Batch) After(seq uint64) int {
-	if len(b.seqs) == 0 || b.seqs[0] > seq {
+	if len(b.seqs) == 0 || seq == 0 || b.seqs[0] > seq {
 		return 0
 	}
 	return sort.Search(len(b.seqs), func(i int) bool { return b.seqs[i] > seq })

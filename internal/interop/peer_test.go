@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
 
 	"github.com/gohubkit/hubkit/internal/interop"
 	"github.com/gohubkit/hubkit/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+// ants, which the hub runs on, starts two goroutines when it is imported.
+func TestMain(m *testing.M) { testenv.Main(m, goleak.IgnoreCurrent()) }
 
 // forEach runs a scenario over every implementation, against a server that echoes.
 func forEach(t *testing.T, scenario func(ctx context.Context, t *testing.T, p *interop.Peer, url string)) {

@@ -2,7 +2,9 @@ package netpoll
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"sync"
 	"syscall"
 )
 
@@ -22,8 +24,10 @@ type Poller struct {
 	// file holds the epoll descriptor. It is itself watched by the Go runtime, so that waiting costs
 	// no thread and Close wakes the waiter.
 	file *os.File
-	fd   int
 	done chan struct{}
+
+	mu sync.RWMutex // held for writing to close fd, whose number may then be another's
+	fd int          // -1 once closed
 }
 
 // New starts a poller. ready is called from the poller's goroutine with the token of each socket that
@@ -48,19 +52,29 @@ func New(ready func(token uint64)) (*Poller, error) {
 	return p, nil
 }
 
-// Add registers a socket and arms it. A socket leaves the set by being closed.
+// Add registers a socket and arms it. A socket leaves the set by being closed. The error of a closed
+// poller matches net.ErrClosed.
 func (p *Poller) Add(fd int, token uint64) error {
 	return p.control(syscall.EPOLL_CTL_ADD, fd, token)
 }
 
 // Arm asks for the next event of a registered socket. If there is something to read already, the event
-// comes at once.
+// comes at once. The error of a closed poller matches net.ErrClosed.
 func (p *Poller) Arm(fd int, token uint64) error {
 	return p.control(syscall.EPOLL_CTL_MOD, fd, token)
 }
 
-// Close ends the poller and returns when its goroutine has ended.
+// Close ends the poller and returns when its goroutine has ended; ready is not called any more. Closing twice
+// returns an error that matches net.ErrClosed.
 func (p *Poller) Close() error {
+	p.mu.Lock()
+	if p.fd < 0 {
+		p.mu.Unlock()
+		<-p.done
+		return fmt.Errorf("netpoll: %w", net.ErrClosed)
+	}
+	p.fd = -1
+	p.mu.Unlock()
 	err := p.file.Close()
 	<-p.done
 	return err
@@ -69,6 +83,11 @@ func (p *Poller) Close() error {
 func (p *Poller) control(op, fd int, token uint64) error {
 	// The kernel hands the eight bytes of user data back untouched; Go names them Fd and Pad.
 	ev := syscall.EpollEvent{Events: oneShot, Fd: int32(uint32(token)), Pad: int32(token >> 32)}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.fd < 0 {
+		return fmt.Errorf("netpoll: %w", net.ErrClosed)
+	}
 	if err := syscall.EpollCtl(p.fd, op, fd, &ev); err != nil {
 		return fmt.Errorf("netpoll: epoll_ctl: %w", err)
 	}

@@ -88,6 +88,10 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 		b = b.Deflated(w.conf.Deflater, w.conf.DeflateMin)
 	}
 	data := b.Wire(from)
+	if len(data) == 0 {
+		w.mu.Unlock()
+		return 0, false, nil
+	}
 	if w.backlog == nil {
 		n, err := w.writeNow(data)
 		if err == nil && n == len(data) {
@@ -252,6 +256,10 @@ func (w *Writer) closeLocked() bool {
 	// The descriptor is used only under mu or through conn, so nobody writes to a number that
 	// the system has given to another connection meanwhile.
 	w.fd = -1
+	if tls, ok := w.conn.(interface{ NetConn() net.Conn }); ok && w.backlog != nil {
+		// The socket is full, and the goodbye of TLS would wait for it, with mu held, for five seconds.
+		_ = tls.NetConn().Close()
+	}
 	_ = w.conn.Close()
 	return true
 }

@@ -1,0 +1,42 @@
+package hub_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/gohubkit/hubkit/hub"
+)
+
+// TestIdleConnectionsHaveNoGoroutine: neither those that never spoke nor those that did, once they are quiet.
+func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Log("only Linux has a poller: each connection has a goroutine here")
+		return
+	}
+	const conns, spare = 2000, 50
+	s := start(t, hub.WithOpenRooms("*"))
+	s.dial(t)
+	s.http.Client().CloseIdleConnections()
+	before := runtime.NumGoroutine()
+	clients := make([]*client, conns)
+	for i := range clients {
+		clients[i] = s.dial(t)
+	}
+	idle := func() bool { return runtime.NumGoroutine() < before+spare }
+	await(t, "connections that never spoke are idle", idle)
+	for _, c := range clients {
+		c.alive()
+	}
+	await(t, "connections that spoke once are idle", idle)
+	for _, c := range clients { // twice in a second makes one hot
+		c.alive()
+		c.alive()
+	}
+	await(t, "connections that were busy are idle", idle)
+	if n := s.Stats().Conns; n != conns+1 {
+		t.Errorf("%d connections, want %d", n, conns+1)
+	}
+	for _, c := range clients[:100] {
+		c.alive()
+	}
+}

@@ -1,0 +1,65 @@
+package admission
+
+// Ticket is a connection that was admitted. Its holder calls Established when the handshake is done and
+// Done when the connection has ended or the handshake has failed. It may be copied before the first of these calls and not
+// after. The zero Ticket is valid, and its methods do nothing.
+type Ticket struct {
+	origin *origin
+	stage  stage // guarded by the gate's mutex
+}
+
+// Established says that the handshake is done. Calling it again, or after Done, does nothing.
+func (t *Ticket) Established() {
+	if t.origin == nil {
+		return
+	}
+	g := t.origin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.stage == handshaking {
+		t.stage = established
+		g.handshakes--
+	}
+}
+
+// Done gives the place back. Calling it again does nothing.
+func (t *Ticket) Done() {
+	if t.origin == nil {
+		return
+	}
+	g := t.origin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.stage == done {
+		return
+	}
+	if t.stage == handshaking {
+		g.handshakes--
+	}
+	t.stage = done
+	g.conns--
+	t.origin.leave()
+}
+
+type stage uint8
+
+const (
+	handshaking stage = iota
+	established
+	done
+)
+
+// origin is a client address that has connections, or stands for all where they are not told apart.
+type origin struct {
+	gate  *Gate
+	key   uint64
+	conns int
+}
+
+// leave takes one connection off. It is called with the gate's mutex held.
+func (o *origin) leave() {
+	o.conns--
+	if o.conns == 0 && o != &o.gate.anyone {
+		delete(o.gate.origins, o.key)
+	}
+}
