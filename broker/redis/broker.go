@@ -1,0 +1,251 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/redis/rueidis"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// ErrStarted is returned by Start after Start.
+var ErrStarted = errors.New("redis: already started")
+
+var (
+	_ broker.Broker   = (*Broker)(nil)
+	_ broker.History  = (*Broker)(nil)
+	_ broker.Presence = (*Broker)(nil)
+	_ broker.Bus      = (*Broker)(nil)
+)
+
+// Broker is a broker on Redis. New makes it.
+//
+// Lock order: registry.mu, then room.mu, then the locks of catchUps, presence and state.
+type Broker struct {
+	config
+	names          names
+	metadataMillis string
+	owner          string // whose members this broker's are: unlike the node's name never used twice
+
+	life  sync.Mutex // Start and Close exclude each other
+	phase atomic.Int32
+	ctx   context.Context // ends when Close begins
+	stop  context.CancelFunc
+	done  chan struct{} // closed when nothing is left running
+
+	spawning sync.RWMutex
+	tasks    sync.WaitGroup
+
+	node     string
+	receiver broker.Receiver
+	client   rueidis.Client
+	cluster  bool
+	verbs    verbs
+	routes   *routes
+	rooms    *registry
+	catchUps *catchUps
+	state    *state
+	presence *presence
+	stats    stats
+
+	infoMu    sync.Mutex
+	info      broker.NodeInfo
+	announced chan struct{}
+}
+
+const (
+	fresh int32 = iota
+	started
+	closing
+	closed
+)
+
+// New makes a broker that is not started yet, for the server, the cluster or, with WithSentinel, the
+// Sentinels at addrs, as host:port. It does not connect. The error names every fault and matches
+// broker.ErrInvalid.
+func New(addrs []string, opts ...Option) (*Broker, error) {
+	c, err := configure(addrs, opts)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		config:         c,
+		names:          names{c.prefix},
+		metadataMillis: strconv.FormatInt(c.metadataTTL.Milliseconds(), 10),
+		done:           make(chan struct{}),
+		announced:      make(chan struct{}, 1),
+	}
+	b.reset()
+	return b, nil
+}
+
+// reset makes what one attempt to start needs.
+func (b *Broker) reset() {
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.owner = rand.Text()[:16]
+	b.routes = newRoutes(b)
+	b.rooms = &registry{b: b, rooms: make(map[string]*room)}
+	b.catchUps = &catchUps{b: b}
+	b.state = newState()
+	b.presence = newPresence(b.refresh)
+}
+
+// Start connects and returns when this node is heard and hears the others. With a nil receiver the broker
+// only publishes: it subscribes to nothing, is not among the Nodes, and needs no name. An error that
+// matches broker.ErrUnavailable says that Redis could not be reached; Start may then be called again. A
+// second Start returns ErrStarted.
+func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) error {
+	if r != nil && node == "" {
+		return fmt.Errorf("redis: %w: start needs the name of the node", broker.ErrInvalid)
+	}
+	b.life.Lock()
+	defer b.life.Unlock()
+	switch b.phase.Load() {
+	case fresh:
+	case started:
+		return ErrStarted
+	default:
+		return broker.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	client, err := b.dial(ctx)
+	if err != nil {
+		return err
+	}
+	b.node, b.receiver, b.client = node, r, client
+	b.cluster = client.Mode() == rueidis.ClientModeCluster
+	b.verbs = plainVerbs
+	if b.cluster {
+		b.verbs = shardedVerbs
+	}
+	if err := b.begin(ctx); err != nil {
+		b.end()
+		b.reset()
+		return err
+	}
+	b.phase.Store(started)
+	return nil
+}
+
+// begin starts all that runs until Close.
+func (b *Broker) begin(ctx context.Context) error {
+	if err := b.client.Do(ctx, b.client.B().Ping().Build()).Error(); err != nil {
+		return unavailable(err)
+	}
+	if b.receiver == nil {
+		err := b.routes.open(ctx)
+		if b.cluster {
+			b.spawn(b.routes.run)
+		}
+		return err
+	}
+	if err := b.routes.open(ctx); err != nil {
+		return err
+	}
+	for _, links := range b.routes.table.Load().links {
+		for _, l := range links {
+			select {
+			case err := <-l.first:
+				if err != nil {
+					return unavailable(err)
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	bus := []*room{b.newRoom("", b.names.broadcast(), true), b.newRoom("", b.names.node(b.node), true)}
+	if err := b.subscribe(ctx, b.rooms.add(bus)); err != nil {
+		return err
+	}
+	if err := b.announce(ctx); err != nil {
+		return err
+	}
+	if b.cluster {
+		b.steer()
+		b.spawn(b.routes.run)
+	}
+	b.spawn(b.runAnnouncements)
+	b.spawn(b.runVisits)
+	b.spawn(func() { b.state.tell(b.ctx.Done(), b.receiver) })
+	return nil
+}
+
+// spawn runs a task that Close waits for. It tells whether it did: after Close has begun none is run.
+func (b *Broker) spawn(task func()) bool {
+	b.spawning.RLock()
+	defer b.spawning.RUnlock()
+	if b.ctx.Err() != nil {
+		return false
+	}
+	b.tasks.Go(task)
+	return true
+}
+
+// Close takes back what this node has announced, its members too, and ends the broker. It waits for the
+// calls of the receiver that are under way; after it has returned nil none is made and nothing is
+// running. If ctx ends first its error is returned, the broker is closed all the same, and another Close
+// waits on.
+func (b *Broker) Close(ctx context.Context) error {
+	b.life.Lock()
+	switch b.phase.Load() {
+	case fresh:
+		b.phase.Store(closed)
+		b.stop()
+		close(b.done)
+		b.life.Unlock()
+		return nil
+	case started:
+		b.phase.Store(closing)
+		b.quit(ctx)
+		go func() {
+			b.end()
+			b.phase.Store(closed)
+			close(b.done)
+		}()
+	default:
+		select {
+		case <-b.done:
+			b.life.Unlock()
+			return broker.ErrClosed
+		default:
+		}
+	}
+	b.life.Unlock()
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("redis: close: %w", ctx.Err())
+	}
+}
+
+// end stops all that begin started and waits for it.
+func (b *Broker) end() {
+	b.spawning.Lock()
+	b.stop()
+	b.spawning.Unlock()
+	b.client.Close() // breaks off the commands under way
+	b.tasks.Wait()
+	b.routes.close()
+	b.catchUps.close()
+}
+
+// ready tells why a call cannot be served.
+func (b *Broker) ready(ctx context.Context) error {
+	switch b.phase.Load() {
+	case fresh:
+		return broker.ErrNotStarted
+	case started:
+		return ctx.Err()
+	}
+	return broker.ErrClosed
+}

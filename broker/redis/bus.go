@@ -1,0 +1,123 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// Broadcast sends payload to every node, this one too, at most once.
+func (b *Broker) Broadcast(ctx context.Context, payload []byte) error {
+	return b.sendCommand(ctx, b.names.broadcast(), payload)
+}
+
+// Send sends payload to one node, at most once. What is sent to a node that is not there is lost.
+func (b *Broker) Send(ctx context.Context, node string, payload []byte) error {
+	return b.sendCommand(ctx, b.names.node(node), payload)
+}
+
+func (b *Broker) sendCommand(ctx context.Context, channel string, payload []byte) error {
+	if err := b.ready(ctx); err != nil {
+		return err
+	}
+	_, err := b.do(ctx, channel, b.publishCommand(channel, encodeCommand(b.node, payload)))
+	return err
+}
+
+// Nodes lists the nodes that have announced themselves within the presence TTL.
+func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
+	if err := b.ready(ctx); err != nil {
+		return nil, err
+	}
+	key := b.names.nodes()
+	res, err := b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl, 0)})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := res.ToArray()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	now := time.Now()
+	nodes := make([]broker.Node, 0, len(answer)/3)
+	for ; len(answer) >= 3; answer = answer[3:] {
+		var n broker.Node
+		id, err1 := answer[0].ToString()
+		idle, err2 := answer[1].AsInt64()
+		info, err3 := answer[2].ToString()
+		if err1 != nil || err2 != nil || err3 != nil {
+			return nil, unavailable(errAnswer)
+		}
+		if err := json.Unmarshal(data(info), &n.NodeInfo); err != nil {
+			return nil, unavailable(fmt.Errorf("node %q: %w", id, err))
+		}
+		n.ID, n.Seen = id, now.Add(-time.Duration(idle)*time.Millisecond)
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// Announce sets what Nodes tells of this node. It does not block; the others see it soon.
+func (b *Broker) Announce(info broker.NodeInfo) {
+	b.infoMu.Lock()
+	b.info = info
+	b.infoMu.Unlock()
+	b.announceSoon()
+}
+
+func (b *Broker) announceSoon() {
+	select {
+	case b.announced <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	announceGap   = 100 * time.Millisecond // between two announcements, however often the load changes
+	announceRetry = time.Second
+)
+
+// runAnnouncements refreshes the entry of this node, and soon after Announce.
+func (b *Broker) runAnnouncements() {
+	next := time.NewTimer(jitter(b.refresh))
+	defer next.Stop()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-b.announced:
+		case <-next.C:
+		}
+		wait := jitter(b.refresh)
+		if b.announce(b.ctx) != nil {
+			wait = min(wait, jitter(announceRetry))
+		}
+		next.Reset(wait)
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-time.After(announceGap):
+		}
+	}
+}
+
+func (b *Broker) announce(ctx context.Context) error {
+	b.infoMu.Lock()
+	info, err := json.Marshal(b.info)
+	b.infoMu.Unlock()
+	if err != nil {
+		return err
+	}
+	key := b.names.nodes()
+	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
+	defer cancel()
+	_, err = b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl, 0), b.node, string(info)})
+	return err
+}
+
+// jitter draws from the last fifth of d, so that what many nodes do does not come at one moment.
+func jitter(d time.Duration) time.Duration { return d - rand.N(d/5+1) }

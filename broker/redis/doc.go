@@ -1,0 +1,97 @@
+// Package redis is the broker of many nodes: it carries rooms, history, presence and commands between them
+// through a Redis server, a master that Sentinels watch over, or a Redis Cluster. It implements
+// [broker.Broker], [broker.History], [broker.Presence] and [broker.Bus]. It needs Redis 6.2, a cluster Redis 7.
+//
+// Which of them it is, [Broker.Start] finds out by asking. One server and Sentinel use Pub/Sub; a cluster
+// uses sharded Pub/Sub, and each node has a connection to each master. A message crosses to a node once,
+// whatever its number of members, and not at all to a node without one.
+//
+// # Guarantees
+//
+// Order: the events of one room are handed to the receiver one call at a time, in the order in which Redis
+// took them. They come from the goroutine that reads the connection or, after a loss, from one that
+// reads history. Commands come from the goroutines that read connections, those to all nodes and
+// those to this one each in order. State changes come in order from one goroutine of their own.
+//
+// History: a message is checked for its idempotency key, stored, numbered and handed to the subscribers in one
+// script. On a hole in what the channel brings, and after every reconnect, the missing messages are
+// read from history before any later one is delivered: at most 8 rooms at a time, 128 messages each.
+// Messages that cannot be had any more are a Gap, and what history still has comes after it.
+//
+// Epoch: it changes when the metadata of a room is lost. A server may also come back with older data than it
+// had: a replica that took over before it had everything. Each message carries the stamp of the one
+// before it, so a node that had got further notices, whether or not new messages have taken the old
+// offsets; it gives the room another epoch, tells its receiver of a Gap, and from then on readers with
+// positions of the old epoch are told of one too. A reader that resumes in the moment before that, or where
+// no node that had got further is left, can take new messages for those that it knew.
+//
+// Subscriptions: Subscribe returns when Redis has acknowledged. Interest survives every loss: when a server is back
+// its rooms are subscribed to again in batches, after a jittered delay, and compared with history. The
+// state is Stale from the loss until all of that is done. A connection that brings nothing is probed
+// by publishing to it, and replaced if that does not arrive.
+//
+// Blocking: no call blocks longer than its context, but for the moment in which the client first dials a
+// server, bounded by the dial timeout. From a broken connection until the server answers again, calls that
+// concern it fail at once with an error that matches broker.ErrUnavailable. A server that hangs
+// counts as broken after 5/4 of the I/O timeout. What was asked for meanwhile by Subscribe, Enter, Leave
+// and Unsubscribe is done when the server is back.
+//
+// Presence: members are kept alive by one refresh for each room and node. The first node that visits a room
+// after another node's time is over removes that node's members and announces it, once for all. Nodes with
+// members there visit a room with each refresh, all that are subscribed when somebody expires.
+//
+// Memory: what waits for a slow receiver is bounded by 1,024 events a room; beyond that, messages with a
+// position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
+// five seconds after Close to let go of connections to servers that a cluster has lost.
+//
+// # Keys and channels
+//
+// With the prefix "hubkit", for a room called news:
+//
+//	hubkit:{news}             channel of the room, sharded in a cluster
+//	hubkit:{news}:meta        epoch, newest offset, its stamp, offset where the epoch began
+//	hubkit:{news}:log         list of the stored messages, the oldest first
+//	hubkit:{news}:idem:KEY    epoch and offset of the message published with an idempotency key
+//	hubkit:{news}:members     hash: connection to member
+//	hubkit:{news}:index       sorted set: connections in order, and by owner
+//	hubkit:{news}:owners      sorted set: who has members here, and until when
+//	hubkit:nodes              hash: node to what it announced
+//	hubkit:bus                channel of commands to all nodes
+//	hubkit:bus:NODE           channel of commands to one node
+//	hubkit:probe:NONCE        channel by which a node tests a connection
+//
+// The braces make all that a room has lie in one slot of a cluster. (A room whose name begins with a
+// closing brace has a byte 0x01 before it there.) Channels know no databases: applications that share a server need
+// different prefixes. Every key but the list of nodes expires: the log with the retention, the metadata
+// after [WithMetadataTTL], presence after twice its TTL. With an eviction policy that may evict
+// them, rooms get another epoch and readers a gap, never a wrong message.
+//
+// # Publishing from elsewhere
+//
+// A Go program starts a broker with a nil receiver. Any other publishes a JSON text to the channel of the
+// room, at most once and without history:
+//
+//	PUBLISH hubkit:{news} '{"text":"hello"}'
+//
+// and SPUBLISH instead in a cluster. To a room with history it publishes by the script that
+// [PublishScript] returns:
+//
+//	EVAL script 3 hubkit:{news}:meta hubkit:{news}:log hubkit:{news}:idem:KEY
+//	     hubkit:{news} PUBLISH payload key flags size age metadata-age idempotency-age
+//
+// with SPUBLISH in a cluster; key as in broker.Publication, flags 1 for a binary payload and 0
+// otherwise, the size of the history, and ages in milliseconds; idempotency-age 0 publishes without an idempotency key.
+// It answers with the epoch, the offset, and 1 for a duplicate.
+//
+// # Envelopes
+//
+// What hubs publish begins with a byte that no JSON text can begin with; numbers have the high byte first:
+//
+//	1 flags [key] payload                                    a message that is not stored
+//	2 flags offset8 stamp8 before8 epoch12 [key] payload     a stored message
+//	3 JSON, 4 JSON                                           a member that came, one that went
+//	5 length2 sender payload                                 a command
+//
+// Flag 1 is binary; with flag 2 a key of length4 bytes is there. A stamp is the time at which the message was
+// stored, in microseconds, and always more than that of the message before it.
+package redis

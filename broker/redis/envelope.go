@@ -1,0 +1,155 @@
+package redis
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"unsafe"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// The first byte of what travels. None of them can begin a JSON text: what does not begin with one of them
+// was published by somebody else, as plain JSON.
+const (
+	kindPlain   = 1 // flags, key, payload
+	kindStored  = 2 // flags, offset, stamp, stamp before, epoch, key, payload
+	kindJoined  = 3 // member as JSON
+	kindLeft    = 4 // member as JSON
+	kindCommand = 5 // length of the sender's name in two bytes, sender, payload
+)
+
+const (
+	flagBinary = 1
+	flagKey    = 2 // four bytes of length and a key stand before the payload
+)
+
+const (
+	epochSize    = 12
+	storedHeader = 2 + 3*8 + epochSize
+)
+
+// mark is a position and the stamp of the message there: the time in microseconds at which it was stored,
+// and more than that of the message before. The stamps tell two histories apart that went different
+// ways from the same epoch, as those of a server and of the replica that took over from it may. The zero
+// mark is that of a room without history.
+type mark struct {
+	epoch  string
+	offset uint64
+	stamp  uint64
+}
+
+func (m mark) position() broker.Position { return broker.Position{Epoch: m.epoch, Offset: m.offset} }
+
+// message is what an envelope of a message holds. at and before are zero unless it was stored; before
+// is the stamp of the message before it.
+type message struct {
+	broker.Message
+	at     mark
+	before uint64
+}
+
+func (m *message) stored() bool { return m.at.offset > 0 }
+
+var errEnvelope = errors.New("redis: not an envelope and not JSON")
+
+// encodePlain makes the envelope of a message that is not stored.
+func encodePlain(payload []byte, key string, isBinary bool) string {
+	size := 2 + len(payload)
+	var flags byte
+	if isBinary {
+		flags = flagBinary
+	}
+	if key != "" {
+		flags |= flagKey
+		size += 4 + len(key)
+	}
+	e := append(make([]byte, 0, size), kindPlain, flags)
+	if key != "" {
+		e = binary.BigEndian.AppendUint32(e, uint32(len(key)))
+		e = append(e, key...)
+	}
+	return text(append(e, payload...))
+}
+
+// decodeMessage opens the envelope of a message, or takes JSON as it is. The payload and the names in the
+// result share the memory of the envelope.
+func decodeMessage(e string) (m message, err error) {
+	if e == "" {
+		return m, errEnvelope
+	}
+	var flags byte
+	var rest string
+	switch {
+	case e[0] == kindPlain && len(e) >= 2:
+		flags, rest = e[1], e[2:]
+	case e[0] == kindStored && len(e) >= storedHeader:
+		flags, rest = e[1], e[storedHeader:]
+		m.at = mark{e[storedHeader-epochSize : storedHeader], number(e[2:]), number(e[10:])}
+		m.before = number(e[18:])
+		m.Position = m.at.position()
+		if m.at.offset == 0 {
+			return message{}, errEnvelope
+		}
+	case e[0] >= ' ' || e[0] == '\t' || e[0] == '\n' || e[0] == '\r':
+		if m.Data = data(e); !json.Valid(m.Data) {
+			return message{}, errEnvelope
+		}
+		return m, nil
+	default:
+		return m, errEnvelope
+	}
+	if flags&flagKey != 0 {
+		if len(rest) < 4 {
+			return message{}, errEnvelope
+		}
+		size := binary.BigEndian.Uint32(data(rest[:4]))
+		if rest = rest[4:]; uint64(size) > uint64(len(rest)) {
+			return message{}, errEnvelope
+		}
+		m.Key, rest = rest[:size], rest[size:]
+	}
+	m.Binary = flags&flagBinary != 0
+	m.Data = data(rest)
+	return m, nil
+}
+
+func number(s string) uint64 { return binary.BigEndian.Uint64(data(s[:8])) }
+
+func encodeCommand(from string, payload []byte) string {
+	e := make([]byte, 0, 3+len(from)+len(payload))
+	e = binary.BigEndian.AppendUint16(append(e, kindCommand), uint16(len(from)))
+	return text(append(append(e, from...), payload...))
+}
+
+func decodeCommand(e string) (from string, payload []byte, err error) {
+	if len(e) < 3 || e[0] != kindCommand {
+		return "", nil, errEnvelope
+	}
+	size := int(e[1])<<8 | int(e[2])
+	if e = e[3:]; size > len(e) {
+		return "", nil, errEnvelope
+	}
+	return e[:size], data(e[size:]), nil
+}
+
+func decodeMember(e string) (m broker.Member, err error) {
+	if err := json.Unmarshal(data(e), &m); err != nil {
+		return m, errors.Join(errEnvelope, err)
+	}
+	return m, nil
+}
+
+// data views a string as bytes. What comes from Redis is freshly allocated and belongs to nobody else, so
+// this saves the copy; nobody writes to it.
+func data(s string) []byte {
+	if s == "" {
+		return []byte{}
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // see above
+}
+
+// text views bytes that nobody changes any more as a string.
+func text(p []byte) string {
+	return unsafe.String(unsafe.SliceData(p), len(p)) //nolint:gosec // see above
+}

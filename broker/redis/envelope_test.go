@@ -1,0 +1,83 @@
+package redis
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"testing"
+)
+
+// encodeStored makes what the script makes.
+func encodeStored(flags byte, at mark, before uint64, key, payload string) string {
+	e := []byte{kindStored, flags}
+	for _, n := range []uint64{at.offset, at.stamp, before} {
+		e = binary.BigEndian.AppendUint64(e, n)
+	}
+	e = append(e, at.epoch...)
+	if flags&flagKey != 0 {
+		e = binary.BigEndian.AppendUint32(e, uint32(len(key)))
+		e = append(e, key...)
+	}
+	return string(append(e, payload...))
+}
+
+func TestEnvelopes(t *testing.T) {
+	for _, tt := range []struct {
+		payload, key string
+		binary       bool
+	}{
+		{"", "", false},
+		{"text", "", false},
+		{"\x00\xff", "key", true},
+		{"{}", "a\x00b", false},
+	} {
+		m, err := decodeMessage(encodePlain([]byte(tt.payload), tt.key, tt.binary))
+		if err != nil || string(m.Data) != tt.payload || m.Key != tt.key || m.Binary != tt.binary || m.stored() || !m.Position.IsZero() {
+			t.Errorf("%+v came back as %+v, %v", tt, m, err)
+		}
+	}
+	at := mark{"0123456789ab", 7, 1_700_000_000_000_000}
+	m, err := decodeMessage(encodeStored(flagBinary|flagKey, at, 6, "k", "data"))
+	if err != nil || m.at != at || m.before != 6 || m.Position != at.position() || !m.Binary || m.Key != "k" || string(m.Data) != "data" {
+		t.Errorf("stored message came back as %+v, %v", m, err)
+	}
+	from, payload, err := decodeCommand(encodeCommand("node", []byte("\x00x")))
+	if err != nil || from != "node" || string(payload) != "\x00x" {
+		t.Errorf("command came back as %q, %q, %v", from, payload, err)
+	}
+}
+
+// FuzzDecode looks for envelopes that are read beyond their end, or taken for what they are not.
+func FuzzDecode(f *testing.F) {
+	f.Add(encodePlain([]byte("data"), "key", true))
+	f.Add(encodeStored(flagKey, mark{"0123456789ab", 1, 2}, 0, "k", "data"))
+	f.Add(encodeCommand("node", []byte("x")))
+	f.Add(`{"a":[1,2,3]}`)
+	f.Add("\x01\x02\xff\xff\xff\xff")
+	f.Fuzz(func(t *testing.T, e string) {
+		_, _, _ = decodeCommand(e)
+		_, _ = decodeMember(e)
+		m, err := decodeMessage(e)
+		if err != nil {
+			return
+		}
+		if len(m.Data)+len(m.Key) > len(e) {
+			t.Errorf("%d bytes of payload and %d of key from %d", len(m.Data), len(m.Key), len(e))
+		}
+		switch e[0] {
+		case kindPlain:
+			again, err := decodeMessage(encodePlain(m.Data, m.Key, m.Binary))
+			if err != nil || !bytes.Equal(again.Data, m.Data) || again.Key != m.Key || again.Binary != m.Binary {
+				t.Errorf("%q became %+v and then %+v, %v", e, m, again, err)
+			}
+		case kindStored:
+			if m.at.offset == 0 || len(m.at.epoch) != epochSize {
+				t.Errorf("stored at %+v", m.at)
+			}
+		default:
+			if !json.Valid([]byte(e)) || string(m.Data) != e {
+				t.Errorf("%q taken for JSON", e)
+			}
+		}
+	})
+}

@@ -1,0 +1,184 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+var errDeaf = errors.New("the connection does not bring what is published")
+
+// link keeps one connection to one server subscribed: it comes back when that is lost, subscribes to all
+// its rooms again, and has them caught up.
+type link struct {
+	b     *Broker
+	addr  string // empty where the client knows the only server
+	ctx   context.Context
+	stop  context.CancelFunc
+	ended chan struct{}
+	first chan error // what became of the first session: nil when it is settled
+
+	mu      sync.Mutex
+	current *session
+}
+
+// session is a connection of a link.
+type session struct {
+	link  *link
+	conn  rueidis.DedicatedClient
+	inbox *inbox
+}
+
+func (b *Broker) newLink(addr string) *link {
+	ctx, stop := context.WithCancel(b.ctx)
+	return &link{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{}), first: make(chan error, 1)}
+}
+
+// start makes the link work until close, or until the broker's context ends.
+func (l *link) start() {
+	go func() {
+		defer close(l.ended)
+		l.run(l.ctx)
+	}()
+}
+
+// close ends the link and waits for it.
+func (l *link) close() {
+	l.stop()
+	<-l.ended
+}
+
+func (l *link) run(ctx context.Context) {
+	tries := l.b.backoff.Start()
+	for again := false; ; again = true {
+		err := l.session(ctx, tries.Connected, again)
+		if ctx.Err() != nil {
+			return
+		}
+		l.report(err)
+		l.b.state.lost(l)
+		l.b.stats.reconnects.Add(1)
+		l.b.routes.breakerAt(l.addr).suspect() // commands have connections of their own
+		l.b.steer()
+		tries.Disconnected()
+		if tries.Wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+// report tells Start how the first session began.
+func (l *link) report(err error) {
+	select {
+	case l.first <- err:
+	default:
+	}
+}
+
+// up returns the session that can be used, nil while there is none.
+func (l *link) up() *session {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+func (l *link) set(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = s
+}
+
+// session makes a connection, settles it, and returns when it is lost or ctx ends.
+func (l *link) session(ctx context.Context, connected func(), again bool) error {
+	conn, err := l.b.routes.dedicate(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	in := newInbox(l.b, l)
+	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: in.message, OnSubscription: in.subscription})
+	s := &session{l, conn, in}
+	ctx, cancel := context.WithCancel(ctx)
+	var tasks sync.WaitGroup
+	defer func() {
+		cancel()
+		l.set(nil)
+		conn.Close()
+		in.end()
+		tasks.Wait()
+	}()
+	probe := l.b.routes.probe(l.addr)
+	if err := s.command(ctx, l.b.verbs.subscribe, probe); err != nil {
+		return err
+	}
+	l.set(s)
+	connected()
+	settled := make(chan error, 1)
+	tasks.Go(func() { settled <- s.settle(ctx) })
+	tick := time.NewTicker(l.b.ioTimeout)
+	defer tick.Stop()
+	var heard uint64
+	var echo *atomic.Bool // set when the probe was published
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-lost:
+			return fmt.Errorf("connection lost: %w", err)
+		case err := <-settled:
+			if err != nil {
+				return err
+			}
+			l.b.state.settled(l)
+			l.report(nil)
+			if again { // the server may have lost what this node announced
+				l.b.presence.hurry(func(room string) bool { return l.b.routes.addr(l.b.names.room(room)) == l.addr })
+				l.b.announceSoon()
+			}
+		case <-tick.C:
+			now := in.heard.Load()
+			switch {
+			case now != heard:
+				heard, echo = now, nil
+			case echo != nil && echo.Load():
+				return errDeaf
+			default:
+				sent := new(atomic.Bool)
+				echo = sent
+				tasks.Go(func() { sent.Store(l.b.probe(ctx, probe) == nil) })
+			}
+		}
+	}
+}
+
+// probe publishes to a channel that only this node listens to.
+func (b *Broker) probe(ctx context.Context, channel string) error {
+	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
+	defer cancel()
+	return b.client.Do(ctx, b.client.B().Arbitrary(b.verbs.publish).Keys(channel).Args("").Build()).Error()
+}
+
+// settle subscribes to all rooms of the link and returns when they are caught up.
+func (s *session) settle(ctx context.Context) error {
+	rooms := s.link.b.rooms.of(s.link)
+	if _, err := s.subscribe(ctx, rooms); err != nil {
+		return err
+	}
+	wait := newSettling()
+	_ = s.link.b.prime(ctx, rooms, wait) // what failed is tried again, and waited for
+	wait.one()
+	select {
+	case <-wait.done:
+		s.link.b.routes.breakerAt(s.link.addr).retry(ctx) // who is told Live may publish
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,83 @@
+package redis
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// names builds the keys and channels that the package documentation lists.
+type names struct{ prefix string }
+
+// room is the channel of a room, and the beginning of its keys. The braces make the room's name the hash
+// tag: all of a room is in one slot of a cluster.
+func (n names) room(room string) string {
+	if room[0] == '}' {
+		// An empty hash tag is none. No room name has control characters.
+		return n.prefix + ":{\x01" + room + "}"
+	}
+	return n.prefix + ":{" + room + "}"
+}
+
+func (n names) broadcast() string            { return n.prefix + ":bus" }
+func (n names) node(id string) string        { return n.prefix + ":bus:" + id }
+func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + nonce }
+func (n names) nodes() string                { return n.prefix + ":nodes" }
+func (n names) metaOf(channel string) string { return channel + ":meta" }
+func (n names) presence(channel string) []string {
+	return []string{channel + ":members", channel + ":index", channel + ":owners"}
+}
+
+// history returns the channel, the keys of the history and that of an idempotency key. One string
+// holds them all: publishing allocates once for its names.
+func (n names) history(room, idempotency string) (channel, meta, log, idem string) {
+	channel = n.room(room)
+	size := len(channel)
+	all := channel + ":meta" + channel + ":log"
+	if idempotency != "" {
+		all += channel + ":idem:" + idempotency
+	}
+	channel, meta, log, idem = all[:size], all[:size+5], all[size+5:2*size+9], all[2*size+9:]
+	if idempotency == "" {
+		idem = log
+	}
+	return channel, meta, log, idem
+}
+
+// validPrefix tells whether a prefix leaves the hash tags to the rooms.
+func validPrefix(prefix string) bool {
+	return prefix != "" && utf8.ValidString(prefix) && !strings.ContainsAny(prefix, "{}") &&
+		strings.IndexFunc(prefix, func(r rune) bool { return r <= ' ' || r == 0x7f }) < 0
+}
+
+// slots is how many hash slots a Redis Cluster has.
+const slots = 16384
+
+// slotOf is the hash slot of a key or sharded channel: CRC-16/XMODEM of its hash tag, or of all of it
+// where it has none, as the Redis Cluster specification says.
+func slotOf(key string) int {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
+			key = tag
+		}
+	}
+	var crc uint16
+	for i := range len(key) {
+		crc = crc<<8 ^ crcTable[byte(crc>>8)^key[i]]
+	}
+	return int(crc % slots)
+}
+
+var crcTable = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+		table[i] = crc
+	}
+	return table
+}()

@@ -1,0 +1,144 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+const membersPage = 1000
+
+// Enter announces a member. With an error that matches broker.ErrUnavailable the member stays with this
+// node all the same, and is announced when Redis is back: who does not want that calls Leave.
+func (b *Broker) Enter(ctx context.Context, room string, m broker.Member) error {
+	if err := b.ready(ctx); err != nil {
+		return err
+	}
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if err := broker.CheckRoom(room); err != nil {
+		return err
+	}
+	member, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("redis: %w: member %q: %w", broker.ErrInvalid, m.Conn, err)
+	}
+	b.presence.enter(room, m.Conn, string(member))
+	return b.enter(ctx, room, m.Conn, string(member))
+}
+
+// Leave takes a member of this node back. Where it returns an error the member is taken back as soon as
+// Redis can be reached.
+func (b *Broker) Leave(ctx context.Context, room, conn string) error {
+	if err := b.ready(ctx); err != nil {
+		return err
+	}
+	if err := broker.CheckRoom(room); err != nil {
+		return err
+	}
+	if !b.presence.leave(room, conn) {
+		return nil
+	}
+	return b.leave(ctx, room, conn)
+}
+
+// Members lists members, in pages of 1,000 to the server: while many come and go the list is not one
+// moment's.
+func (b *Broker) Members(ctx context.Context, room string, limit int) ([]broker.Member, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("redis: %w: limit of %d members", broker.ErrInvalid, limit)
+	}
+	var members []broker.Member
+	after := ""
+	for {
+		page := membersPage
+		if limit > 0 {
+			page = min(page, limit-len(members))
+		}
+		list, err := b.list(ctx, room, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list.members {
+			m, err := decodeMember(s)
+			if err != nil {
+				return nil, unavailable(err)
+			}
+			members = append(members, m)
+		}
+		if after = list.last; after == "" || len(members) == limit {
+			return members, nil
+		}
+	}
+}
+
+// Count tells how many members there are.
+func (b *Broker) Count(ctx context.Context, room string) (int, error) {
+	list, err := b.list(ctx, room, "", 0)
+	return list.count, err
+}
+
+type memberList struct {
+	count   int
+	members []string
+	last    string
+}
+
+// list runs the script that lists and counts, again while it is still busy with the members of nodes that
+// are gone.
+func (b *Broker) list(ctx context.Context, room, after string, limit int) (l memberList, err error) {
+	for {
+		if err := b.ready(ctx); err != nil {
+			return l, err
+		}
+		if err := broker.CheckRoom(room); err != nil {
+			return l, err
+		}
+		channel := b.names.room(room)
+		res, err := b.attend(ctx, membersScript, channel, after, strconv.Itoa(limit))
+		if err != nil {
+			return l, err
+		}
+		answer, err := res.ToArray()
+		if err != nil || len(answer) != 4 {
+			return l, unavailable(errAnswer)
+		}
+		purging, err1 := answer[0].AsInt64()
+		count, err2 := answer[1].AsInt64()
+		members, err3 := answer[2].AsStrSlice()
+		last, err4 := answer[3].ToString()
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			return l, unavailable(err)
+		}
+		if purging == 0 {
+			return memberList{int(count), members, last}, nil
+		}
+	}
+}
+
+// attend runs one of the scripts of presence, all of which take the channel and the verb first.
+func (b *Broker) attend(ctx context.Context, s *rueidis.Lua, channel string, args ...string) (rueidis.RedisResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
+	defer cancel()
+	return b.exec(ctx, channel, s, b.names.presence(channel), append([]string{channel, b.verbs.publish}, args...))
+}
+
+func (b *Broker) enter(ctx context.Context, room, conn, member string) error {
+	_, err := b.attend(ctx, enterScript, b.names.room(room), b.owner, milliseconds(b.ttl, 0), conn, member)
+	return err
+}
+
+func (b *Broker) leave(ctx context.Context, room, conn string) error {
+	_, err := b.attend(ctx, leaveScript, b.names.room(room), b.owner, conn)
+	if err == nil {
+		b.presence.left(room, conn)
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+const primeBatch = 256 // rooms asked for in one pipeline
+
+// prime asks Redis for the newest position of rooms that have just been subscribed to, in this order, so
+// that nothing lies between the two. Where messages were missed a catch-up begins, and wait, if any, waits
+// for it. Rooms that could not be asked for are tried again in the background; the error is one of
+// them.
+func (b *Broker) prime(ctx context.Context, rooms []*room, wait *settling) (failure error) {
+	for len(rooms) > 0 {
+		n := min(len(rooms), primeBatch)
+		for i, err := range b.askTops(ctx, rooms[:n], wait) {
+			if err != nil {
+				failure = err
+				b.catchUps.add(rooms[i])
+			}
+		}
+		rooms = rooms[n:]
+	}
+	return failure
+}
+
+// askTops asks for the newest positions of a few rooms and returns what went wrong with each.
+func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *settling) []error {
+	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
+	defer cancel()
+	commands := make([]rueidis.Completed, 0, 2*len(rooms))
+	for _, r := range rooms {
+		commands = append(commands,
+			b.client.B().Get().Key(b.names.metaOf(r.channel)).Build(),
+			b.client.B().Exists().Key(b.names.presence(r.channel)[2]).Build())
+	}
+	results := b.client.DoMulti(ctx, commands...)
+	errs := make([]error, len(rooms))
+	for i, r := range rooms {
+		top, err := parseMeta(results[2*i])
+		if err == nil {
+			if owners, err := results[2*i+1].AsInt64(); err == nil && owners > 0 {
+				b.presence.watch(r.name)
+			}
+		}
+		r.mu.Lock()
+		behind := false
+		if errs[i] = err; err == nil {
+			behind = r.compare(top)
+		} else {
+			r.unsure = true
+		}
+		if wait != nil && !r.gone && (r.lagging || r.unsure) {
+			r.await(wait)
+		}
+		r.mu.Unlock()
+		if err == nil {
+			r.ready.Store(true)
+		}
+		if behind {
+			b.catchUps.add(r)
+		}
+	}
+	return errs
+}
+
+// parseMeta reads the meta key of a room: epoch, newest offset and its stamp, and the offset at which the epoch
+// began, with spaces between. No key is the zero mark.
+func parseMeta(res rueidis.RedisResult) (mark, error) {
+	s, err := res.ToString()
+	if rueidis.IsRedisNil(err) {
+		return mark{}, nil
+	}
+	if err != nil {
+		return mark{}, err
+	}
+	epoch, rest, _ := strings.Cut(s, " ")
+	digits, rest, _ := strings.Cut(rest, " ")
+	stamp, _, _ := strings.Cut(rest, " ")
+	m := mark{epoch: epoch}
+	if m.offset, err = strconv.ParseUint(digits, 10, 64); err != nil {
+		return mark{}, err
+	}
+	m.stamp, err = strconv.ParseUint(stamp, 10, 64)
+	return m, err
+}

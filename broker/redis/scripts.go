@@ -1,0 +1,41 @@
+package redis
+
+import (
+	_ "embed"
+
+	"github.com/redis/rueidis"
+)
+
+var (
+	//go:embed script/publish.lua
+	publishSource string
+	//go:embed script/read.lua
+	readSource string
+	//go:embed script/purge.lua
+	purgeSource string
+	//go:embed script/enter.lua
+	enterSource string
+	//go:embed script/leave.lua
+	leaveSource string
+	//go:embed script/visit.lua
+	visitSource string
+	//go:embed script/members.lua
+	membersSource string
+	//go:embed script/announce.lua
+	announceSource string
+)
+
+// PublishScript is the Lua script that Publish runs, for programs in other languages that publish to rooms
+// with history. The package documentation tells its keys and arguments.
+func PublishScript() string { return publishSource }
+
+// scripts are run by their hash, and sent whole to a server that does not know them.
+var (
+	publishScript  = rueidis.NewLuaScript(publishSource)
+	readScript     = rueidis.NewLuaScript(readSource)
+	enterScript    = rueidis.NewLuaScript(purgeSource + enterSource)
+	leaveScript    = rueidis.NewLuaScript(purgeSource + leaveSource)
+	visitScript    = rueidis.NewLuaScript(purgeSource + visitSource)
+	membersScript  = rueidis.NewLuaScript(purgeSource + membersSource)
+	announceScript = rueidis.NewLuaScript(announceSource)
+)

@@ -1,0 +1,33 @@
+package redis
+
+import "sync/atomic"
+
+// Stats counts what has happened since Start.
+type Stats struct {
+	// Reconnects is how often a subscribed connection was lost or could not be made.
+	Reconnects uint64
+	// CaughtUp is how many messages were read from history because a channel had not brought them.
+	CaughtUp uint64
+	// Gaps is how often messages of a room were lost for good, as the receiver was told.
+	Gaps uint64
+	// Dropped is how many messages without a position were dropped because the receiver was too slow.
+	Dropped uint64
+	// Invalid is how many messages were dropped because they are neither of this package nor JSON.
+	Invalid uint64
+}
+
+type stats struct {
+	reconnects, caughtUp, gaps, dropped, invalid atomic.Uint64
+}
+
+// Stats returns the counters.
+func (b *Broker) Stats() Stats {
+	s := &b.stats
+	return Stats{
+		Reconnects: s.reconnects.Load(),
+		CaughtUp:   s.caughtUp.Load(),
+		Gaps:       s.gaps.Load(),
+		Dropped:    s.dropped.Load(),
+		Invalid:    s.invalid.Load(),
+	}
+}
