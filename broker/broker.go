@@ -103,6 +103,19 @@ type Receiver interface {
 	StateChanged(s State)
 }
 
+// BatchReceiver is implemented by a Receiver to which it is worth knowing that more messages are at hand: what
+// it sends on can then go out together. A broker may use it or not.
+type BatchReceiver interface {
+	Receiver
+
+	// DeliverSoon is Deliver, but lets the receiver put off what it does with the messages. The broker
+	// calls Flush as soon as it has no more at hand, without waiting for anything.
+	DeliverSoon(room string, ms []Message)
+
+	// Flush ends what DeliverSoon began. It may be called at any time, from several goroutines.
+	Flush()
+}
+
 // State tells whether a node hears the others.
 type State int
 

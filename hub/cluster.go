@@ -21,24 +21,25 @@ func (h *Hub) announce() {
 	if h.bus == nil {
 		return
 	}
-	tell := func() {
-		h.bus.Announce(broker.NodeInfo{Conns: h.conns.len(), Rooms: h.rooms.len(), Draining: !h.life.serving()})
-	}
-	tell()
+	h.bus.Announce(h.load())
 	h.report = time.AfterFunc(reportEvery, func() {
 		if !h.life.isClosed() {
-			tell()
+			h.bus.Announce(h.load())
 			h.report.Reset(reportEvery)
 		}
 	})
+}
+
+// load is what other nodes are told of this one.
+func (h *Hub) load() broker.NodeInfo {
+	return broker.NodeInfo{Conns: h.conns.len(), Rooms: h.rooms.len(), Draining: !h.life.serving()}
 }
 
 // Nodes lists the nodes alive, this one too, with what each last told of its load. Without a broker that joins
 // nodes it is this one.
 func (h *Hub) Nodes(ctx context.Context) ([]broker.Node, error) {
 	if h.bus == nil {
-		info := broker.NodeInfo{Conns: h.conns.len(), Rooms: h.rooms.len(), Draining: !h.life.serving()}
-		return []broker.Node{{ID: h.node, NodeInfo: info, Seen: time.Now()}}, nil
+		return []broker.Node{{ID: h.node, NodeInfo: h.load(), Seen: time.Now()}}, nil
 	}
 	return h.bus.Nodes(ctx)
 }

@@ -38,6 +38,7 @@ type Conn struct {
 
 	// The reader's own.
 	lastMessage uint32 // milliseconds since the hub's start
+	streak      uint8  // messages that came soon after the one before, up to hotAfter
 	limit       limiter
 	heavy       bool // tasks of this connection may be on the worker pool
 

@@ -97,33 +97,31 @@ func TestAnsweringClientStays(t *testing.T) {
 
 // TestSlowHandlerIsNotCut: a client that has answered is alive, though its answer waits behind a handler.
 func TestSlowHandlerIsNotCut(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Log("only where there is a poller can the hub see what nobody has read yet")
-		return
-	}
-	policy := heartbeat.Policy{Interval: 500 * time.Millisecond, Timeout: 500 * time.Millisecond}
-	s := start(t, hub.WithHeartbeat(policy))
-	started, release := make(chan struct{}), make(chan struct{})
-	s.Handle("slow", func(context.Context, *hub.Conn, []byte) (any, error) {
-		close(started)
-		<-release
-		return "done", nil
-	})
-	c := s.dial(t)
-	c.write(`{"op":"call","id":1,"method":"slow"}`)
-	receive(t, "the handler", started)
-	answered := make(chan string, 1)
-	go func() { // which answers pings
-		p, err := c.tryNext()
-		if err != nil {
-			t.Errorf("read: %v", err)
+	overEach(t, func(t *testing.T, tr transport) {
+		policy := heartbeat.Policy{Interval: 500 * time.Millisecond, Timeout: 500 * time.Millisecond}
+		s := tr.start(t, hub.WithHeartbeat(policy))
+		started, release := make(chan struct{}), make(chan struct{})
+		s.Handle("slow", func(context.Context, *hub.Conn, []byte) (any, error) {
+			close(started)
+			<-release
+			return "done", nil
+		})
+		c := s.dial(t)
+		c.write(`{"op":"call","id":1,"method":"slow"}`)
+		receive(t, "the handler", started)
+		answered := make(chan string, 1)
+		go func() { // which answers pings
+			p, err := c.tryNext()
+			if err != nil {
+				t.Errorf("read: %v", err)
+			}
+			answered <- string(p)
+		}()
+		await(t, "the deadline passes several times", func() bool { return s.Stats().Heartbeat.Revived >= 2 })
+		close(release)
+		if got := receive(t, "the answer", answered); got != `{"op":"ok","id":1,"data":"done"}` {
+			t.Errorf("got %s", got)
 		}
-		answered <- string(p)
-	}()
-	await(t, "the deadline passes several times", func() bool { return s.Stats().Heartbeat.Revived >= 2 })
-	close(release)
-	if got := receive(t, "the answer", answered); got != `{"op":"ok","id":1,"data":"done"}` {
-		t.Errorf("got %s", got)
-	}
-	c.alive()
+		c.alive()
+	})
 }

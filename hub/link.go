@@ -67,12 +67,7 @@ func (p *pulse) Ping() { _ = p.writer.SendOne(pingFrame) }
 // an outage.
 func (p *pulse) Expire() bool {
 	c := (*Conn)(p)
-	unread := false
-	_ = c.writer.Use(func(fd int) error {
-		unread = netpoll.Unread(fd)
-		return nil
-	})
-	if unread {
+	if netpoll.Unread(c.conn) {
 		return false
 	}
 	c.shut(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})

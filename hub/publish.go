@@ -105,10 +105,22 @@ type receiver struct{ h *Hub }
 
 // Deliver implements broker.Receiver.
 func (x receiver) Deliver(name string, ms []broker.Message) {
-	r := x.h.rooms.find(name)
-	if r == nil {
-		return
+	if r := x.h.rooms.find(name); r != nil {
+		x.deliver(r, ms, (*room).Add)
 	}
+}
+
+// DeliverSoon implements broker.BatchReceiver.
+func (x receiver) DeliverSoon(name string, ms []broker.Message) {
+	if r := x.h.rooms.find(name); r != nil {
+		x.deliver(r, ms, (*room).AddSoon)
+	}
+}
+
+// Flush implements broker.BatchReceiver.
+func (x receiver) Flush() { x.h.sched.Flush() }
+
+func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, uint64, func([]byte) []byte)) {
 	for i := range ms {
 		m := &ms[i]
 		opcode := byte(frame.Text)
@@ -120,11 +132,11 @@ func (x receiver) Deliver(name string, ms []broker.Message) {
 			offset = m.Position.Offset
 			r.noteEpoch(m.Position.Epoch)
 		}
-		r.Add(opcode, offset, func(dst []byte) []byte {
+		add(r, opcode, offset, func(dst []byte) []byte {
 			if x.h.conf.raw {
 				return append(dst, m.Data...)
 			}
-			return protocol.AppendMessage(dst, name, m.Data, m.Position.Epoch, m.Position.Offset)
+			return protocol.AppendMessage(dst, r.name, m.Data, m.Position.Epoch, m.Position.Offset)
 		})
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// hot is how long a goroutine stays with a connection after a message. It also decides whether one stays at
-// all: only where the message before came within that time, so that connections that speak now and then, or
-// only answer pings, cost a goroutine for as long as it takes to read, and busy ones no call to the
+// hot is how long a goroutine stays with a connection after a message, and hotAfter how many must have come so
+// soon after each other for one to stay at all. Connections that speak now and then, only answer pings, or have just
+// come, join and fall silent, cost a goroutine for as long as it takes to read; busy ones cost no call to the
 // poller.
-const hot = time.Second
+const (
+	hot      = time.Second
+	hotAfter = 3
+)
 
 // now is the time since the hub's start.
 func (h *Hub) now() time.Duration { return time.Since(h.start) }
@@ -78,9 +81,10 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
 	now := c.hub.now()
 	ms := uint32(now / time.Millisecond)
-	busy = ms-c.lastMessage < uint32(hot/time.Millisecond)
+	soon := ms-c.lastMessage < uint32(hot/time.Millisecond)
+	busy = soon && c.streak >= hotAfter
 	if opcode == decoder.Pong {
-		return false
+		return busy
 	}
 	if rate := c.hub.conf.rate; rate > 0 {
 		if wait, ok := c.limit.allow(now, rate, c.hub.conf.burst); !ok {
@@ -92,6 +96,12 @@ func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
 		return busy
 	}
 	c.lastMessage = ms
+	switch {
+	case !soon:
+		c.streak = 0
+	case c.streak < hotAfter:
+		c.streak++
+	}
 	c.hub.stats.received.Add(1)
 	if c.closing.Load() {
 		return busy

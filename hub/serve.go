@@ -49,7 +49,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"})
 		return
 	}
-	c := &Conn{hub: h, num: h.nextConn.Add(1), lastMessage: uint32(h.now() / time.Millisecond)}
+	c := &Conn{hub: h, num: h.nextConn.Add(1)}
 	if err := h.admit(r, c); err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
 		h.refuse(w, r, err)

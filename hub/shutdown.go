@@ -16,6 +16,9 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	if !h.life.advance(draining) {
 		return ErrClosed
 	}
+	if h.bus != nil {
+		h.bus.Announce(h.load())
+	}
 	h.log.Info("draining", "conns", h.conns.len(), "window", h.conf.drain)
 	err := h.shed(ctx)
 	if err == nil {

@@ -44,6 +44,7 @@ type Broker struct {
 
 	node     string
 	receiver broker.Receiver
+	batches  broker.BatchReceiver // the receiver, where it is one
 	client   rueidis.Client
 	cluster  bool
 	verbs    verbs
@@ -116,6 +117,7 @@ func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	b.batches, _ = r.(broker.BatchReceiver)
 	client, err := b.dial(ctx)
 	if err != nil {
 		return err

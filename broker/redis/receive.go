@@ -32,6 +32,9 @@ func (in *inbox) end() {
 	if in.phase.Swap(inboxEnded) == inboxBusy {
 		<-in.idle
 	}
+	if in.b.batches != nil {
+		in.b.batches.Flush() // what the connection brought last
+	}
 }
 
 func (in *inbox) message(m rueidis.PubSubMessage) {
@@ -117,7 +120,11 @@ func (in *inbox) deliver(r *room, m *message) {
 	r.busy = true
 	r.mu.Unlock()
 	in.one[0] = m.Message
-	in.b.receiver.Deliver(r.name, in.one[:])
+	if in.b.batches != nil {
+		in.b.batches.DeliverSoon(r.name, in.one[:])
+	} else {
+		in.b.receiver.Deliver(r.name, in.one[:])
+	}
 	in.one[0] = broker.Message{}
 	r.finish(in.b.receiver)
 }

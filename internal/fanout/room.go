@@ -74,18 +74,29 @@ func (r *Room) full() bool {
 // messages around it. It does nothing in a room without members.
 func (r *Room) Add(opcode byte, offset uint64, encode func([]byte) []byte) {
 	r.mu.Lock()
-	seq := r.added
-	switch {
-	case offset != 0:
-		seq = seq.at(offset)
-	case seq != 0:
-		seq = seq.event()
-	}
-	r.put(opcode, seq, encode)
+	r.put(opcode, r.seq(offset), encode, r.sched.push)
 }
 
-// put is called with mu held and releases it.
-func (r *Room) put(opcode byte, seq Mark, encode func([]byte) []byte) {
+// AddSoon is Add, but the message goes out only with the next Flush of the Scheduler, unless others make it go
+// earlier.
+func (r *Room) AddSoon(opcode byte, offset uint64, encode func([]byte) []byte) {
+	r.mu.Lock()
+	r.put(opcode, r.seq(offset), encode, r.sched.putOff)
+}
+
+// seq is the place of a message, or event, that is added now. It is called with mu held.
+func (r *Room) seq(offset uint64) Mark {
+	switch {
+	case offset != 0:
+		return r.added.at(offset)
+	case r.added != 0:
+		return r.added.event()
+	}
+	return 0
+}
+
+// put is called with mu held and releases it. schedule gets the room where no pass is due yet.
+func (r *Room) put(opcode byte, seq Mark, encode func([]byte) []byte, schedule func(task)) {
 	r.added = max(r.added, seq)
 	if r.members == 0 {
 		r.taken = r.added
@@ -105,11 +116,11 @@ func (r *Room) put(opcode byte, seq Mark, encode func([]byte) []byte) {
 	r.pending.Add(opcode, uint64(seq), encode)
 	r.messages++
 	r.bytes += r.pending.Size() - size
-	start := !r.running
+	start, members := !r.running, r.members
 	r.running = true
 	r.mu.Unlock()
 	if start {
-		r.sched.push(task{room: r})
+		schedule(task{room: r, members: members})
 	}
 }
 
@@ -126,7 +137,7 @@ func (r *Room) Restart(offset uint64) {
 func (r *Room) RestartWith(offset uint64, opcode byte, encode func([]byte) []byte) {
 	r.mu.Lock()
 	r.added = r.added.restart(offset)
-	r.put(opcode, r.added.event(), encode)
+	r.put(opcode, r.added.event(), encode, r.sched.push)
 }
 
 // At is the Mark of a message at an offset of the history as it is now. A caller that reads the history

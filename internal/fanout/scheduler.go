@@ -36,12 +36,15 @@ type Scheduler struct {
 	queue  ring
 	closed bool
 	gone   chan struct{} // closed with the last worker
+
+	soon deferred
 }
 
 // task is a room whose pass is due, or a pass that wants help or its next turn.
 type task struct {
-	room *Room
-	pass *pass
+	room    *Room
+	members int // of room, when it was scheduled
+	pass    *pass
 }
 
 // pass is one batch on its way to the members that a room had when it began.
@@ -83,6 +86,7 @@ func NewScheduler(conf Config) (*Scheduler, error) {
 // Close ends the workers when every queued message has been sent, and waits for them. Messages added
 // afterwards go nowhere. Later calls wait in the same way.
 func (s *Scheduler) Close() {
+	s.Flush()
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
@@ -114,18 +118,23 @@ func (s *Scheduler) work() {
 		t := s.queue.pop()
 		s.mu.Unlock()
 		if t.pass == nil {
-			t.pass = t.room.begin()
-			t.pass.left.Store(int32(len(t.pass.chunks)))
-			if len(t.pass.chunks) == 0 {
-				s.end(t.pass)
-				continue
-			}
+			t.pass = s.begin(t.room)
 			for range min(s.conf.Workers, len(t.pass.chunks)) - 1 {
 				s.push(task{pass: t.pass})
 			}
 		}
 		s.run(t.pass)
 	}
+}
+
+// begin begins a room's pass. Where the room has no members left, the pass is over at once.
+func (s *Scheduler) begin(r *Room) *pass {
+	p := r.begin()
+	p.left.Store(int32(len(p.chunks)))
+	if len(p.chunks) == 0 {
+		s.end(p)
+	}
+	return p
 }
 
 // run does one turn of a pass.

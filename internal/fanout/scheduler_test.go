@@ -90,6 +90,7 @@ func TestWorkersShareARoom(t *testing.T) {
 		join(t, room, m)
 	}
 	add(room, 0, "x")
+	meeting.Wait() // a scheduler that is closed meanwhile may be down to one worker
 	r.Close()
 	if got := r.sent.Load(); got != 2*chunkSize {
 		t.Errorf("%d sent, want %d", got, 2*chunkSize)

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -260,31 +261,39 @@ func TestCloseAgainstArm(t *testing.T) {
 func TestUnread(t *testing.T) {
 	r := newRig(t)
 	watched, peer := pair(t, "tcp")
-	fd := descriptor(t, watched)
-	if Unread(fd) {
+	if Unread(watched) {
 		t.Error("before anything was sent")
 	}
 	r.add(t, watched, 1)
 	send(t, peer, "xy")
 	r.expect(t, 1)
+	if !Unread(tls.Server(watched, nil)) {
+		t.Error("not seen below TLS")
+	}
 	for range 2 { // looking takes nothing away
-		if !Unread(fd) {
+		if !Unread(watched) {
 			t.Fatal("not seen")
 		}
 		receive(t, watched, 1)
 	}
-	if Unread(fd) {
+	if Unread(watched) {
 		t.Error("after everything was read")
 	}
 	_ = peer.Close()
 	r.arm(t, watched, 1)
 	r.expect(t, 1)
-	if Unread(fd) {
+	if Unread(watched) {
 		t.Error("the end of the stream is not data")
 	}
-	if Unread(-1) {
+	_ = watched.Close()
+	if Unread(watched) {
 		t.Error("without a socket")
 	}
+	a, b := net.Pipe()
+	if Unread(a) {
+		t.Error("what is no socket")
+	}
+	_, _ = a.Close(), b.Close()
 }
 
 // TestPingPong has many sockets answered by goroutines that exist only while there is something to read.

@@ -21,6 +21,3 @@ func (*Poller) Arm(int, uint64) error { return errors.ErrUnsupported }
 
 // Close does nothing.
 func (*Poller) Close() error { return nil }
-
-// Unread reports nothing here: no descriptor is ever handed out.
-func Unread(int) bool { return false }

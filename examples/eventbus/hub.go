@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker/redis"
+	"github.com/gohubkit/hubkit/hub"
+)
+
+// runHub serves a hub that has no business of its own.
+func runHub(ctx context.Context, addr, redisAddr string, stdout io.Writer) error {
+	b, err := redis.New([]string{redisAddr})
+	if err != nil {
+		return err
+	}
+	h, err := hub.New(
+		hub.WithBroker(b),
+		hub.WithRooms(orderRooms+"*", hub.History(kept.Size, kept.TTL)),
+		hub.WithDrain(time.Second),
+	)
+	if err != nil {
+		return err
+	}
+	h.OnJoin(func(_ context.Context, _ *hub.Conn, room string) error {
+		if room == "news" || strings.HasPrefix(room, orderRooms) {
+			return nil // a real one asks whose order it is
+		}
+		return hub.ErrForbidden
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /ws", h)
+	err = serve(ctx, "hub", addr, mux, stdout)
+	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, h.Shutdown(end))
+}

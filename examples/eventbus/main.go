@@ -1,0 +1,118 @@
+// Eventbus is two services that share nothing but Redis: an API that writes to its store and publishes what it
+// wrote, and a hub that delivers it. The API has no hub, holds no connection of a client, and does not
+// know how many hubs there are. Each in a terminal of its own:
+//
+//	go run ./examples/eventbus hub
+//	go run ./examples/eventbus api
+//	go run ./examples/eventbus watch order:7 news
+//	curl -X PUT -d '{"status":"shipped"}' http://127.0.0.1:8083/orders/7
+//
+// Any program that can reach Redis publishes as well as the API does. To a room without history it is a plain
+// PUBLISH of one JSON value, to the channel "hubkit:{room}" (SPUBLISH, in a Redis Cluster):
+//
+//	redis-cli PUBLISH 'hubkit:{news}' '{"text":"closing at six"}'
+//
+// A room with history keeps its messages and numbers them. That is the script which the broker runs itself,
+// here with 100 messages and an hour (in milliseconds), the same as the two services use:
+//
+//	redis-cli --eval broker/redis/script/publish.lua \
+//	    'hubkit:{order:7}:meta' 'hubkit:{order:7}:log' 'hubkit:{order:7}:idem:delivered-7' , \
+//	    'hubkit:{order:7}' PUBLISH '{"id":"7","status":"delivered"}' '' 0 100 3600000 2592000000 300000
+//
+// Its arguments after the channel and the verb: the payload; a key, empty here; flags, 0 for text; the size and
+// age of the history; how long its numbers outlive it, 30 days; and how long the idempotency key is
+// remembered, five minutes: the same line again stores nothing.
+//
+// Anybody may read here, as nobody logs in; examples/existing shows who may do what. Clients cannot publish.
+//
+// Where to look: api.go writes and publishes, hub.go delivers, watch.go is a client.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// The rooms of both services: one for each order, with the history that kept says, and "news" without.
+const orderRooms = "order:"
+
+// kept is what the API asks the broker to keep of an order, and what the hub expects.
+var kept = broker.Retention{Size: 100, TTL: time.Hour}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "eventbus:", err)
+		os.Exit(1)
+	}
+}
+
+var errUsage = errors.New("say what to run: eventbus hub, eventbus api, or eventbus watch and the rooms")
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	fs := flag.NewFlagSet("eventbus "+args[0], flag.ContinueOnError)
+	redisAddr := fs.String("redis", "127.0.0.1:6379", "`address` of Redis")
+	switch args[0] {
+	case "api":
+		addr := fs.String("addr", "127.0.0.1:8083", "`address` to listen on")
+		if err := fs.Parse(args[1:]); err != nil {
+			return err
+		}
+		return runAPI(ctx, *addr, *redisAddr, stdout)
+	case "hub":
+		addr := fs.String("addr", "127.0.0.1:8082", "`address` to listen on")
+		if err := fs.Parse(args[1:]); err != nil {
+			return err
+		}
+		return runHub(ctx, *addr, *redisAddr, stdout)
+	case "watch":
+		url := fs.String("url", "ws://127.0.0.1:8082/ws", "`address` of the hub")
+		if err := fs.Parse(args[1:]); err != nil {
+			return err
+		}
+		return watch(ctx, *url, fs.Args(), stdout)
+	}
+	return errUsage
+}
+
+// serve serves until ctx is over, and returns when all requests are done.
+func serve(ctx context.Context, name, addr string, h http.Handler, stdout io.Writer) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	failed := make(chan error, 1)
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- srv.Serve(ln) })
+	_, _ = fmt.Fprintf(stdout, "eventbus: %s on http://%s\n", name, ln.Addr())
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err = errors.Join(err, srv.Shutdown(end))
+	serving.Wait()
+	return err
+}
