@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -125,14 +126,11 @@ func (c *Client) Close() error {
 		c.cancel(ErrClosed)
 	}
 	c.mu.Unlock()
-	if running {
-		<-c.over
-	} else if first {
+	if !running && first {
 		c.end(ErrClosed)
 		close(c.over)
-	} else {
-		<-c.over
 	}
+	<-c.over
 	return nil
 }
 
@@ -180,10 +178,10 @@ func (c *Client) final(err error) bool {
 	}
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
 		switch e.StatusCode {
-		case 401:
+		case http.StatusUnauthorized:
 			c.refused = true
 			return again || c.config.token == nil
-		case 403:
+		case http.StatusForbidden:
 			return true
 		}
 	}

@@ -108,7 +108,7 @@ func TestCallbackOrder(t *testing.T) {
 	virtual(t, func(t *testing.T, s *server, c *client.Client) {
 		message := func(m client.Message) { note(fmt.Sprint(m.Room, string(m.Data))) }
 		for _, room := range []string{"a", "b"} {
-			subscribe(t, c, room, message, client.OnError(func(err error) { note("error") }),
+			subscribe(t, c, room, message, client.OnError(func(error) { note("error") }),
 				client.OnGap(func(client.Gap) { note("gap") }),
 				client.OnPresence(func(bool, client.Member) { note("presence") }))
 		}

@@ -34,7 +34,10 @@ func TestLostDuringHandshake(t *testing.T) {
 			}))
 			defer lossy.Close()
 			for range 10 {
-				ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(lossy.URL, "http"), nil)
+				ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(lossy.URL, "http"), nil)
+				if resp != nil {
+					_ = resp.Body.Close()
+				}
 				if err == nil {
 					_ = ws.Close()
 					t.Fatal("a handshake without an answer succeeded")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -146,10 +147,8 @@ func WithOpenRooms(patterns ...string) Option {
 		if len(patterns) == 0 {
 			return errors.New("WithOpenRooms: no pattern given")
 		}
-		for _, p := range patterns {
-			if p == "" {
-				return errors.New("WithOpenRooms: empty pattern")
-			}
+		if slices.Contains(patterns, "") {
+			return errors.New("WithOpenRooms: empty pattern")
 		}
 		c.open = append(c.open, patterns...)
 		return nil

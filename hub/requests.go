@@ -21,8 +21,7 @@ func (c *Conn) allowed(what, room string, ask func() error) *Error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	if isPanic(err) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,12 +121,7 @@ func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 }
 
 func asksFor(r *http.Request, subprotocol string) bool {
-	for _, s := range websocket.Subprotocols(r) {
-		if s == subprotocol {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(websocket.Subprotocols(r), subprotocol)
 }
 
 // attach gives the connection its socket, before anything is written to it.
@@ -151,7 +147,8 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		c.drop(err)
 		return
 	}
-	if c.kind == v1 {
+	switch {
+	case c.kind == v1:
 		c.mu.Lock()
 		if m := c.more(); m.cause == nil {
 			m.timer = time.AfterFunc(h.conf.handshakeTimeout, func() {
@@ -159,9 +156,9 @@ func (c *Conn) begin(d *decoder.Decoder) {
 			})
 		}
 		c.mu.Unlock()
-	} else if h.conf.verifyToken != nil {
+	case h.conf.verifyToken != nil:
 		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
-	} else {
+	default:
 		c.enlist()
 		c.welcome(0)
 		c.connected()
@@ -245,8 +242,7 @@ const unavailableSpread = 5 * time.Second
 
 // closeFor is how a connection ends because of err.
 func closeFor(err error, code protocol.CloseCode) *CloseError {
-	var ce *CloseError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*CloseError](err); ok {
 		return ce
 	}
 	if isPanic(err) {
@@ -287,7 +283,7 @@ func (h *Hub) allowOrigin(r *http.Request) bool {
 		return false
 	}
 	host := strings.ToLower(u.Host)
-	if host != "" && host == strings.ToLower(r.Host) {
+	if host != "" && strings.EqualFold(host, r.Host) {
 		return true
 	}
 	for _, allowed := range h.conf.origins {

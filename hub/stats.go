@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -52,7 +54,7 @@ type counters struct {
 
 func (s *counters) closed(why error) {
 	code := protocol.CloseAbnormal
-	if ce, ok := why.(*CloseError); ok {
+	if ce, ok := errors.AsType[*CloseError](why); ok {
 		code = ce.Code
 	}
 	s.mu.Lock()
@@ -87,9 +89,7 @@ func (h *Hub) Stats() Stats {
 		Heartbeat: h.beats.Stats(),
 	}
 	s.mu.Lock()
-	for code, n := range s.codes {
-		out.Closed[code] = n
-	}
+	maps.Copy(out.Closed, s.codes)
 	s.mu.Unlock()
 	h.poolMu.Lock()
 	if h.pool != nil {

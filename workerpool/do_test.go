@@ -71,8 +71,8 @@ func TestDoTakesBack(t *testing.T) {
 			if ran != 3 {
 				t.Errorf("%d tasks ran, want 3", ran)
 			}
-			if s := p.Stats(); s.Cancelled != 1 || s.Completed != 4 {
-				t.Errorf("stats %+v, want 1 cancelled, 4 completed", s)
+			if s := p.Stats(); s.Canceled != 1 || s.Completed != 4 {
+				t.Errorf("stats %+v, want 1 canceled, 4 completed", s)
 			}
 		})
 	}

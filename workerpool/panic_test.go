@@ -22,7 +22,7 @@ func TestPanic(t *testing.T) {
 	}{
 		{"value", func(context.Context) error { panic("boom") }, "boom", nil},
 		{"error", func(context.Context) error { panic(io.ErrUnexpectedEOF) }, "unexpected EOF", io.ErrUnexpectedEOF},
-		{"nil", func(context.Context) error { panic(nil) }, "nil", nil},
+		{"nil", func(context.Context) error { panic(nil) }, "nil", nil}, //nolint:govet // what a program may do
 		{"runtime error", func(context.Context) error { return []error{}[len(t.Name())] }, "index out of range", nil},
 		{"Goexit", func(context.Context) error { runtime.Goexit(); return nil }, "Goexit", workerpool.ErrGoexit},
 	}

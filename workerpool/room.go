@@ -165,7 +165,7 @@ func (p *Pool) takeBack(key uint64, t *task) {
 	// The task's own lane may have ended and another begun: only a search tells.
 	if l := p.lanes[key]; l != nil && l.remove(t) {
 		p.stats.Queued--
-		p.stats.Cancelled++
+		p.stats.Canceled++
 		p.vacate(l)
 	}
 }

@@ -4,7 +4,7 @@ import "time"
 
 // Stats is what a pool has done and is doing, as of one moment. Counters only grow. At every moment
 //
-//	Submitted = Completed + Dropped + Cancelled + Queued + Running
+//	Submitted = Completed + Dropped + Canceled + Queued + Running
 type Stats struct {
 	// Workers is the number of tasks that can run at once.
 	Workers int
@@ -25,8 +25,8 @@ type Stats struct {
 	Rejected uint64
 	// Dropped counts the tasks that Close threw away.
 	Dropped uint64
-	// Cancelled counts the tasks that Do took back before they started.
-	Cancelled uint64
+	// Canceled counts the tasks that Do took back before they started.
+	Canceled uint64
 
 	// WaitTotal is the time that tasks spent between acceptance and start, over the
 	// Completed+Running tasks that have started.

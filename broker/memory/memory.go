@@ -140,7 +140,7 @@ func (b *Broker) drain() {
 
 func (r *room) await() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.mu.Unlock() //nolint:gocritic // there is nothing to do: whoever held it is through
 }
 
 // ready tells why a call cannot be served.

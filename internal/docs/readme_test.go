@@ -48,7 +48,7 @@ func TestReadmeCompiles(t *testing.T) {
 // TestReadmeLinks finds every file that the project's documents link to.
 func TestReadmeLinks(t *testing.T) {
 	for _, name := range []string{"README.md", "DESIGN.md", "PROTOCOL.md", "SECURITY.md", "CHANGELOG.md"} {
-		text, err := os.ReadFile(filepath.Join("../..", name))
+		text, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Error(err)
 			continue
@@ -57,7 +57,7 @@ func TestReadmeLinks(t *testing.T) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
+			if _, err := os.Stat(filepath.Join("..", "..", m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
 			}
 		}

@@ -172,7 +172,7 @@ func (s *storm) compare() {
 	var stored [stormRooms][]record
 	all := 0
 	for room := range stormRooms {
-		stored[room] = records(s.s, s.ctx, stormRoom(room))
+		stored[room] = records(s.ctx, s.s, stormRoom(room))
 		all += len(stored[room])
 	}
 	await(s.ctx, t, "everything has come", func() bool { return s.received.Load() >= int64(all*stormUsers) })
@@ -230,7 +230,7 @@ func (s *storm) checkPublishers(room int, stored []record) {
 	}
 }
 
-func records(s *service, ctx context.Context, room string) []record {
+func records(ctx context.Context, s *service, room string) []record {
 	var rs []record
 	for _, m := range s.stored(ctx, room).Messages {
 		rs = append(rs, record{client.Position(m.Position), string(m.Data)})

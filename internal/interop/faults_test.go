@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/internal/interop"
 	"github.com/gohubkit/hubkit/protocol"
@@ -80,42 +77,6 @@ func TestAbnormalEnds(t *testing.T) {
 	})
 }
 
-// TestSlowReader: a client that stops reading is disconnected, and those beside it get everything.
-func TestSlowReader(t *testing.T) {
-	overHub(t, func(t *testing.T, l *live, slow *speaker) {
-		beside := speak(t, interop.Implementations()[1])
-		for _, s := range []*speaker{slow, beside} {
-			s.plain(l)
-			s.ask(`{"op":"join","id":1,"room":"news"}`, `{"op":"ok","id":1,"room":"news"}`)
-		}
-		must(t, slow.Process().Signal(syscall.SIGSTOP))
-		published := 0
-		tail := `,"` + strings.Repeat("x", 32<<10) + `"]`
-		var end ending
-		for end.err == nil {
-			published++
-			l.publish(t, "news", fmt.Sprintf("[%d%s", published, tail))
-			beside.hear(fmt.Sprintf(`{"op":"message","room":"news","data":[%d%s}`, published, tail))
-			select {
-			case end = <-l.gone:
-			default:
-			}
-			if published > 10_000 {
-				t.Fatal("the client that reads nothing is still connected")
-			}
-		}
-		if code := closeCode(t, end.err); end.conn != slow.id || code != protocol.CloseSlowConsumer {
-			t.Errorf("%s ended with %v, want %s with %v", end.conn, end.err, slow.id, protocol.CloseSlowConsumer)
-		}
-		must(t, slow.Process().Signal(syscall.SIGCONT))
-		slow.prefix(published, tail)
-		beside.alive()
-
-		slow.plain(l) // and it may come back
-		slow.alive()
-	}, hub.WithWriteTimeout(time.Minute)) // the backlog decides, not the clock
-}
-
 // prefix reads to the end of a broken connection, and fails unless what came was without a hole.
 func (s *speaker) prefix(atMost int, tail string) {
 	s.t.Helper()
@@ -131,33 +92,6 @@ func (s *speaker) prefix(atMost int, tail string) {
 		if want := fmt.Sprintf(`{"op":"message","room":"news","data":[%d%s}`, i, tail); e.Text != want {
 			s.t.Fatalf("message %d is %.80v", i, e)
 		}
-	}
-}
-
-// TestHeartbeat: silent clients answer pings by themselves, and stay; one that cannot is given up.
-func TestHeartbeat(t *testing.T) {
-	policy := heartbeat.Policy{Interval: time.Second, Timeout: time.Second, Tick: 10 * time.Millisecond}
-	l := serveHub(t, hub.WithHeartbeat(policy))
-	var speakers []*speaker
-	for _, impl := range interop.Implementations() {
-		s := speak(t, impl)
-		s.plain(l)
-		speakers = append(speakers, s)
-	}
-	// Two of each client's pings must have been answered by the time of its third.
-	await(t, "three pings to each client", func() bool {
-		return l.Stats().Heartbeat.Pings >= 3*uint64(len(speakers))
-	})
-	for _, s := range speakers {
-		s.alive()
-	}
-	for _, s := range speakers {
-		must(t, s.Process().Signal(syscall.SIGSTOP))
-		if code := closeCode(t, l.ended(t, s.id)); code != protocol.CloseHeartbeatTimeout {
-			t.Errorf("a client that answers no ping ends with %v", code)
-		}
-		must(t, s.Process().Signal(syscall.SIGCONT))
-		s.closed(protocol.CloseHeartbeatTimeout)
 	}
 }
 

@@ -29,12 +29,12 @@ func TestRefusedMessages(t *testing.T) {
 		s.plain(l)
 		s.say(frame(4 << 20))
 		s.closed(protocol.CloseTooBig)
-		l.ended(t, s.id)
+		_ = l.ended(t, s.id)
 
 		s.plain(l)
 		must(t, s.SendBinary([]byte{1, 2, 3}))
 		s.closed(protocol.CloseUnsupportedData)
-		l.ended(t, s.id)
+		_ = l.ended(t, s.id)
 	}, hub.WithMaxMessage(limit))
 }
 

@@ -43,7 +43,7 @@ func TestPlainClient(t *testing.T) {
 
 		must(t, s.Close(1000, "done"))
 		s.closed(1000)
-		l.ended(t, "n1-1")
+		_ = l.ended(t, "n1-1")
 	})
 }
 
@@ -81,11 +81,11 @@ func TestErrorReplies(t *testing.T) {
 
 // TestText: what is published arrives as it was written, whatever it is written in, and however long.
 func TestText(t *testing.T) {
-	overHub(t, func(t *testing.T, l *live, s *speaker) {
+	overHub(t, func(_ *testing.T, l *live, s *speaker) {
 		s.plain(l)
 		s.ask(`{"op":"join","id":1,"room":"größe 🎈"}`, `{"op":"ok","id":1,"room":"größe 🎈"}`)
 		for _, data := range []string{
-			`"Ünïcödé, 日本語, 🎈👩‍🚀, ‮rtl, é"`,
+			`"Ünïcödé, 日本語, 🎈👩‍🚀, \u202ertl, é"`,
 			`"\u0000\ud83c\udf88\n\"\\"`,
 			`{"größe":[null,true,-1.50e+3, ""]}`,
 			`"` + strings.Repeat("x", 60<<10) + `"`,

@@ -38,7 +38,7 @@ func TestHello(t *testing.T) {
 		s.hear(`{"op":"message","data":"for ada"}`)
 		must(t, s.Close(1000, ""))
 		s.closed(protocol.CloseNormal)
-		l.ended(t, s.id)
+		_ = l.ended(t, s.id)
 
 		for frame, code := range map[string]protocol.CloseCode{
 			`{"op":"hello","token":"wrong"}`: protocol.CloseUnauthorized,
@@ -93,7 +93,7 @@ func TestResume(t *testing.T) {
 					}
 				}
 				how.sever(t, l, s, <-conns)
-				l.ended(t, s.id)
+				_ = l.ended(t, s.id)
 				for i := uint64(4); i <= 3+missed; i++ {
 					for _, room := range rooms {
 						l.publish(t, room, fmt.Sprint(i))
@@ -144,7 +144,7 @@ func TestGap(t *testing.T) {
 			s.alive()
 			must(t, s.Terminate())
 			s.closed(protocol.CloseAbnormal)
-			l.ended(t, s.id)
+			_ = l.ended(t, s.id)
 		}
 		// The oldest that is kept is 51, so that 50 is the last position without a loss.
 		s.hello(l, `{"op":"hello","resume":[{"room":"past:a",`+position(epoch, 50)+`}]}`)
