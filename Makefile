@@ -27,7 +27,7 @@ test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-
 
 .PHONY: test-faults
 test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for about two minutes
-	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='Fault' $(TESTFLAGS) ./internal/cluster ./broker/redis
+	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='^TestFault' $(TESTFLAGS) ./internal/cluster ./broker/redis
 
 .PHONY: lint
 lint: ## check format, modules, vet for every system, staticcheck and golangci-lint

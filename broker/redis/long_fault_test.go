@@ -11,7 +11,7 @@ import (
 )
 
 // A server that hangs for half a minute, with the timeouts that everybody has.
-func TestPausedForLong(t *testing.T) {
+func TestFaultPausedForLong(t *testing.T) {
 	s := redistest.Start(t)
 	sub, rec := start(t, []string{s.Addr()})
 	pub, _ := start(t, []string{s.Addr()})
