@@ -153,9 +153,7 @@ func (c *Conn) readFailed(err error) {
 		c.linger()
 	case errors.Is(err, net.ErrClosed):
 		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
-	case errors.Is(err, io.EOF), errors.As(err, &ce):
-		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
-	case isNetError(err):
+	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
 		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	default:
 		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which

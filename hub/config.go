@@ -41,7 +41,7 @@ type config struct {
 	maxRooms        int
 	backlogMessages int
 	backlogBytes    int
-	rate            float64 // messages a second; zero means no bound
+	each            time.Duration // what one message takes of the rate limit; zero means no bound
 	burst           int
 	linger          time.Duration
 
@@ -68,7 +68,7 @@ func defaults() config {
 		maxRooms:         128,
 		backlogMessages:  256,
 		backlogBytes:     1 << 20,
-		rate:             100,
+		each:             time.Second / 100,
 		burst:            200,
 		linger:           time.Second,
 		writeTimeout:     5 * time.Second,

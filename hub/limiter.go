@@ -11,9 +11,9 @@ type limiter struct {
 	refused int32
 }
 
-// allow takes one message at the time now. Otherwise it says how long to wait.
-func (l *limiter) allow(now time.Duration, perSecond float64, burst int) (wait time.Duration, ok bool) {
-	each := time.Duration(float64(time.Second) / perSecond)
+// allow takes one message at the time now; each is the time between messages at the limit's rate. Otherwise it says
+// how long to wait.
+func (l *limiter) allow(now, each time.Duration, burst int) (wait time.Duration, ok bool) {
 	if l.full <= now {
 		l.full, l.refused = now, 0
 	}

@@ -222,10 +222,10 @@ func WithBacklog(messages, bytes int) Option {
 // 4003, as is one of a raw hub at once. Pings count as messages.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(c *config) error {
-		if !(perSecond > 0 && perSecond <= 1e6) || burst <= 0 {
-			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: both must be positive, the rate at most a million", perSecond, burst)
+		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration
+			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: both must be positive, the rate above a billionth and at most a million", perSecond, burst)
 		}
-		c.rate, c.burst = perSecond, burst
+		c.each, c.burst = time.Duration(float64(time.Second)/perSecond), burst
 		return nil
 	}
 }
@@ -233,7 +233,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 // WithoutRateLimit lets a connection send as fast as it can.
 func WithoutRateLimit() Option {
 	return func(c *config) error {
-		c.rate = 0
+		c.each = 0
 		return nil
 	}
 }

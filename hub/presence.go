@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/protocol"
@@ -42,11 +41,7 @@ func (h *Hub) History(ctx context.Context, room string, since broker.Position, l
 // checkRoom is what a client hears of a bad room name; nil for a good one.
 func checkRoom(room string) *Error {
 	if err := broker.CheckRoom(room); err != nil {
-		e := toError(err)
-		if errors.Is(err, broker.ErrRoomName) {
-			e.Message = err.Error()
-		}
-		return e
+		return &Error{Code: protocol.CodeBadRoom, Message: err.Error()}
 	}
 	return nil
 }

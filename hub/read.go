@@ -86,8 +86,8 @@ func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
 	if opcode == decoder.Pong {
 		return busy
 	}
-	if rate := c.hub.conf.rate; rate > 0 {
-		if wait, ok := c.limit.allow(now, rate, c.hub.conf.burst); !ok {
+	if each := c.hub.conf.each; each > 0 {
+		if wait, ok := c.limit.allow(now, each, c.hub.conf.burst); !ok {
 			c.tooFast(wait, opcode)
 			return busy
 		}
