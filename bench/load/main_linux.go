@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/bench/internal/wsload"
+	"github.com/gohubkit/hubkit/bench/internal/latency"
+	"github.com/gohubkit/hubkit/internal/wsload"
 )
 
 // config is the command line.
@@ -86,7 +87,7 @@ func (c *config) options(echo bool) wsload.Options {
 	o := wsload.Options{
 		Addr: c.addr, Conns: c.conns, Subprotocol: c.subprotocol,
 		AppPing: c.appPing, AppPong: c.appPong, EchoSize: c.size,
-		Window: c.window, Loops: c.loops, Sources: c.sources, Sample: c.sample,
+		Window: c.window, Loops: c.loops, Sources: c.sources, Sample: c.sample, Recorder: latency.Recorder,
 	}
 	query := ""
 	if echo {

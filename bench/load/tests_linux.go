@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gohubkit/hubkit/bench/internal/benchserver"
+	"github.com/gohubkit/hubkit/bench/internal/latency"
 	"github.com/gohubkit/hubkit/bench/internal/result"
-	"github.com/gohubkit/hubkit/bench/internal/wsload"
+	"github.com/gohubkit/hubkit/internal/wsload"
 )
 
 var tests = map[string]func(context.Context, *config) (result.Result, error){
@@ -188,12 +189,12 @@ func publish(ctx context.Context, c *config, want int64) (result.Result, error) 
 	res.PublisherCPU = million(spent.publisher-others.publisher, got)
 	res.RedisCPU = million(spent.redis-others.redis, got)
 	res.Disconnected = cl.Counts().Closed
-	latency(&res, cl)
+	quantiles(&res, cl)
 	return res, nil
 }
 
-func latency(res *result.Result, cl *wsload.Client) {
-	h := cl.Latency()
+func quantiles(res *result.Result, cl *wsload.Client) {
+	h := latency.Take(cl)
 	res.P50ms = float64(h.ValueAtQuantile(50)) / 1000
 	res.P99ms = float64(h.ValueAtQuantile(99)) / 1000
 	res.MaxMs = float64(h.Max()) / 1000
@@ -222,7 +223,7 @@ func echo(ctx context.Context, c *config) (result.Result, error) {
 		return res, err
 	}
 	res.Disconnected = cl.Counts().Closed
-	latency(&res, cl)
+	quantiles(&res, cl)
 	return res, nil
 }
 

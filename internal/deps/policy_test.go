@@ -106,8 +106,11 @@ var policy = []rule{
 	},
 }
 
-// testOnly may be imported by tests and by each other alone.
-var testOnly = []string{"broker/brokertest", "internal/testenv", "internal/interop", "internal/redistest", "internal/deps"}
+// testOnly may be imported by tests, by other modules (bench, cmd/hubload) and by each other alone.
+var testOnly = []string{
+	"broker/brokertest", "internal/testenv", "internal/interop", "internal/redistest", "internal/deps",
+	"internal/wsload", "internal/payload",
+}
 
 // testGrants are the modules that every test may import.
 var testGrants = []string{goleak, gorilla}

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/gohubkit/hubkit/bench/internal/benchserver"
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 // recorder is a Backend that remembers.

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 // BenchResult is the answer of POST /bench.

@@ -3,13 +3,19 @@ package wsload
 import (
 	"errors"
 	"fmt"
+	"time"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 // MaxConns is the most connections one process may hold: a hard limit of 20,000 open files, less what
 // else needs one.
 const MaxConns = 19000
+
+// A Recorder takes what payloads took. Each belongs to one loop, and is called by it alone.
+type Recorder interface {
+	Record(d time.Duration)
+}
 
 // Options say what a Client's connections do. The zero values of Window, Loops, Sample and Sources stand
 // for their defaults.
@@ -37,6 +43,8 @@ type Options struct {
 	Window int
 	// Loops is the number of epoll loops; 1 by default.
 	Loops int
+	// Recorder makes the one of each loop; nil where latencies are of no interest.
+	Recorder func() Recorder
 	// Sample is how many payloads go by for each whose latency is recorded; 1 by default.
 	Sample int
 	// Sources is the number of loopback addresses, from 127.0.0.2 up, the connections come from, since

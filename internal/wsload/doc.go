@@ -1,5 +1,5 @@
 // Package wsload holds many WebSocket client connections in one process at little cost, so that what a
-// benchmark measures is the server.
+// benchmark or a load test measures is the server.
 //
 // A Client runs a few epoll loops, each on its own thread, over non-blocking sockets: one read per
 // readiness event into a buffer the loop's connections share, a frame parser that copies nothing, and

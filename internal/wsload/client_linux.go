@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Client holds the connections. Its methods are called from one goroutine.
@@ -117,19 +115,16 @@ func (c *Client) StartEchoes(limit int64) {
 	}
 }
 
-// Latency is the time payloads took, in microseconds, since the last call.
-func (c *Client) Latency() *hdrhistogram.Histogram {
-	sum := hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)
+// Recorded calls fn with the recorder of each loop, which records nothing meanwhile.
+func (c *Client) Recorded(fn func(Recorder)) {
 	for _, l := range c.loops {
 		done := make(chan struct{})
 		l.do(func() {
-			sum.Merge(l.latency)
-			l.latency.Reset()
+			fn(l.recorder)
 			close(done)
 		})
 		<-done
 	}
-	return sum
 }
 
 // Close resets every connection and returns when the loops have ended.

@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 // loop owns a share of the connections. Everything but the counters belongs to its goroutine.
@@ -30,9 +29,9 @@ type loop struct {
 	stride   int
 	inflight int // on the way to ready or, with Churn, to closed
 
-	now     int64 // nanoseconds, at the read being handled
-	seen    int
-	latency *hdrhistogram.Histogram // microseconds
+	now      int64 // nanoseconds, at the read being handled
+	seen     int
+	recorder Recorder // or nil
 
 	echoing  bool
 	echoText []byte
@@ -61,12 +60,14 @@ func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, erro
 	}
 	l := &loop{
 		opt: opt, to: to, ep: ep, wake: wake,
-		cmds:    make(chan func(), 8),
-		buf:     make([]byte, 256<<10),
-		next:    opt.Conns, // nothing to make until told
-		stride:  opt.Loops,
-		latency: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3),
-		budget:  budget,
+		cmds:   make(chan func(), 8),
+		buf:    make([]byte, 256<<10),
+		next:   opt.Conns, // nothing to make until told
+		stride: opt.Loops,
+		budget: budget,
+	}
+	if opt.Recorder != nil {
+		l.recorder = opt.Recorder()
 	}
 	l.echoText = append(l.echoText, opt.EchoBefore...)
 	l.echoText = append(l.echoText, payload.New(opt.EchoSize, 0)...)
@@ -227,7 +228,7 @@ func (l *loop) count(c *conn, f frame) (n int) {
 			break
 		}
 		b = b[i:]
-		if l.seen++; l.seen >= l.opt.Sample {
+		if l.seen++; l.seen >= l.opt.Sample && l.recorder != nil {
 			l.seen = 0
 			l.record(b)
 		}
@@ -253,8 +254,7 @@ func spans(tail, next []byte) bool {
 // record notes the latency of the payload whose digits start b, unless they are in the next frame.
 func (l *loop) record(b []byte) {
 	if t, ok := payload.Time(b); ok {
-		// Beyond the histogram's range is a minute late: the last bucket will do.
-		_ = l.latency.RecordValue(min(max((l.now-t)/1000, 1), l.latency.HighestTrackableValue()))
+		l.recorder.Record(time.Duration(l.now - t))
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package payload is the body of a benchmark message: "MSG:", sixteen hexadecimal digits of the
+// Package payload is the body of a message that is sent to be measured: "MSG:", sixteen hexadecimal digits of the
 // sending time in nanoseconds of the Unix clock, and padding. A reader finds it by the four letters
 // wherever a protocol has wrapped it, so the padding never contains them.
 package payload

@@ -10,8 +10,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
-	"github.com/gohubkit/hubkit/bench/internal/wsload"
+	"github.com/gohubkit/hubkit/internal/payload"
+	"github.com/gohubkit/hubkit/internal/wsload"
 )
 
 // serve runs fn for every connection of a test server and returns its address.
@@ -36,6 +36,7 @@ func open(t *testing.T, opt wsload.Options) *wsload.Client {
 	if opt.Path == nil {
 		opt.Path = func(int) string { return "/ws" }
 	}
+	opt.Recorder = func() wsload.Recorder { return new(tally) }
 	c, err := wsload.New(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +59,16 @@ func await(t *testing.T, c *wsload.Client, n int64) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// tally counts what is recorded.
+type tally struct{ n int64 }
+
+func (t *tally) Record(time.Duration) { t.n++ }
+
+func recorded(c *wsload.Client) (n int64) {
+	c.Recorded(func(r wsload.Recorder) { n += r.(*tally).n })
+	return n
 }
 
 // hold reads until the client is gone.
@@ -87,7 +98,7 @@ func TestCountsPayloadsNotFrames(t *testing.T) {
 	c := open(t, wsload.Options{Addr: addr, Conns: 5, Loops: 2})
 	want := int64(5 * (1 + 3 + 1 + 10000))
 	await(t, c, want)
-	if got := c.Latency().TotalCount(); got != want {
+	if got := recorded(c); got != want {
 		t.Errorf("%d latencies, want %d", got, want)
 	}
 	if got := c.Counts(); got.Ready != 5 || got.Failed != 0 || got.Messages != want {
@@ -177,7 +188,7 @@ func TestEchoes(t *testing.T) {
 	c := open(t, wsload.Options{Addr: addr, Conns: 4, EchoSize: 64, EchoBefore: "<", EchoAfter: ">"})
 	c.StartEchoes(1000)
 	await(t, c, 1000)
-	if got := c.Latency().TotalCount(); got != 1000 {
+	if got := recorded(c); got != 1000 {
 		t.Errorf("%d latencies, want 1000", got)
 	}
 }

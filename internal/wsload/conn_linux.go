@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 type state uint8

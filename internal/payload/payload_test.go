@@ -3,7 +3,7 @@ package payload_test
 import (
 	"testing"
 
-	"github.com/gohubkit/hubkit/bench/internal/payload"
+	"github.com/gohubkit/hubkit/internal/payload"
 )
 
 func TestRoundTrip(t *testing.T) {
