@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ type config struct {
 	policy           *backoff.Policy
 	token            func(context.Context) (string, error)
 	header           http.Header
+	jar              http.CookieJar
 	dial             DialFunc
 	tls              *tls.Config
 	interval         time.Duration
@@ -39,8 +41,16 @@ type config struct {
 	onMessage        func(Message)
 	onRoomMessage    func(Message)
 
-	policySet, tokenSet, dialSet, tlsSet, heartbeatSet, logSet bool
+	policySet, tokenSet, jarSet, dialSet, tlsSet, heartbeatSet, logSet bool
 	onStateSet, onMessageSet, onRoomMessageSet                 bool
+}
+
+func newJar() http.CookieJar {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic("client: " + err.Error()) // it never fails
+	}
+	return jar
 }
 
 // newConfig applies the options and reports every fault.
@@ -48,6 +58,7 @@ func newConfig(address string, opts []Option) (*config, error) {
 	c := &config{
 		url:              address,
 		policy:           backoff.Default(),
+		jar:              newJar(),
 		dial:             new(net.Dialer).DialContext,
 		interval:         DefaultPingInterval,
 		timeout:          DefaultPongTimeout,
@@ -92,6 +103,7 @@ func (c *config) faults() (faults []error) {
 	}
 	require(!c.policySet || c.policy != nil, "WithBackoff: nil policy")
 	require(!c.tokenSet || c.token != nil, "WithToken: nil function")
+	require(!c.jarSet || c.jar != nil, "WithCookies: nil jar")
 	require(!c.dialSet || c.dial != nil, "WithDialer: nil function")
 	require(!c.tlsSet || c.tls != nil, "WithTLS: nil configuration")
 	require(!c.logSet || c.log != nil, "WithLogger: nil logger")

@@ -93,8 +93,10 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, error
 	if token != "" && header.Get("Authorization") == "" {
 		header.Set("Authorization", "Bearer "+token)
 	}
+	c.config.addCookies(header)
 	ws, resp, err := d.DialContext(ctx, c.config.url, header)
 	if resp != nil {
+		c.config.keepCookies(resp)
 		_ = resp.Body.Close()
 	}
 	canceled := release != nil && !release()

@@ -50,6 +50,11 @@ func WithToken(f func(context.Context) (string, error)) Option {
 // WithHeader sets headers of the handshake request. They are copied.
 func WithHeader(h http.Header) Option { return func(c *config) { c.header = h.Clone() } }
 
+// WithCookies sets the jar that cookies are taken from and kept in, such as that of the http.Client which has logged in;
+// those that WithHeader names are sent too. The default is an empty jar of this client's own, so that a load balancer
+// that goes by a cookie brings the client back to its node.
+func WithCookies(jar http.CookieJar) Option { return func(c *config) { c.jar, c.jarSet = jar, true } }
+
 // WithDialer sets what connects to the server, or to the proxy that the environment names
 // (http.ProxyFromEnvironment). The default is a net.Dialer.
 func WithDialer(f DialFunc) Option { return func(c *config) { c.dial, c.dialSet = f, true } }

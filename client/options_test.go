@@ -19,6 +19,7 @@ var faulty = map[string]client.Option{
 	"WithBackoff":          client.WithBackoff(nil),
 	"WithToken":            client.WithToken(nil),
 	"WithHeader":           client.WithHeader(http.Header{"sec-websocket-key": {"x"}}),
+	"WithCookies":          client.WithCookies(nil),
 	"WithDialer":           client.WithDialer(nil),
 	"WithTLS":              client.WithTLS(nil),
 	"WithHeartbeat":        client.WithHeartbeat(0, -1),

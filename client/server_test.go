@@ -71,7 +71,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if anonymous {
 		up.Subprotocols = nil
 	}
-	ws, err := up.Upgrade(w, r, nil)
+	ws, err := up.Upgrade(w, r, w.Header())
 	if err != nil {
 		s.t.Error(err)
 		return

@@ -30,6 +30,7 @@ type config struct {
 	verifyToken  func(ctx context.Context, token string) (Identity, error)
 	origins      []string
 	checkOrigin  func(*http.Request) bool
+	affinity     *Affinity
 
 	raw          bool
 	subprotocols []string
@@ -112,6 +113,9 @@ func (c *config) validate() (errs []error) {
 	}
 	if c.checkOrigin != nil && len(c.origins) > 0 {
 		fault("WithOrigins and WithOriginCheck exclude each other")
+	}
+	if a := c.affinity; a != nil && c.node != "" && !a.fits(c.node) {
+		fault("WithAffinity: a cookie cannot hold the node's name %q", c.node)
 	}
 	if c.maxMessage > c.backlogBytes {
 		fault("a message may have %d bytes but a backlog only %d", c.maxMessage, c.backlogBytes)

@@ -45,6 +45,7 @@ type Hub struct {
 	poller   *netpoll.Poller // nil where connections need a goroutine each
 	sched    *fanout.Scheduler
 	decoders *decoder.Pool
+	affinity *affinity // nil where the node is not named
 	wire     wire.Config
 	stats    counters
 	surveys  surveys
@@ -84,6 +85,7 @@ func New(opts ...Option) (*Hub, error) {
 		start:    time.Now(),
 		broker:   conf.broker,
 		decoders: decoder.NewPool(conf.maxMessage),
+		affinity: newAffinity(conf.affinity, conf.node),
 		pool:     conf.pool,
 	}
 	h.history, _ = conf.broker.(broker.History)

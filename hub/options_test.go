@@ -114,6 +114,35 @@ func optionCases(t *testing.T) map[string]optionCase {
 			good: [][]hub.Option{one(hub.WithOriginCheck(anyOrigin))},
 			bad:  map[string][]hub.Option{"WithOriginCheck: nil": one(hub.WithOriginCheck(nil))},
 		},
+		"WithAffinity": {
+			good: [][]hub.Option{
+				one(hub.WithAffinity(hub.Affinity{})),
+				one(hub.WithAffinity(hub.Affinity{}), hub.WithNode("eu-1.example.com:8080")),
+				one(hub.WithAffinity(hub.Affinity{
+					Cookie: "__Host-node", MaxAge: time.Hour, SameSite: http.SameSiteNoneMode, Secure: true, Header: "Node",
+				})),
+				one(hub.WithAffinity(hub.Affinity{Path: "/ws", SameSite: http.SameSiteStrictMode})),
+			},
+			bad: map[string][]hub.Option{
+				`"a b" is no name for a c`:    one(hub.WithAffinity(hub.Affinity{Cookie: "a b"})),
+				`"a=b" is no name for a c`:    one(hub.WithAffinity(hub.Affinity{Cookie: "a=b"})),
+				`"X:" is no name for a h`:     one(hub.WithAffinity(hub.Affinity{Header: "X:"})),
+				`"Größe" is no name for a h`:  one(hub.WithAffinity(hub.Affinity{Header: "Größe"})),
+				"set-cookie belongs":          one(hub.WithAffinity(hub.Affinity{Header: "set-cookie"})),
+				"Sec-WebSocket-Accept belong": one(hub.WithAffinity(hub.Affinity{Header: "Sec-WebSocket-Accept"})),
+				`"ws" is no path`:             one(hub.WithAffinity(hub.Affinity{Path: "ws"})),
+				`"/a;b" is no path`:           one(hub.WithAffinity(hub.Affinity{Path: "/a;b"})),
+				"MaxAge -1s":                  one(hub.WithAffinity(hub.Affinity{MaxAge: -time.Second})),
+				"MaxAge 1.5s":                 one(hub.WithAffinity(hub.Affinity{MaxAge: 1500 * time.Millisecond})),
+				"unknown SameSite 9":          one(hub.WithAffinity(hub.Affinity{SameSite: 9})),
+				"None without Secure":         one(hub.WithAffinity(hub.Affinity{SameSite: http.SameSiteNoneMode})),
+				"__Secure-n without":          one(hub.WithAffinity(hub.Affinity{Cookie: "__Secure-n"})),
+				"__Host-n needs":              one(hub.WithAffinity(hub.Affinity{Cookie: "__Host-n", Secure: true, Path: "/ws"})),
+				`node's name "a b"`:           one(hub.WithAffinity(hub.Affinity{}), hub.WithNode("a b")),
+				`node's name "a;b"`:           one(hub.WithNode("a;b"), hub.WithAffinity(hub.Affinity{})),
+				`node's name "é"`:             one(hub.WithNode("é"), hub.WithAffinity(hub.Affinity{})),
+			},
+		},
 		"WithRooms": {
 			good: [][]hub.Option{
 				one(hub.WithRooms("a:*", hub.History(1, time.Second), hub.Presence()), hub.WithRooms("*")),

@@ -56,7 +56,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, func(conn net.Conn) decoder.Link {
+	d, err := h.decoders.Upgrade(&h.upgrader, w, r, h.affinity.header(r), func(conn net.Conn) decoder.Link {
 		c.attach(conn)
 		return (*link)(c)
 	})
