@@ -42,7 +42,7 @@ type config struct {
 	onRoomMessage    func(Message)
 
 	policySet, tokenSet, jarSet, dialSet, tlsSet, heartbeatSet, logSet bool
-	onStateSet, onMessageSet, onRoomMessageSet                 bool
+	onStateSet, onMessageSet, onRoomMessageSet                         bool
 }
 
 func newJar() http.CookieJar {

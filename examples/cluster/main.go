@@ -1,0 +1,123 @@
+// Cluster is a whole site on one machine: three hubs behind a load balancer, on one Redis.
+//
+//	go run ./examples/cluster
+//
+// starts redis-server, the hubs and nginx, all on loopback, and stops them at the end. Open
+// http://127.0.0.1:8090: the page says which node it is on, and counts the messages of a room, one a second. Then
+// type here what happens to servers, and see what the page makes of it:
+//
+//	kill a      end a node as a crash would
+//	stop a      end it in order: it drains
+//	start a     start it again
+//	roll        stop and start all nodes, one after the other, as a deploy does
+//
+// With -proxy the load balancer is another: nginx-cookie, nginx-ip_hash or haproxy. Their configurations are files that
+// can be used as they are, in conf; README.md explains them.
+//
+// It needs redis-server and nginx, or haproxy, installed, and a system that has signals.
+//
+// Where to look: node.go is a node, as an application would have it; site.go starts and stops everything, proxy.go
+// knows the load balancers.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		os.Exit(1)
+	}
+}
+
+type config struct {
+	addr  string
+	proxy string
+	dir   string
+	drain time.Duration
+	tick  time.Duration
+}
+
+func parse(args []string) (config, error) {
+	var c config
+	fs := flag.NewFlagSet("cluster", flag.ContinueOnError)
+	fs.StringVar(&c.addr, "addr", "127.0.0.1:8090", "`address` of the site; the four ports after it are the nodes' and Redis's")
+	fs.StringVar(&c.proxy, "proxy", "nginx-cookie", "load balancer: nginx-cookie, nginx-ip_hash or haproxy")
+	fs.StringVar(&c.dir, "dir", "", "`directory` for the servers' files, kept at the end (default a temporary one)")
+	fs.DurationVar(&c.drain, "drain", 3*time.Second, "`time` over which a node that is stopped sends its connections away")
+	fs.DurationVar(&c.tick, "tick", time.Second, "`time` between two messages in the page's room, 0 for none")
+	if err := fs.Parse(args); err != nil {
+		return c, err
+	}
+	if fs.NArg() > 0 {
+		return c, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if _, ok := proxies[c.proxy]; !ok {
+		return c, fmt.Errorf("there is no load balancer %q: nginx-cookie, nginx-ip_hash or haproxy", c.proxy)
+	}
+	if c.tick < 0 || c.drain <= 0 {
+		return c, errors.New("-tick must not be negative, and -drain must be positive")
+	}
+	return c, nil
+}
+
+// next returns the address n ports after addr, on loopback.
+func next(addr string, n int) (string, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	p, err := strconv.Atoi(port)
+	if err != nil || p < 1 || p+n > 65535 {
+		return "", fmt.Errorf("-addr %s: the port must be a number, with %d free ones after it", addr, ports)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p+n)), nil
+}
+
+// run is the site, or the one node that it starts this program as.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) (err error) {
+	if len(args) > 0 && args[0] == "node" {
+		return runNode(ctx, args[1:])
+	}
+	conf, err := parse(args)
+	if err != nil {
+		return err
+	}
+	s := &site{conf: conf, out: stdout, ended: make(chan *process, 10)}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	s.say("open http://%s, and type: kill, stop or start with a node's name, or roll; Ctrl-C ends all", conf.addr)
+	return s.serve(ctx, commands(stdin))
+}
+
+// commands returns the lines of r, until there are no more.
+func commands(r io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() { // ends with the program: a read cannot be called off
+		for in := bufio.NewScanner(r); in.Scan(); {
+			lines <- strings.TrimSpace(in.Text())
+		}
+	}()
+	return lines
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/redis"
+	"github.com/gohubkit/hubkit/hub"
+)
+
+// room is where the page is. What is kept of it is what bridges the time between two nodes.
+const room = "board"
+
+var kept = broker.Retention{Size: 10_000, TTL: 10 * time.Minute}
+
+//go:embed page
+var files embed.FS
+
+// runNode is one node of many: a hub on Redis, with its name in a cookie and its readiness where a load balancer can
+// ask for it.
+func runNode(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("cluster node", flag.ContinueOnError)
+	name := fs.String("name", "", "")
+	addr := fs.String("addr", "", "")
+	server := fs.String("redis", "", "")
+	drain := fs.Duration("drain", 0, "")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	b, err := redis.New([]string{*server}, redis.WithClientName(*name))
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	h, err := hub.New(
+		hub.WithBroker(b),
+		hub.WithNode(*name), // as the load balancer calls it
+		hub.WithAffinity(hub.Affinity{}),
+		hub.WithRooms(room, hub.History(kept.Size, kept.TTL)),
+		hub.WithOpenRooms(room),
+		hub.WithDrain(*drain),
+	)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	srv := &http.Server{Handler: routes(h), ReadHeaderTimeout: 5 * time.Second}
+	var serving sync.WaitGroup
+	failed := make(chan error, 1)
+	serving.Go(func() { failed <- srv.Serve(ln) })
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	// The hub first: while it drains the server answers, so that /readyz says no and handshakes are refused with 503, which
+	// sends the load balancer to another node.
+	end, cancel := context.WithTimeout(context.Background(), *drain+drainSlack)
+	defer cancel()
+	err = errors.Join(err, h.Shutdown(end), srv.Shutdown(end))
+	serving.Wait()
+	return err
+}
+
+// drainSlack is what the last connections have to end, beyond the drain window.
+const drainSlack = 5 * time.Second
+
+func routes(h *hub.Hub) http.Handler {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // The directory is compiled in.
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /ws", h)
+	mux.Handle("GET /", http.FileServerFS(page))
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !h.Ready() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	return mux
+}
