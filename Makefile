@@ -26,8 +26,8 @@ test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-
 	cd bench && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 
 .PHONY: test-faults
-test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for about two minutes
-	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='^TestFault' $(TESTFLAGS) ./internal/cluster ./broker/redis
+test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for two to three minutes
+	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='^TestFault' $(TESTFLAGS) ./internal/cluster ./broker/redis ./examples/cluster
 
 .PHONY: lint
 lint: ## check format, modules, vet for every system, staticcheck and golangci-lint
@@ -35,7 +35,7 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 	go vet ./...
-	go vet -tags=faults ./internal/cluster ./broker/redis
+	go vet -tags=faults ./internal/cluster ./broker/redis ./examples/cluster
 	GOOS=darwin go vet ./...
 	GOOS=windows go vet ./...
 	cd bench && go vet ./...

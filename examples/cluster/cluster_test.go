@@ -155,10 +155,10 @@ func (r *running) stop() {
 // handshake is what nginx's log says of one.
 type handshake struct {
 	status, cookie string
-	answers        []string // of the nodes, in the order in which they were asked
+	nodes, answers []string // that were asked, in their order
 }
 
-var logLine = regexp.MustCompile(`"GET /ws HTTP/1.1" (\d+) cookie=(\S+) upstream="[^"]*" answers="([^"]*)"`)
+var logLine = regexp.MustCompile(`"GET /ws HTTP/1.1" (\d+) cookie=(\S+) upstream="([^"]*)" answers="([^"]*)"`)
 
 // handshakes reads nginx's log, in which a WebSocket is when it has ended.
 func (r *running) handshakes() (all []handshake) {
@@ -167,8 +167,20 @@ func (r *running) handshakes() (all []handshake) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	called := make(map[string]string) // a node, by its address
+	for i, name := range names {
+		addr, err := next(r.addr, i+1)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		called[addr] = name
+	}
 	for _, m := range logLine.FindAllStringSubmatch(string(text), -1) {
-		all = append(all, handshake{m[1], m[2], strings.Split(m[3], ", ")})
+		h := handshake{status: m[1], cookie: m[2], answers: strings.Split(m[4], ", ")}
+		for addr := range strings.SplitSeq(m[3], ", ") {
+			h.nodes = append(h.nodes, called[addr])
+		}
+		all = append(all, h)
 	}
 	return all
 }

@@ -8,15 +8,15 @@ import (
 
 // All nodes are replaced, one after the other and in order, under load.
 func TestRollingRestart(t *testing.T) {
-	overEachProxy(t, func(t *testing.T, proxy string) { rollingRestart(t, proxy, 30, "1s") })
+	overEachProxy(t, func(t *testing.T, proxy string) { rollingRestart(t, proxy, 30, 2, "1s") })
 }
 
 // rollingRestart wants every member to have every message, in order; no restart to cost a member more than one
 // reconnect; and no handshake to fail.
-func rollingRestart(t *testing.T, proxy string, members int, drain string) {
+func rollingRestart(t *testing.T, proxy string, members, publishers int, drain string) {
 	r := start(t, proxy, "-drain", drain)
 	all := crowd(t, r, members)
-	l := publish(t, all, 2, 25*time.Millisecond)
+	l := publish(t, all, publishers, 25*time.Millisecond)
 	l.more(10)
 	begun := time.Now()
 	r.do("roll", "all nodes are new")
