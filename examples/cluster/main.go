@@ -27,10 +27,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +37,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
 	stop()
 	switch {
@@ -82,15 +82,11 @@ func parse(args []string) (config, error) {
 
 // next returns the address n ports after addr, on loopback.
 func next(addr string, n int) (string, error) {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", err
+	a, err := netip.ParseAddrPort(addr)
+	if p := int(a.Port()); err != nil || p == 0 || p+ports > 65535 {
+		return "", fmt.Errorf("-addr %q: want an IP address and a port, with %d free ones after it", addr, ports)
 	}
-	p, err := strconv.Atoi(port)
-	if err != nil || p < 1 || p+n > 65535 {
-		return "", fmt.Errorf("-addr %s: the port must be a number, with %d free ones after it", addr, ports)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p+n)), nil
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), a.Port()+uint16(n)).String(), nil
 }
 
 // run is the site, or the one node that it starts this program as.

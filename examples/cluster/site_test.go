@@ -72,8 +72,9 @@ func TestWhatCannotStart(t *testing.T) {
 		{"load balancer", []string{"-proxy", "apache"}, `no load balancer "apache"`},
 		{"drain", []string{"-drain", "0s"}, "-drain must be positive"},
 		{"tick", []string{"-tick", "-1s"}, "-tick must not be negative"},
-		{"no port", []string{"-addr", "127.0.0.1"}, "missing port"},
-		{"no number", []string{"-addr", "127.0.0.1:http"}, "must be a number"},
+		{"no port", []string{"-addr", "127.0.0.1"}, "want an IP address and a port"},
+		{"no number", []string{"-addr", "127.0.0.1:http"}, "want an IP address and a port"},
+		{"no address", []string{"-addr", ":8090"}, "want an IP address and a port"},
 		{"no room above", []string{"-addr", "127.0.0.1:65533"}, "4 free ones after it"},
 		{"taken", []string{"-addr", taken.Addr().String()}, "choose another -addr"},
 		{"nothing installed", []string{"-addr", freeAddr(t)}, "apt-get install redis-server"},
@@ -90,26 +91,27 @@ func TestWhatCannotStart(t *testing.T) {
 	}
 }
 
-// pid returns the process of a server, as the example told it.
-func (r *running) pid(server string) *os.Process {
+// signal sends a signal to a server, whose process the example has told.
+func (r *running) signal(server string, sig os.Signal) {
 	r.t.Helper()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, line := range r.said {
-		if m := regexp.MustCompile(`^cluster: ` + server + `\b.*, process (\d+)`).FindStringSubmatch(line); m != nil {
-			n, err := strconv.Atoi(m[1])
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			p, err := os.FindProcess(n)
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			return p
-		}
+	said := strings.Join(r.said, "\n")
+	r.mu.Unlock()
+	m := regexp.MustCompile(`(?m)^cluster: ` + server + `\b.*, process (\d+)`).FindStringSubmatch(said)
+	if m == nil {
+		r.t.Fatalf("no word of %s in\n%s", server, said)
 	}
-	r.t.Fatalf("no word of %s", server)
-	return nil
+	pid, err := strconv.Atoi(m[1])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := errors.Join(p.Signal(sig), p.Release()); err != nil {
+		r.t.Errorf("%s: %v", server, err)
+	}
 }
 
 func TestCommands(t *testing.T) {
@@ -127,15 +129,11 @@ func TestCommands(t *testing.T) {
 	r.do("start b", "node b is ready")
 
 	// What dies by other hands is noticed. A node can be started again.
-	if err := r.pid("node a").Kill(); err != nil {
-		t.Fatal(err)
-	}
+	r.signal("node a", os.Kill)
 	r.do("", "node a has ended: signal: killed")
 	r.do("start a", "node a is ready")
 	// Without Redis it is over, and all the rest is stopped.
-	if err := r.pid("redis-server").Kill(); err != nil {
-		t.Fatal(err)
-	}
+	r.signal("redis-server", os.Kill)
 	r.stopped = true
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

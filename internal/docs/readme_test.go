@@ -47,8 +47,9 @@ func TestReadmeCompiles(t *testing.T) {
 
 // TestReadmeLinks finds every file that the project's documents link to.
 func TestReadmeLinks(t *testing.T) {
-	for _, name := range []string{"README.md", "DESIGN.md", "PROTOCOL.md", "SECURITY.md", "CHANGELOG.md"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", name))
+	for _, name := range []string{"README.md", "DESIGN.md", "PROTOCOL.md", "SECURITY.md", "CHANGELOG.md", "examples/cluster/README.md"} {
+		name = filepath.Join("..", "..", name)
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -57,7 +58,7 @@ func TestReadmeLinks(t *testing.T) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join("..", "..", m[1])); err != nil {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
 			}
 		}
