@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -11,12 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/gohubkit/hubkit/internal/testenv"
 )
 
 // What is tested is the files as they are, but for the addresses.
@@ -147,38 +143,4 @@ func TestCommands(t *testing.T) {
 	if err := free(r.addr); err != nil {
 		t.Errorf("a server is left: %v", err)
 	}
-}
-
-// A browser keeps the cookie that a handshake is answered with, and sends it with the next. So the page is led back to
-// its node, and as that drains, to another.
-func TestBrowser(t *testing.T) {
-	t.Parallel()
-	r := start(t, "nginx-cookie", "-drain", "100ms", "-tick", "20ms")
-	testenv.Start(t, testenv.Command{
-		Path: testenv.RequireTool(t, "chromium"),
-		Args: []string{
-			"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-			"--disable-background-networking", "--disable-component-update", "--disable-sync",
-			"--user-data-dir=" + t.TempDir(), "--remote-debugging-port=0", "http://" + r.addr + "/",
-		},
-	})
-	eventually(t, "the page to come back twice", func() bool {
-		r.do("roll", "all nodes are new")
-		return len(r.handshakes()) > 2
-	})
-	r.stop()
-	all := r.handshakes()
-	for i, h := range all {
-		want := "-"
-		if i > 0 {
-			want = all[i-1].nodes[len(all[i-1].nodes)-1]
-		}
-		if h.cookie != want || h.status == "101" && h.answers[len(h.answers)-1] != "101" {
-			t.Errorf("handshake %d: %+v, want the cookie %q", i, h, want)
-		}
-		if h.status == "101" && want != "-" && !slices.Contains(h.nodes, want) {
-			t.Errorf("handshake %d: the cookie named %s, asked were %v", i, want, h.nodes)
-		}
-	}
-	fmt.Fprintln(t.Output(), all)
 }
