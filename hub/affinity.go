@@ -102,6 +102,7 @@ func (a *Affinity) fits(node string) bool {
 }
 
 func (a *Affinity) cookie(node string, secure bool) *http.Cookie {
+	//nolint:gosec // It is no secret, and a secure cookie would not come back without TLS.
 	return &http.Cookie{
 		Name:     a.Cookie,
 		Value:    node,

@@ -21,6 +21,7 @@ type process struct {
 
 // launch starts a program; ended hears of its end. What it writes goes to our standard error.
 func launch(name string, ended chan<- *process, path string, args ...string) (*process, error) {
+	//nolint:gosec // What it starts is this program, or found by find.
 	p := &process{name: name, cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr
 	p.cmd.SysProcAttr = attributes()
