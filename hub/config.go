@@ -134,6 +134,9 @@ func (c *config) validate() (errs []error) {
 		if c.broker != nil && r.presence && !presence {
 			fault("rooms %q: this broker has no presence", r.pattern)
 		}
+		if err := r.overflowFault(); err != nil {
+			errs = append(errs, err)
+		}
 		if c.raw && (r.presence || r.retention.Enabled()) {
 			fault("rooms %q: history and presence need protocol v1", r.pattern)
 		}

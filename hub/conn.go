@@ -81,6 +81,7 @@ type extra struct {
 	after   []*func()                    // to be called when the context ends
 	cause   error                        // set at the end
 	timer   stopper                      // of the hello, or of the close
+	replays []*replaying                 // rooms whose history is read
 }
 
 type stopper interface{ Stop() bool }
@@ -96,7 +97,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
-		m.after == nil && m.cause == nil && m.timer == nil {
+		m.after == nil && m.replays == nil && m.cause == nil && m.timer == nil {
 		c.extra = nil
 	}
 }

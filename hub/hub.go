@@ -41,6 +41,7 @@ type Hub struct {
 	conns    registry
 	users    users
 	rooms    index
+	unruled  rule // of rooms that no pattern matches: without history, without presence
 	beats    *heartbeat.Monitor
 	poller   *netpoll.Poller // nil where connections need a goroutine each
 	sched    *fanout.Scheduler
@@ -98,7 +99,6 @@ func New(opts ...Option) (*Hub, error) {
 		Timeout:     conf.writeTimeout,
 		Deflater:    conf.deflater,
 		DeflateMin:  conf.compressMin,
-		Counters:    &h.stats.wire,
 		Start:       h.life.run,
 	}
 	h.upgrader = h.newUpgrader()
@@ -131,12 +131,6 @@ func (h *Hub) open() error {
 		Workers:     runtime.GOMAXPROCS(0),
 		MaxMessages: min(roomQueueMessages, h.conf.backlogMessages),
 		MaxBytes:    min(roomQueueBytes, h.conf.backlogBytes),
-		Done: func(sent, dropped int) {
-			h.stats.wire.Delivered.Add(int64(sent))
-			if dropped > 0 {
-				h.stats.wire.Dropped.Add(int64(dropped))
-			}
-		},
 	})
 	if err != nil {
 		return err

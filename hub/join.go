@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/fanout"
-	"github.com/gohubkit/hubkit/internal/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -86,7 +84,7 @@ func (c *Conn) join(ctx context.Context, id uint64, name string, o joinOptions) 
 	default:
 		// A member of a room with history wants a position, and maybe what follows it once more.
 		h.rooms.release(r)
-		r.Leave(&c.writer, place)
+		c.part(r, place)
 		if place, err = c.catchUp(ctx, id, r, o); err != nil && r.rule.presence {
 			_ = c.absent(name)
 		}
@@ -101,7 +99,7 @@ func (c *Conn) join(ctx context.Context, id uint64, name string, o joinOptions) 
 	if c.ended {
 		c.forget(r)
 		c.mu.Unlock()
-		r.Leave(&c.writer, place)
+		c.part(r, place)
 		if r.rule.presence {
 			_ = c.absent(name)
 		}
@@ -188,136 +186,6 @@ func (c *Conn) absent(room string) error {
 	return c.hub.presence.Leave(ctx, room, c.ID())
 }
 
-// lostHistoryPause is between two looks at a history that was lost and began anew, until the broker has told the
-// room here.
-const lostHistoryPause = 20 * time.Millisecond
-
-// pageSize is how many messages are read from the history, and sent, at once.
-const pageSize = 128
-
-// catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
-func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (fanout.Place, error) {
-	h := c.hub
-	q := broker.Query{Since: o.since, Last: o.last, Limit: pageSize, Retention: r.rule.retention}
-	if o.last == 0 && o.since.IsZero() {
-		q.Last, q.Limit = 1, 1 // only the position is wanted
-	}
-	var start broker.Position
-	answered := false
-	answer := func() {
-		if !answered {
-			answered = true
-			c.replyJoined(id, r.name, start)
-		}
-	}
-	for first := true; ; {
-		mark := r.At()
-		page, err := h.history.Read(ctx, r.name, q)
-		if err != nil {
-			return fanout.Place{}, err
-		}
-		if !r.knows(page.Top.Epoch) {
-			if err := pause(ctx, lostHistoryPause); err != nil {
-				return fanout.Place{}, err
-			}
-			continue
-		}
-		if first {
-			if o.last == 0 && o.since.IsZero() {
-				page.Messages, page.More = nil, false
-			}
-			start = startOf(page, o)
-		}
-		if page.Gap {
-			answer()
-			c.send(func(dst []byte) []byte {
-				return protocol.AppendGap(dst, r.name, page.Top.Epoch, page.Top.Offset)
-			})
-			q.Since = page.Top
-		} else {
-			if len(page.Messages) > 0 {
-				answer()
-			}
-			if err := c.replay(ctx, r.name, page.Messages); err != nil {
-				return fanout.Place{}, err
-			}
-			q.Since = page.Top
-			if n := len(page.Messages); n > 0 {
-				q.Since = page.Messages[n-1].Position
-			}
-		}
-		q.Last, q.Limit = 0, pageSize
-		if page.More {
-			first = false
-			continue
-		}
-		if place, ok := r.JoinAfter(&c.writer, mark(q.Since.Offset), answer); ok {
-			return place, nil
-		}
-		if !first && len(page.Messages) == 0 && !page.Gap {
-			// The room here is ahead of the history.
-			if err := pause(ctx, lostHistoryPause); err != nil {
-				return fanout.Place{}, err
-			}
-		}
-		first = false
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// startOf is the position before the first message that the client will get.
-func startOf(p broker.Page, o joinOptions) broker.Position {
-	switch {
-	case p.Gap, len(p.Messages) == 0:
-		if p.Gap && !o.since.IsZero() {
-			return o.since
-		}
-		return p.Top
-	default:
-		first := p.Messages[0].Position
-		return broker.Position{Epoch: first.Epoch, Offset: first.Offset - 1}
-	}
-}
-
-// replay sends messages of the history at the pace of the socket.
-func (c *Conn) replay(ctx context.Context, room string, ms []broker.Message) error {
-	if len(ms) == 0 {
-		return nil
-	}
-	if err := c.writer.Drained(ctx); err != nil {
-		return closedOr(err)
-	}
-	b := frame.NewBatch(0)
-	for _, m := range ms {
-		b.Add(frame.Text, m.Position.Offset, func(dst []byte) []byte {
-			return protocol.AppendMessage(dst, room, m.Data, m.Position.Epoch, m.Position.Offset)
-		})
-	}
-	sent, _, err := c.writer.Send(b, 0)
-	c.hub.stats.wire.Delivered.Add(int64(sent))
-	c.hub.stats.replayed.Add(int64(len(ms)))
-	if err != nil {
-		c.hub.stats.wire.Dropped.Add(int64(len(ms) - sent))
-		return ErrClosed
-	}
-	return nil
-}
-
-func closedOr(err error) error {
-	if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return ErrClosed
-}
-
 // replyJoined tells the client of the join. pos is zero in a room without history.
 func (c *Conn) replyJoined(id uint64, room string, pos broker.Position) {
 	if c.kind == raw {
@@ -355,7 +223,7 @@ func (c *Conn) leave(ctx context.Context, name string) (was bool, err error) {
 
 // depart takes the connection out of a room that it holds no membership of any more.
 func (c *Conn) depart(ctx context.Context, r *room, p fanout.Place) error {
-	r.Leave(&c.writer, p)
+	c.part(r, p)
 	defer c.hub.rooms.release(r)
 	if !r.rule.presence {
 		return nil

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"net"
+	"time"
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/frame"
@@ -51,6 +52,12 @@ func (l *link) WriterFailed(err error) {
 	}
 }
 
+// WriterBehind implements wire.Owner.
+func (l *link) WriterBehind(room *frame.Source) {
+	c := (*Conn)(l)
+	c.hub.life.run(func() { c.replay(room) })
+}
+
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn
 
@@ -64,10 +71,10 @@ func (p *pulse) Ping() { _ = p.writer.SendOne(pingFrame) }
 
 // Expire implements heartbeat.Peer. A peer that has answered, but whose answer waits behind a handler
 // that is taking its time, is alive: cutting all those off at once is how a slow database becomes
-// an outage.
+// an outage. So is one that takes what it is sent, slowly, with the ping still on its way.
 func (p *pulse) Expire() bool {
 	c := (*Conn)(p)
-	if netpoll.Unread(c.conn) {
+	if netpoll.Unread(c.conn) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
 		return false
 	}
 	c.shut(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})

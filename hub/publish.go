@@ -120,7 +120,7 @@ func (x receiver) DeliverSoon(name string, ms []broker.Message) {
 // Flush implements broker.BatchReceiver.
 func (x receiver) Flush() { x.h.sched.Flush() }
 
-func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, uint64, func([]byte) []byte)) {
+func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, uint64, string, func([]byte) []byte)) {
 	for i := range ms {
 		m := &ms[i]
 		opcode := byte(frame.Text)
@@ -130,9 +130,9 @@ func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, ui
 		offset := uint64(0)
 		if r.rule.retention.Enabled() { // else other nodes have another rule for the room
 			offset = m.Position.Offset
-			r.noteEpoch(m.Position.Epoch)
+			r.noteEpoch(m.Position.Epoch, 0)
 		}
-		add(r, opcode, offset, func(dst []byte) []byte {
+		add(r, opcode, offset, m.Key, func(dst []byte) []byte {
 			if x.h.conf.raw {
 				return append(dst, m.Data...)
 			}
@@ -148,7 +148,7 @@ func (x receiver) Gap(name string, pos broker.Position) {
 		return
 	}
 	x.h.stats.gaps.Add(1)
-	r.noteEpoch(pos.Epoch)
+	r.noteEpoch(pos.Epoch, 1)
 	r.RestartWith(pos.Offset, frame.Text, func(dst []byte) []byte {
 		return protocol.AppendGap(dst, name, pos.Epoch, pos.Offset)
 	})
@@ -164,7 +164,7 @@ func (x receiver) PresenceChanged(name string, m broker.Member, joined bool) {
 	if joined {
 		event = protocol.AppendJoin
 	}
-	r.Add(frame.Text, 0, func(dst []byte) []byte { return event(dst, name, protocol.Member(m)) })
+	r.AddEvent(frame.Text, func(dst []byte) []byte { return event(dst, name, protocol.Member(m)) })
 }
 
 // StateChanged implements broker.Receiver.

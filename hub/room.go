@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/fanout"
 )
 
@@ -15,7 +16,7 @@ type room struct {
 	rule *rule
 
 	// epoch of the last message delivered here, in a room with history.
-	epoch atomic.Pointer[string]
+	epoch atomic.Pointer[epoch]
 
 	refs int // members, and joins under way; guarded by the index's shard
 
@@ -25,17 +26,35 @@ type room struct {
 	busy       chan struct{} // closed when the subscribing or unsubscribing under way is over; nil without one
 }
 
-// noteEpoch is called for every message, and finds the epoch unchanged as a rule.
-func (r *room) noteEpoch(epoch string) {
-	if e := r.epoch.Load(); e == nil || *e != epoch {
-		r.epoch.Store(&epoch)
+// epoch is the name that the history has had since a run of the room; see fanout.Mark.
+type epoch struct {
+	name  string
+	since uint64
+}
+
+// noteEpoch is called for every message, and finds the epoch unchanged as a rule. The epoch begins with the run that
+// is ahead of the present one by so many.
+func (r *room) noteEpoch(name string, ahead uint64) {
+	if e := r.epoch.Load(); e == nil || e.name != name {
+		r.epoch.Store(&epoch{name, r.Run() + ahead})
 	}
 }
 
 // knows reports whether the room here is in the epoch that the history is in, as far as it can tell.
-func (r *room) knows(epoch string) bool {
+func (r *room) knows(name string) bool {
 	e := r.epoch.Load()
-	return e == nil || *e == epoch
+	return e == nil || e.name == name
+}
+
+// pastEpoch is the name of no epoch, so that whoever reads on from there is told of a gap.
+const pastEpoch = "past"
+
+// position is the place in the history that a mark stands for.
+func (r *room) position(m fanout.Mark) broker.Position {
+	if e := r.epoch.Load(); e != nil && m.Run() >= e.since {
+		return broker.Position{Epoch: e.name, Offset: m.Offset()}
+	}
+	return broker.Position{Epoch: pastEpoch, Offset: m.Offset()}
 }
 
 // index finds the rooms of this node.
@@ -74,7 +93,7 @@ func (x *index) acquire(name string) *room {
 	r := s.rooms[name]
 	if r == nil {
 		r = &room{name: name, rule: x.hub.rule(name)}
-		r.Init(x.hub.sched)
+		r.Init(x.hub.sched, r.rule.source())
 		s.rooms[name] = r
 	}
 	r.refs++

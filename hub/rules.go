@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/frame"
 )
 
 // rule is what WithRooms says of the rooms that match a pattern.
@@ -14,10 +15,10 @@ type rule struct {
 	pattern   string
 	retention broker.Retention
 	presence  bool
-}
+	overflow  OverflowPolicy
 
-// noRule is for rooms that no pattern matches: without history, without presence.
-var noRule = &rule{}
+	account frame.Account // of all its rooms
+}
 
 // RoomOption says what rooms are like; see WithRooms.
 type RoomOption func(*rule) error
@@ -96,7 +97,7 @@ func (h *Hub) rule(room string) *rule {
 			return r
 		}
 	}
-	return noRule
+	return &h.unruled
 }
 
 // isOpen reports whether any client may join the room and publish in it.

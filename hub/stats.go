@@ -3,11 +3,11 @@ package hub
 import (
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/heartbeat"
-	"github.com/gohubkit/hubkit/internal/wire"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 )
@@ -27,9 +27,11 @@ type Stats struct {
 	Received, Limited, Invalid int64
 	// Published by this node, clients included; Degraded of them reached only its own connections.
 	Published, Degraded int64
-	// Delivered and Dropped count room messages per connection: every message to every member is one
-	// or the other, or still waits. Replayed of the Delivered came from the history.
-	Delivered, Dropped, Replayed int64
+	// Delivered, Dropped and Conflated count room messages per connection: every message to every member is one
+	// of them, or still waits. Replayed of them came from the history. They are the sums of Rules.
+	Delivered, Dropped, Conflated, Replayed int64
+	// Rules has the figures for the rooms of each WithRooms, in its order, and last for all other rooms.
+	Rules []RuleStats
 	// Gaps in rooms with history, where messages were lost for good.
 	Gaps int64
 	// Panics of handlers.
@@ -43,10 +45,9 @@ type Stats struct {
 }
 
 type counters struct {
-	wire                                                    wire.Counters
-	accepted, refused, received, limited, invalid, replayed atomic.Int64
-	published, degraded, gaps, panics                       atomic.Int64
-	stale                                                   atomic.Bool
+	accepted, refused, received, limited, invalid atomic.Int64
+	published, degraded, gaps, panics             atomic.Int64
+	stale                                         atomic.Bool
 
 	mu    sync.Mutex
 	codes map[protocol.CloseCode]int64
@@ -80,13 +81,18 @@ func (h *Hub) Stats() Stats {
 		Invalid:   s.invalid.Load(),
 		Published: s.published.Load(),
 		Degraded:  s.degraded.Load(),
-		Delivered: s.wire.Delivered.Load(),
-		Dropped:   s.wire.Dropped.Load(),
-		Replayed:  s.replayed.Load(),
 		Gaps:      s.gaps.Load(),
 		Panics:    s.panics.Load(),
 		Stale:     s.stale.Load(),
 		Heartbeat: h.beats.Stats(),
+	}
+	for _, r := range append(slices.Clone(h.conf.rules), &h.unruled) {
+		rs := r.stats()
+		out.Delivered += rs.Delivered
+		out.Dropped += rs.Dropped
+		out.Conflated += rs.Conflated
+		out.Replayed += rs.Replayed
+		out.Rules = append(out.Rules, rs)
 	}
 	s.mu.Lock()
 	maps.Copy(out.Closed, s.codes)

@@ -33,14 +33,22 @@ func BenchmarkPublish(b *testing.B) {
 				if err := room.Ready(context.Background()); err != nil {
 					b.Fatal(err)
 				}
-				room.Add(frame.Text, 0, appendPayload)
+				room.Add(frame.Text, 0, "", appendPayload)
 			}
 			r.Close()
-			if got, want := r.sent.Load(), int64(b.N)*int64(members); got < want {
+			if got, want := r.Delivered.Load(), int64(b.N)*int64(members); got < want {
 				b.Fatalf("%d sent, want %d", got, want)
 			}
 		})
 	}
+}
+
+// teller is a sink that says so.
+type teller struct{ passed chan<- struct{} }
+
+func (s *teller) Send(b *frame.Batch, from int) (int, bool, error) {
+	s.passed <- struct{}{}
+	return b.Len() - from, false, nil
 }
 
 // BenchmarkIdleRoom is the time from publishing to the end of a pass, in a room with one message at a time.
@@ -48,23 +56,13 @@ func BenchmarkIdleRoom(b *testing.B) {
 	for _, members := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("%d members", members), func(b *testing.B) {
 			passed := make(chan struct{}, 100)
-			s, err := NewScheduler(Config{Workers: 2, MaxMessages: 256, MaxBytes: 256 << 10, Done: func(sent, _ int) {
-				for range sent {
-					passed <- struct{}{}
-				}
-			}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer s.Close()
-			var room Room
-			room.Init(s)
+			room := newRig(b, 2, 256, 256<<10).room()
 			for range members {
-				join(b, &room, new(sink))
+				join(b, room, &teller{passed})
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				room.Add(frame.Text, 0, appendPayload)
+				room.Add(frame.Text, 0, "", appendPayload)
 				for range members {
 					<-passed
 				}
@@ -91,7 +89,7 @@ func BenchmarkManyRooms(b *testing.B) {
 		if err := room.Ready(context.Background()); err != nil {
 			b.Fatal(err)
 		}
-		room.Add(frame.Text, 0, appendPayload)
+		room.Add(frame.Text, 0, "", appendPayload)
 	}
 }
 

@@ -48,8 +48,8 @@ func (c *chunk) remove(m Member) (left int, ok bool) {
 
 // tally is what became of a batch at a number of members.
 type tally struct {
-	sent, dropped int
-	retained      bool
+	sent     int
+	retained bool
 }
 
 func (c *chunk) send(p *pass, t *tally) {
@@ -64,11 +64,8 @@ func (c *chunk) send(p *pass, t *tally) {
 		if from == b.Len() {
 			continue
 		}
-		sent, retained, err := c.members[i].member.Send(b, from)
+		sent, retained, _ := c.members[i].member.Send(b, from) // a member that is gone has counted what it lost
 		t.sent += sent
 		t.retained = t.retained || retained
-		if err != nil {
-			t.dropped += b.Len() - from - sent
-		}
 	}
 }

@@ -31,7 +31,7 @@ func TestMark(t *testing.T) {
 			t.Errorf("%s: %#x before %#x = %v", tt.name, tt.m, tt.n, got)
 		}
 	}
-	if m := zero.at(last).event(); m.run() != 0 || m.restart(last).run() != 1 || m.restart(0).at(last).run() != 1 {
+	if m := zero.at(last).event(); m.Run() != 0 || m.restart(last).Run() != 1 || m.restart(0).at(last).Run() != 1 {
 		t.Error("runs are not counted")
 	}
 	if zero.at(8).event().at(9) != zero.at(9) {

@@ -8,8 +8,11 @@ type Mark uint64
 // offsetBits leave room for 70 million million messages in a room, and for 130,000 restarts.
 const offsetBits = 46
 
-// run counts the restarts.
-func (m Mark) run() Mark { return m >> (offsetBits + 1) }
+// Run counts the restarts.
+func (m Mark) Run() uint64 { return uint64(m >> (offsetBits + 1)) }
+
+// Offset is that of the message, or of the last one before the event.
+func (m Mark) Offset() uint64 { return uint64(m) >> 1 & (1<<offsetBits - 1) }
 
 // at is the message with an offset of the same run.
 func (m Mark) at(offset uint64) Mark { return m>>(offsetBits+1)<<(offsetBits+1) | Mark(offset)<<1 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/gohubkit/hubkit/internal/frame"
@@ -14,7 +13,7 @@ import (
 // rig is a Scheduler, and what it reported.
 type rig struct {
 	*Scheduler
-	sent, dropped atomic.Int64
+	frame.Account
 }
 
 func newRig(t testing.TB, workers, maxMessages, maxBytes int) *rig {
@@ -22,10 +21,6 @@ func newRig(t testing.TB, workers, maxMessages, maxBytes int) *rig {
 	r := new(rig)
 	s, err := NewScheduler(Config{
 		Workers: workers, MaxMessages: maxMessages, MaxBytes: maxBytes,
-		Done: func(sent, dropped int) {
-			r.sent.Add(int64(sent))
-			r.dropped.Add(int64(dropped))
-		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +32,7 @@ func newRig(t testing.TB, workers, maxMessages, maxBytes int) *rig {
 
 func (r *rig) room() *Room {
 	room := new(Room)
-	room.Init(r.Scheduler)
+	room.Init(r.Scheduler, frame.Source{Account: &r.Account})
 	return room
 }
 
@@ -59,6 +54,7 @@ func (m *member) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
+		b.Source().Account.Dropped.Add(int64(b.Len() - from))
 		return 0, false, m.err
 	}
 	m.passes = append(m.passes, payloads(b.Wire(from)))
@@ -96,7 +92,7 @@ func payloads(wire []byte) (all []string) {
 }
 
 func add(r *Room, offset uint64, format string, args ...any) {
-	r.Add(frame.Text, offset, func(dst []byte) []byte { return fmt.Appendf(dst, format, args...) })
+	r.Add(frame.Text, offset, "", func(dst []byte) []byte { return fmt.Appendf(dst, format, args...) })
 }
 
 func join(t testing.TB, r *Room, m Member) Place {

@@ -11,14 +11,16 @@ import (
 
 // Member receives a room's messages.
 type Member interface {
-	// Send sends the messages of b from the one at index from on. It reports how many went out at once
-	// and whether it holds on to b. It must not block.
+	// Send sends the messages of b from the one at index from on. It reports how many went out at once, which the
+	// room counts as delivered, and whether it holds on to b. What becomes of the others is for the member to
+	// count, in the account of b's Source; an error says that it is gone. It must not block.
 	Send(b *frame.Batch, from int) (sent int, retained bool, err error)
 }
 
 // Room is a queue of messages and the members they go to. Its zero value needs Init.
 type Room struct {
-	sched *Scheduler
+	sched  *Scheduler
+	source frame.Source
 
 	mu      sync.Mutex
 	pending *frame.Batch  // what is added to; nil or not empty
@@ -37,8 +39,11 @@ type Room struct {
 	open    int // no chunk before this one has a free place
 }
 
-// Init readies the room.
-func (r *Room) Init(s *Scheduler) { r.sched = s }
+// Init readies the room. src says what it is to its members, and has the account that its messages are counted in.
+func (r *Room) Init(s *Scheduler, src frame.Source) { r.sched, r.source = s, src }
+
+// Source is what the room's batches come from.
+func (r *Room) Source() *frame.Source { return &r.source }
 
 // Ready blocks until the queue has room for a message, or ctx ends; where the Scheduler is closed it returns
 // net.ErrClosed instead. Publishers call it before they
@@ -70,18 +75,24 @@ func (r *Room) full() bool {
 }
 
 // Add queues one message, encoded as by frame.Encode. offset is its place in the history; zero in a room
-// without, and for what is no message of the history (an event, a notice), which goes between the
-// messages around it. It does nothing in a room without members.
-func (r *Room) Add(opcode byte, offset uint64, encode func([]byte) []byte) {
+// without, and for what is no message of the history, which goes between the messages around it. key is what
+// the message is the latest value of. It does nothing in a room without members.
+func (r *Room) Add(opcode byte, offset uint64, key string, encode func([]byte) []byte) {
 	r.mu.Lock()
-	r.put(opcode, r.seq(offset), encode, r.sched.push)
+	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key}, encode, r.sched.push)
 }
 
 // AddSoon is Add, but the message goes out only with the next Flush of the Scheduler, unless others make it go
 // earlier.
-func (r *Room) AddSoon(opcode byte, offset uint64, encode func([]byte) []byte) {
+func (r *Room) AddSoon(opcode byte, offset uint64, key string, encode func([]byte) []byte) {
 	r.mu.Lock()
-	r.put(opcode, r.seq(offset), encode, r.sched.putOff)
+	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key}, encode, r.sched.putOff)
+}
+
+// AddEvent queues what no member may miss as long as it is one.
+func (r *Room) AddEvent(opcode byte, encode func([]byte) []byte) {
+	r.mu.Lock()
+	r.put(frame.Message{Opcode: opcode, Class: frame.Event, Seq: uint64(r.seq(0))}, encode, r.sched.push)
 }
 
 // seq is the place of a message, or event, that is added now. It is called with mu held.
@@ -96,24 +107,27 @@ func (r *Room) seq(offset uint64) Mark {
 }
 
 // put is called with mu held and releases it. schedule gets the room where no pass is due yet.
-func (r *Room) put(opcode byte, seq Mark, encode func([]byte) []byte, schedule func(task)) {
-	r.added = max(r.added, seq)
+func (r *Room) put(m frame.Message, encode func([]byte) []byte, schedule func(task)) {
+	r.added = max(r.added, Mark(m.Seq))
 	if r.members == 0 {
 		r.taken = r.added
 		r.mu.Unlock()
 		return
 	}
-	if r.pending != nil && uint64(seq) < r.pending.Last() {
+	if r.pending != nil && m.Seq < r.pending.Last() {
 		// Somebody joined who had read further in the history than was delivered here, and an event
 		// for all followed. What that one has seen comes now, and a batch must be in order.
 		r.earlier = append(r.earlier, r.pending)
 		r.pending = nil
 	}
 	if r.pending == nil {
-		r.pending = r.sched.newBatch()
+		r.pending = r.sched.newBatch(&r.source)
+	}
+	if r.source.Overflow != frame.Conflate {
+		m.Key = "" // nobody will ask for it
 	}
 	size := r.pending.Size()
-	r.pending.Add(opcode, uint64(seq), encode)
+	r.pending.Add(m, encode)
 	r.messages++
 	r.bytes += r.pending.Size() - size
 	start, members := !r.running, r.members
@@ -137,7 +151,7 @@ func (r *Room) Restart(offset uint64) {
 func (r *Room) RestartWith(offset uint64, opcode byte, encode func([]byte) []byte) {
 	r.mu.Lock()
 	r.added = r.added.restart(offset)
-	r.put(opcode, r.added.event(), encode, r.sched.push)
+	r.put(frame.Message{Opcode: opcode, Class: frame.Notice, Seq: uint64(r.added.event())}, encode, r.sched.push)
 }
 
 // At is the Mark of a message at an offset of the history as it is now. A caller that reads the history
@@ -160,7 +174,7 @@ func (r *Room) Join(m Member, since Mark) (Place, bool) { return r.JoinAfter(m, 
 func (r *Room) JoinAfter(m Member, since Mark, first func()) (Place, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if since.before(r.taken) || since.run() != r.added.run() {
+	if !r.upTo(since) {
 		return Place{}, false
 	}
 	first()
@@ -177,6 +191,28 @@ func (r *Room) JoinAfter(m Member, since Mark, first func()) (Place, bool) {
 	r.chunks = append(r.chunks, c)
 	r.members++
 	return Place{c}, true
+}
+
+// upTo reports whether whoever has seen every message up to since misses nothing that a pass has taken.
+func (r *Room) upTo(since Mark) bool { return !since.before(r.taken) && since.Run() == r.added.Run() }
+
+// Rejoin is JoinAfter for a member that has looked away from the room for a while, and has read in the history
+// what it did not see. It stays where it is: first tells it to look again.
+func (r *Room) Rejoin(since Mark, first func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.upTo(since) {
+		return false
+	}
+	first()
+	return true
+}
+
+// Run is the run that the history is in as far as the room knows; see Mark.
+func (r *Room) Run() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.added.Run()
 }
 
 // Leave removes the member that Join put at p.

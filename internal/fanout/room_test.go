@@ -32,8 +32,8 @@ func TestBatches(t *testing.T) {
 	if got, want := fmt.Sprint(g.passes), "[[first] [0 1 2 3 4]]"; got != want {
 		t.Errorf("passes %s, want %s", got, want)
 	}
-	if r.sent.Load() != 6 || r.dropped.Load() != 0 {
-		t.Errorf("%d sent, %d dropped; want 6, 0", r.sent.Load(), r.dropped.Load())
+	if r.Delivered.Load() != 6 || r.Dropped.Load() != 0 {
+		t.Errorf("%d sent, %d dropped; want 6, 0", r.Delivered.Load(), r.Dropped.Load())
 	}
 }
 
@@ -68,8 +68,8 @@ func TestDroppedIsCounted(t *testing.T) {
 	g.open()
 	r.Close()
 	// What a member keeps it counts itself.
-	if r.sent.Load() != 3 || r.dropped.Load() != 3 {
-		t.Errorf("%d sent, %d dropped; want 3, 3", r.sent.Load(), r.dropped.Load())
+	if r.Delivered.Load() != 3 || r.Dropped.Load() != 3 {
+		t.Errorf("%d sent, %d dropped; want 3, 3", r.Delivered.Load(), r.Dropped.Load())
 	}
 }
 

@@ -17,9 +17,6 @@ type Config struct {
 	// of an idle connection.
 	MaxMessages int
 	MaxBytes    int
-	// Done is told what became of each part of a pass: messages that went into sockets at once, and
-	// messages dropped because the member was gone.
-	Done func(sent, dropped int)
 }
 
 // turn is how many chunks a worker does before another room has its turn.
@@ -68,9 +65,6 @@ func NewScheduler(conf Config) (*Scheduler, error) {
 		if v.n <= 0 {
 			errs = append(errs, fmt.Errorf("fanout: %s must be positive, is %d", v.name, v.n))
 		}
-	}
-	if conf.Done == nil {
-		errs = append(errs, errors.New("fanout: Done is nil"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -155,7 +149,9 @@ func (s *Scheduler) run(p *pass) {
 	if t.retained {
 		p.holders.Store(true)
 	}
-	s.conf.Done(t.sent, t.dropped)
+	if t.sent > 0 {
+		p.room.source.Account.Delivered.Add(int64(t.sent))
+	}
 	switch {
 	case p.left.Add(-done) == 0:
 		s.end(p)
@@ -175,14 +171,15 @@ func (s *Scheduler) end(p *pass) {
 
 const firstBatch = 512
 
-func (s *Scheduler) newBatch() *frame.Batch {
+func (s *Scheduler) newBatch(src *frame.Source) *frame.Batch {
 	if b, ok := s.batches.Get().(*frame.Batch); ok {
+		b.Reset(src)
 		return b
 	}
-	return frame.NewBatch(firstBatch)
+	return frame.NewBatch(firstBatch, src)
 }
 
 func (s *Scheduler) recycle(b *frame.Batch) {
-	b.Reset()
+	b.Reset(nil)
 	s.batches.Put(b)
 }

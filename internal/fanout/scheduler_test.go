@@ -16,7 +16,7 @@ func TestNewSchedulerReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"Workers must be positive, is 0", "MaxMessages must be positive, is 0", "MaxBytes must be positive, is -1", "Done is nil"} {
+	for _, want := range []string{"Workers must be positive, is 0", "MaxMessages must be positive, is 0", "MaxBytes must be positive, is -1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}
@@ -66,7 +66,7 @@ func TestLargeRoom(t *testing.T) {
 	if passes < messages/8 || passes > messages {
 		t.Errorf("%d passes", passes)
 	}
-	if got := r.sent.Load(); got != members*messages {
+	if got := r.Delivered.Load(); got != members*messages {
 		t.Errorf("%d sent, want %d", got, members*messages)
 	}
 }
@@ -92,7 +92,7 @@ func TestWorkersShareARoom(t *testing.T) {
 	add(room, 0, "x")
 	meeting.Wait() // a scheduler that is closed meanwhile may be down to one worker
 	r.Close()
-	if got := r.sent.Load(); got != 2*chunkSize {
+	if got := r.Delivered.Load(); got != 2*chunkSize {
 		t.Errorf("%d sent, want %d", got, 2*chunkSize)
 	}
 }

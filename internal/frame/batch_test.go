@@ -9,12 +9,12 @@ import (
 )
 
 func TestBatch(t *testing.T) {
-	b := NewBatch(16)
-	if b.Len() != 0 || b.Size() != 0 || b.Last() != 0 || b.After(0) != 0 || b.Remaining(0) != 0 || !b.Counted() {
+	b := NewBatch(16, new(Source))
+	if b.Len() != 0 || b.Size() != 0 || b.Last() != 0 || b.After(0) != 0 || b.Remaining(0) != 0 || b.Source() == nil {
 		t.Fatal("a new batch is not empty")
 	}
 	for i, s := range []string{"one", "", "three"} {
-		b.Add(Text, uint64(10*(i+1)), encoding([]byte(s)))
+		b.Add(Message{Opcode: Text, Seq: uint64(10 * (i + 1))}, encoding([]byte(s)))
 	}
 	// Frames of 5, 2 and 7 bytes.
 	if got := string(b.Wire(0)); got != "\x81\x03one\x81\x00\x81\x05three" {
@@ -49,14 +49,14 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchWithoutOrder(t *testing.T) {
-	b := NewBatch(0)
-	b.Add(Text, 0, encoding(nil))
-	b.Add(Text, 0, encoding(nil))
+	b := NewBatch(0, new(Source))
+	b.Add(Message{Opcode: Text, Seq: 0}, encoding(nil))
+	b.Add(Message{Opcode: Text, Seq: 0}, encoding(nil))
 	if b.After(5) != 0 || b.Last() != 0 {
 		t.Errorf("After(5) = %d, Last = %d, want 0", b.After(5), b.Last())
 	}
-	b.Add(Text, 7, encoding(nil)) // the room's first message of the history
-	b.Add(Text, 7, encoding(nil))
+	b.Add(Message{Opcode: Text, Seq: 7}, encoding(nil)) // the room's first message of the history
+	b.Add(Message{Opcode: Text, Seq: 7}, encoding(nil))
 	for seq, want := range map[uint64]int{0: 0, 1: 2, 6: 2, 7: 4} {
 		if got := b.After(seq); got != want {
 			t.Errorf("After(%d) = %d, want %d", seq, got, want)
@@ -67,7 +67,7 @@ func TestBatchWithoutOrder(t *testing.T) {
 func TestSingle(t *testing.T) {
 	wire := Append(nil, Pong, []byte("hello"))
 	b := Single(wire)
-	if b.Len() != 1 || b.Size() != len(wire) || b.Counted() || b.Remaining(len(wire)-1) != 1 || b.Remaining(len(wire)) != 0 {
+	if b.Len() != 1 || b.Size() != len(wire) || b.Source() != nil || b.Remaining(len(wire)-1) != 1 || b.Remaining(len(wire)) != 0 {
 		t.Errorf("%+v", b)
 	}
 	if !bytes.Equal(b.Wire(0), wire) || len(b.Wire(1)) != 0 {
@@ -77,14 +77,14 @@ func TestSingle(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	d := newDeflater(t)
-	b := NewBatch(0)
-	b.Add(Text, 5, encoding([]byte("old")))
+	b := NewBatch(0, new(Source))
+	b.Add(Message{Opcode: Text, Seq: 5}, encoding([]byte("old")))
 	b.Deflated(d, 0)
-	b.Reset()
-	if b.Len() != 0 || b.Size() != 0 || b.Last() != 0 || !b.Counted() {
+	b.Reset(new(Source))
+	if b.Len() != 0 || b.Size() != 0 || b.Last() != 0 || b.Source() == nil {
 		t.Fatalf("after Reset: %+v", b)
 	}
-	b.Add(Text, 0, encoding([]byte("new")))
+	b.Add(Message{Opcode: Text, Seq: 0}, encoding([]byte("new")))
 	if got := string(b.Wire(0)); got != "\x81\x03new" {
 		t.Errorf("Wire(0) = %q", got)
 	}
@@ -100,14 +100,14 @@ func TestReset(t *testing.T) {
 func TestBatchProperties(t *testing.T) {
 	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		b := NewBatch(0)
+		b := NewBatch(0, new(Source))
 		var seqs []uint64
 		var frames [][]byte
 		seq := uint64(rnd.IntN(3))
 		for range rnd.IntN(20) {
 			p := payloadOf(sizes[rnd.IntN(len(sizes)-3)] + rnd.IntN(3))
 			seq += uint64(rnd.IntN(3))
-			b.Add(Binary, seq, encoding(p))
+			b.Add(Message{Opcode: Binary, Seq: seq}, encoding(p))
 			seqs = append(seqs, seq)
 			frames = append(frames, Append(nil, Binary, p))
 		}

@@ -36,9 +36,9 @@ func TestGorillaInflates(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, least := range []int{0, minSize} {
-			b := NewBatch(0)
+			b := NewBatch(0, new(Source))
 			for i, p := range payloads {
-				b.Add(byte(Text+i%2), uint64(i+1), encoding(p))
+				b.Add(Message{Opcode: byte(Text + i%2), Seq: uint64(i + 1)}, encoding(p))
 			}
 			ws := gorillaClient(t, true, b.Deflated(d, least).Wire(0))
 			for i, p := range payloads {
@@ -52,13 +52,13 @@ func TestGorillaInflates(t *testing.T) {
 func TestDeflatedKeepsTheShape(t *testing.T) {
 	d := newDeflater(t)
 	long := []byte(strings.Repeat("abc", 100))
-	b := NewBatch(0)
-	b.Add(Text, 10, encoding([]byte("short")))
-	b.Add(Binary, 20, encoding(long))
-	b.Add(Ping, 30, encoding(payloadOf(125))) // never compressed, however long
+	b := NewBatch(0, new(Source))
+	b.Add(Message{Opcode: Text, Seq: 10}, encoding([]byte("short")))
+	b.Add(Message{Opcode: Binary, Seq: 20}, encoding(long))
+	b.Add(Message{Opcode: Ping, Seq: 30}, encoding(payloadOf(125))) // never compressed, however long
 	z := b.Deflated(d, 64)
-	if z.Len() != 3 || z.Last() != 30 || z.After(10) != 1 || !z.Counted() {
-		t.Errorf("Len, Last, After(10), Counted = %d, %d, %d, %v", z.Len(), z.Last(), z.After(10), z.Counted())
+	if z.Len() != 3 || z.Last() != 30 || z.After(10) != 1 || z.Source() != b.Source() {
+		t.Errorf("Len, Last, After(10), Source = %d, %d, %d, %v", z.Len(), z.Last(), z.After(10), z.Source())
 	}
 	if z.Size() >= b.Size() || z.Size() != len(z.Wire(0)) {
 		t.Errorf("%d bytes of %d", z.Size(), b.Size())
@@ -98,9 +98,9 @@ func TestDeflatedByMany(t *testing.T) {
 }
 
 func newBatchOf(n int) *Batch {
-	b := NewBatch(0)
+	b := NewBatch(0, new(Source))
 	for i := range n {
-		b.Add(Text, uint64(i+1), encoding([]byte(strings.Repeat("message ", i))))
+		b.Add(Message{Opcode: Text, Seq: uint64(i + 1)}, encoding([]byte(strings.Repeat("message ", i))))
 	}
 	return b
 }

@@ -209,9 +209,9 @@ func FuzzGorillaReads(f *testing.F) {
 			t.Fatal(err)
 		}
 		payloads := [][]byte{payloadOf(int(first % 200_000)), payloadOf(int(second % 200_000))}
-		b := NewBatch(0)
+		b := NewBatch(0, new(Source))
 		for _, p := range payloads {
-			b.Add(Binary, 0, encoding(p))
+			b.Add(Message{Opcode: Binary, Seq: 0}, encoding(p))
 		}
 		if compress {
 			b = b.Deflated(d, 100)

@@ -7,7 +7,7 @@ import (
 
 func TestDirectSendDoesNotAllocate(t *testing.T) {
 	r := newRig(t, generous, tcpPair)
-	b, one := batchOf("hello", "world"), oneFrame("hi")
+	b, one := r.batchOf("hello", "world"), oneFrame("hi")
 	buf := make([]byte, b.Size()+len(one))
 	if n := testing.AllocsPerRun(100, func() {
 		if _, _, err := r.Send(b, 0); err != nil {

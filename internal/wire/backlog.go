@@ -1,66 +1,140 @@
 package wire
 
-import "github.com/gohubkit/hubkit/internal/frame"
+import (
+	"time"
 
-// item is a batch, and how much of its wire form has been sent.
-type item struct {
-	batch *frame.Batch
-	at    int
-}
+	"github.com/gohubkit/hubkit/internal/frame"
+)
 
 // backlog is what waits for a socket, in order.
 type backlog struct {
 	items    []item
 	messages int // not wholly sent
 	bytes    int
-	gone     chan struct{} // closed at the end; nil while nobody waits for it
+	// flight is how much of the first item a write under way was given.
+	flight  int
+	moved   time.Time     // when the socket last took something
+	changed chan struct{} // closed when something has gone; nil while nobody waits for that
 }
 
-func (q *backlog) end() {
-	if q.gone != nil {
-		close(q.gone)
+// change wakes those who wait.
+func (q *backlog) change() {
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
 	}
 }
 
-func (q *backlog) push(it item, messages int) {
+// await returns a channel that is closed when something has gone.
+func (q *backlog) await() <-chan struct{} {
+	if q.changed == nil {
+		q.changed = make(chan struct{})
+	}
+	return q.changed
+}
+
+func (q *backlog) push(it item) {
+	it.pack()
 	q.items = append(q.items, it)
-	q.messages += messages
-	q.bytes += it.batch.Size() - it.at
+	q.messages += it.left
+	q.bytes += it.size
 }
 
-// head is what to write next.
-func (q *backlog) head() []byte {
-	it := &q.items[0]
-	return it.batch.Wire(0)[it.at:]
+// take is what to write next, at most n bytes.
+func (q *backlog) take(n int) []byte {
+	data := q.items[0].run()
+	data = data[:min(n, len(data))]
+	q.flight = len(data)
+	return data
 }
 
-// sent takes n bytes off the head and reports how many room messages that completed.
-func (q *backlog) sent(n int) (room int) {
+// sent takes n bytes off what was taken, and reports how many messages of which room that completed.
+func (q *backlog) sent(n int) (done int, src *frame.Source) {
 	it := &q.items[0]
-	before := it.batch.Remaining(it.at)
-	it.at += n
-	done := before - it.batch.Remaining(it.at)
+	q.flight = 0
+	done = it.sent(n)
+	src = it.batch.Source()
 	q.messages -= done
 	q.bytes -= n
-	if it.batch.Counted() {
-		room = done
-	}
-	if it.at == it.batch.Size() {
+	if it.left == 0 {
 		q.items[0] = item{}
 		q.items = q.items[1:]
 	}
-	return room
+	q.change()
+	return done, src
 }
 
 func (q *backlog) empty() bool { return len(q.items) == 0 }
 
-// room is how many room messages wait.
-func (q *backlog) room() int {
-	n := 0
-	for _, it := range q.items {
-		if it.batch.Counted() {
-			n += it.batch.Remaining(it.at)
+// flightOf is how much of an item is on its way to the socket.
+func (q *backlog) flightOf(i int) int {
+	if i == 0 {
+		return q.flight
+	}
+	return 0
+}
+
+// verdict is what becomes of a message that waits.
+type verdict uint8
+
+const (
+	keep verdict = iota
+	lose
+	stop // and keep this one and all others
+)
+
+// each asks judge about every message that can still be given up, from the oldest on, in the items that
+// of says.
+func (q *backlog) each(of func(*item) bool, judge func(b *frame.Batch, i int) verdict) {
+	messages := q.messages
+	for n, v := 0, keep; n < len(q.items) && v != stop; n++ {
+		it := &q.items[n]
+		if !of(it) {
+			continue
+		}
+		flight, left := q.flightOf(n), it.left
+		for i := it.next; i < it.batch.Len(); i++ {
+			if !it.waits(i, flight) {
+				continue
+			}
+			if v = judge(it.batch, i); v == stop {
+				break
+			}
+			if v == lose {
+				size := it.size
+				it.lose(i)
+				q.messages--
+				q.bytes -= size - it.size
+			}
+		}
+		if it.left < left && flight == 0 {
+			it.pack()
 		}
 	}
-	return n
+	if q.messages < messages {
+		q.sweep()
+		q.change()
+	}
+}
+
+// sweep removes the items of which nothing is left.
+func (q *backlog) sweep() {
+	kept := q.items[:0]
+	for _, it := range q.items {
+		if it.left > 0 {
+			kept = append(kept, it)
+		}
+	}
+	clear(q.items[len(kept):])
+	q.items = kept
+}
+
+// holds reports whether a page of a room waits.
+func (q *backlog) holds(src *frame.Source) bool {
+	for i := range q.items {
+		if q.items[i].page && q.items[i].batch.Source() == src {
+			return true
+		}
+	}
+	return false
 }

@@ -15,7 +15,7 @@ func BenchmarkSend(b *testing.B) {
 		b.Run(bm.name, func(b *testing.B) {
 			r := newRig(b, generous, tcpPair)
 			drain(b, r)
-			batch := batchOf(strings.Repeat("x", bm.size))
+			batch := r.batchOf(strings.Repeat("x", bm.size))
 			b.SetBytes(int64(batch.Size()))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -37,7 +37,7 @@ func BenchmarkQueue(b *testing.B) {
 		b.Run(k.name, func(b *testing.B) {
 			r := newRig(b, generous, k.connect)
 			drain(b, r)
-			batch := batchOf(strings.Repeat("x", 100))
+			batch := r.batchOf(strings.Repeat("x", 100))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, _, err := r.Send(batch, 0); err != nil {

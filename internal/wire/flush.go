@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// slice is how much a blocking write is given at once, so that the write timeout measures progress and
-// not the length of the queue.
+// slice is how much a write is given at once, so that the write timeout measures progress and not the length of the
+// queue, and little is beyond recall.
 const slice = 16 << 10
 
 // flush writes the backlog until it is empty or the socket fails. It is the only writer while it runs:
@@ -27,41 +27,52 @@ func (w *Writer) flush() {
 			return
 		}
 		if w.backlog.empty() {
-			w.backlog.end()
+			w.backlog.change()
 			w.backlog = nil
 			w.mu.Unlock()
 			return
 		}
-		data := w.backlog.head()
-		w.mu.Unlock()
-
-		n, err := w.writeSome(raw, data)
-
-		w.mu.Lock()
+		n, err := 0, w.hurry()
+		if err == nil {
+			data := w.backlog.take(slice)
+			w.mu.Unlock()
+			n, err = w.writeSome(raw, data)
+			w.mu.Lock()
+		}
 		if w.state == closed {
 			w.mu.Unlock()
 			return
 		}
-		if n > 0 {
-			w.conf.Counters.Delivered.Add(int64(w.backlog.sent(n)))
+		w.took(n)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if raw != nil && w.unhurried() {
+				continue // it has been told so a moment too late
+			}
+			err = ErrTimeout
 		}
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = ErrTimeout
-			}
 			w.fail(err)
 			return
 		}
 	}
 }
 
-// writeSome blocks until the socket has taken some of data, or for the write timeout.
-func (w *Writer) writeSome(raw syscall.RawConn, data []byte) (n int, err error) {
-	if err := w.conn.SetWriteDeadline(time.Now().Add(w.conf.Timeout)); err != nil {
-		return 0, err
+// took counts what the socket has taken of what flush gave it.
+func (w *Writer) took(n int) {
+	done, src := w.backlog.sent(n)
+	if n > 0 {
+		w.backlog.moved = time.Now()
 	}
+	if done > 0 && src != nil {
+		src.Account.Delivered.Add(int64(done))
+		w.delivered += int64(done)
+	}
+}
+
+// writeSome blocks until the socket has taken some of data, or until the deadline.
+func (w *Writer) writeSome(raw syscall.RawConn, data []byte) (n int, err error) {
 	if raw == nil {
-		return w.conn.Write(data[:min(len(data), slice)])
+		return w.conn.Write(data)
 	}
 	var werr error
 	err = raw.Write(func(fd uintptr) bool {

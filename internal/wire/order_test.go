@@ -22,7 +22,7 @@ func TestSend(t *testing.T) {
 			messages []string
 			from     int
 		}{{[]string{"a"}, 0}, {[]string{"b", "c", "d"}, 0}, {[]string{"x", "y", "e"}, 2}} {
-			sent, retained, err := r.Send(batchOf(tt.messages...), tt.from)
+			sent, retained, err := r.Send(r.batchOf(tt.messages...), tt.from)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestStalledReader(t *testing.T) {
 		for i := range n {
 			switch i % 3 {
 			case 0:
-				sent, _, err := r.Send(batchOf(fmt.Sprint(3*i, big), fmt.Sprint(3*i+1, big), fmt.Sprint(3*i+2, big)), 0)
+				sent, _, err := r.Send(r.batchOf(fmt.Sprint(3*i, big), fmt.Sprint(3*i+1, big), fmt.Sprint(3*i+2, big)), 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +101,7 @@ func TestStalledReader(t *testing.T) {
 // expectDirect checks that the Writer writes to the socket itself again.
 func expectDirect(t *testing.T, r *rig, br *bufio.Reader) {
 	t.Helper()
-	sent, _, err := r.Send(batchOf("again"), 0)
+	sent, _, err := r.Send(r.batchOf("again"), 0)
 	if err != nil || r.fd >= 0 && sent != 1 {
 		t.Errorf("sent %d directly, %v", sent, err)
 	}
@@ -125,9 +125,9 @@ func TestOrderAmongSenders(t *testing.T) {
 						i++
 						continue
 					}
-					b := frame.NewBatch(0)
+					b := frame.NewBatch(0, &r.source)
 					for ; i%4 != 0; i++ {
-						b.Add(frame.Text, 0, func(dst []byte) []byte { return fmt.Appendf(dst, "%d %d %s", s, i, padding) })
+						b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return fmt.Appendf(dst, "%d %d %s", s, i, padding) })
 					}
 					sent, _, err := r.Send(b, 0)
 					if err != nil {
@@ -174,7 +174,7 @@ func TestFinish(t *testing.T) {
 		r := newRig(t, conf, connect)
 		total, sent := r.fill(t)
 		for range conf.MaxMessages - 1 {
-			if _, _, err := r.Send(batchOf("queued"), 0); err != nil {
+			if _, _, err := r.Send(r.batchOf("queued"), 0); err != nil {
 				t.Fatal(err)
 			}
 			total++
@@ -183,7 +183,7 @@ func TestFinish(t *testing.T) {
 		r.Finish(closeFrame)
 		clear(closeFrame)
 		r.Finish(frame.AppendClose(nil, 1002, "ignored"))
-		if n, retained, err := r.Send(batchOf("late"), 0); n != 0 || retained || !errors.Is(err, net.ErrClosed) {
+		if n, retained, err := r.Send(r.batchOf("late"), 0); n != 0 || retained || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Send after Finish: %d, %v, %v", n, retained, err)
 		}
 		if err := r.SendOne(oneFrame("late")); !errors.Is(err, net.ErrClosed) {
@@ -237,7 +237,7 @@ func TestDeflate(t *testing.T) {
 		conf := generous
 		conf.Deflater, conf.DeflateMin = d, 100
 		r := newRig(t, conf, connect)
-		b := batchOf("before", "short", long)
+		b := r.batchOf("before", "short", long)
 		if _, _, err := r.Send(b, 0); err != nil {
 			t.Fatal(err)
 		}

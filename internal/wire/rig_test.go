@@ -23,7 +23,9 @@ import (
 type rig struct {
 	Writer
 	conf     Config
-	counters Counters
+	counters frame.Account
+	source   frame.Source
+	behind   chan *frame.Source
 	flushers sync.WaitGroup
 	fd       int
 	peer     net.Conn
@@ -58,8 +60,8 @@ func newRig(t testing.TB, conf Config, connect func(testing.TB) (conn, peer net.
 
 func newRigOn(t testing.TB, conf Config, conn, peer net.Conn) *rig {
 	t.Helper()
-	r := &rig{conf: conf, peer: peer, failed: make(chan error, 10)}
-	r.conf.Counters = &r.counters
+	r := &rig{conf: conf, peer: peer, failed: make(chan error, 10), behind: make(chan *frame.Source, 100)}
+	r.source.Account = &r.counters
 	r.conf.Start = r.flushers.Go
 	r.fd = descriptor(conn)
 	r.Init(&r.conf, r, conn, r.fd)
@@ -87,6 +89,12 @@ func (r *rig) WriterFailed(err error) {
 	r.failed <- err
 }
 
+// WriterBehind implements Owner.
+func (r *rig) WriterBehind(src *frame.Source) {
+	r.Behind(src)
+	r.behind <- src
+}
+
 // failedOnce returns what the owner was told, and checks that this was once, after all is over.
 func (r *rig) failedOnce(t *testing.T) error {
 	t.Helper()
@@ -110,7 +118,7 @@ func (r *rig) notFailed(t *testing.T) {
 func (r *rig) fill(t *testing.T) (total, sent int) {
 	t.Helper()
 	for {
-		n, retained, err := r.Send(batchOf(strings.Repeat("fill", 25<<10)), 0)
+		n, retained, err := r.Send(r.batchOf(strings.Repeat("fill", 25<<10)), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,10 +183,10 @@ func tlsPair(t testing.TB) (conn, peer net.Conn) {
 	return server, client
 }
 
-func batchOf(messages ...string) *frame.Batch {
-	b := frame.NewBatch(0)
+func (r *rig) batchOf(messages ...string) *frame.Batch {
+	b := frame.NewBatch(0, &r.source)
 	for _, m := range messages {
-		b.Add(frame.Text, 0, func(dst []byte) []byte { return append(dst, m...) })
+		b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return append(dst, m...) })
 	}
 	return b
 }

@@ -38,7 +38,7 @@ func TestTimeoutIsExact(t *testing.T) {
 		conf.Timeout = time.Minute
 		r := newRig(t, conf, func(testing.TB) (conn, peer net.Conn) { return net.Pipe() })
 		// A message that is a hundred slices long, read by one who takes nearly the timeout for each.
-		if _, _, err := r.Send(batchOf(strings.Repeat("x", 100*slice)), 0); err != nil {
+		if _, _, err := r.Send(r.batchOf(strings.Repeat("x", 100*slice)), 0); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()
@@ -98,7 +98,7 @@ func TestProgressMovesTheDeadline(t *testing.T) {
 	begun := time.Now()
 	r := newRigOn(t, conf, rec, peer)
 	for range 100 {
-		if _, _, err := r.Send(batchOf(strings.Repeat("x", 100<<10)), 0); err != nil {
+		if _, _, err := r.Send(r.batchOf(strings.Repeat("x", 100<<10)), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,8 +28,6 @@ type Config struct {
 	// DeflateMin bytes.
 	Deflater   *frame.Deflater
 	DeflateMin int
-	// Counters are added to by all Writers.
-	Counters *Counters
 	// Start runs the goroutine that finishes a queue. The owner joins it.
 	Start func(func())
 }
@@ -39,6 +37,10 @@ type Config struct {
 type Owner interface {
 	// WriterFailed is called once, if the socket or the backlog fails.
 	WriterFailed(err error)
+	// WriterBehind is called when there was no place for messages of a room that can be read from its history. From
+	// then on those that come by the room are not sent, until somebody has read what is missing, see Behind, and
+	// calls Resume.
+	WriterBehind(room *frame.Source)
 }
 
 type state uint8
@@ -56,11 +58,14 @@ type Writer struct {
 	owner Owner
 	conn  net.Conn
 
-	mu      sync.Mutex
-	backlog *backlog // nil while nothing waits; its presence means that a flush goroutine exists
-	fd      int32    // -1 where the socket cannot be written without blocking
-	state   state
-	deflate bool
+	mu        sync.Mutex
+	backlog   *backlog // nil while nothing waits; its presence means that a flush goroutine exists
+	slow      *slow    // nil until something could not be sent as it came
+	delivered int64    // room messages that are wholly in the socket
+	fd        int32    // -1 where the socket cannot be written without blocking
+	state     state
+	deflate   bool
+	lagging   bool // slow has lags
 }
 
 // Init readies the Writer. fd is conn's descriptor, or -1.
@@ -76,15 +81,19 @@ func (w *Writer) Deflate() {
 }
 
 // Send sends the messages of b from the one at index from on. It reports how many of them the socket
-// took, and whether the Writer holds on to b. An error means that the connection is gone or
-// going.
+// took, which is for the caller to count, and whether the Writer holds on to b. An error means that the connection is
+// gone or going.
 func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err error) {
 	w.mu.Lock()
+	if w.lagging {
+		b, from = w.pass(b, from)
+	}
 	if w.state != open {
+		w.drop(b.Source(), b.Len()-from)
 		w.mu.Unlock()
 		return 0, false, net.ErrClosed
 	}
-	if w.deflate && b.Counted() {
+	if w.deflate && b.Source() != nil {
 		b = b.Deflated(w.conf.Deflater, w.conf.DeflateMin)
 	}
 	data := b.Wire(from)
@@ -95,26 +104,31 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	if w.backlog == nil {
 		n, err := w.writeNow(data)
 		if err == nil && n == len(data) {
+			w.delivered += int64(b.Len() - from)
 			w.mu.Unlock()
 			return b.Len() - from, false, nil
 		}
 		if err != nil {
+			w.drop(b.Source(), b.Len()-from)
 			w.fail(err)
 			return 0, false, err
 		}
-		at := b.Size() - len(data) + n
-		sent = b.Len() - from - b.Remaining(at)
-		w.enqueue(item{b, at}, b.Remaining(at))
+		it := itemAt(b, b.Size()-len(data)+n)
+		sent = b.Len() - from - it.left
+		w.delivered += int64(sent)
+		if b.Source().Overflow == frame.Conflate {
+			w.conflate(&it)
+		}
+		w.begin(it)
 		w.mu.Unlock()
 		return sent, true, nil
 	}
-	msgs := b.Len() - from
-	if w.backlog.messages+msgs > w.conf.MaxMessages || w.backlog.bytes+len(data) > w.conf.MaxBytes {
+	if it := itemAt(b, b.Size()-len(data)); !w.queue(&it) {
+		w.drop(b.Source(), it.left)
 		w.fail(ErrOverflow)
 		return 0, false, ErrOverflow
 	}
-	w.enqueue(item{b, b.Size() - len(data)}, msgs)
-	w.mu.Unlock()
+	w.unlock()
 	return 0, true, nil
 }
 
@@ -153,13 +167,18 @@ func (w *Writer) sendOne(wire []byte) error {
 			w.mu.Unlock()
 			return nil
 		}
-	} else if w.state == open &&
-		(w.backlog.messages+1 > w.conf.MaxMessages || w.backlog.bytes+len(wire) > w.conf.MaxBytes) {
+	}
+	it := itemAt(frame.Single(append([]byte(nil), wire[n:]...)), 0)
+	switch {
+	case w.backlog == nil:
+		w.begin(it)
+	case w.state == finishing:
+		w.backlog.push(it) // the last one always has a place
+	case !w.force(&it):
 		w.fail(ErrOverflow)
 		return ErrOverflow
 	}
-	w.enqueue(item{frame.Single(append([]byte(nil), wire[n:]...)), 0}, 1)
-	w.mu.Unlock()
+	w.unlock()
 	return nil
 }
 
@@ -188,17 +207,14 @@ func (w *Writer) Drained(ctx context.Context) error {
 			w.mu.Unlock()
 			return net.ErrClosed
 		}
-		q := w.backlog
-		if q == nil {
+		if w.backlog == nil {
 			w.mu.Unlock()
 			return nil
 		}
-		if q.gone == nil {
-			q.gone = make(chan struct{})
-		}
+		changed := w.backlog.await()
 		w.mu.Unlock()
 		select {
-		case <-q.gone:
+		case <-changed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -224,14 +240,22 @@ func (w *Writer) writeNow(p []byte) (int, error) {
 	return writeFD(int(w.fd), p)
 }
 
-func (w *Writer) enqueue(it item, messages int) {
-	start := w.backlog == nil
-	if start {
-		w.backlog = new(backlog)
+// begin makes a backlog of what the socket did not take.
+func (w *Writer) begin(it item) {
+	w.backlog = new(backlog)
+	w.backlog.push(it)
+	w.conf.Start(w.flush)
+}
+
+// unlock releases mu, and tells the owner what it has to hear without it.
+func (w *Writer) unlock() {
+	var fell []*frame.Source
+	if w.slow != nil {
+		fell, w.slow.fell = w.slow.fell, nil
 	}
-	w.backlog.push(it, messages)
-	if start {
-		w.conf.Start(w.flush)
+	w.mu.Unlock()
+	for _, src := range fell {
+		w.owner.WriterBehind(src)
 	}
 }
 
@@ -250,8 +274,18 @@ func (w *Writer) closeLocked() bool {
 	}
 	w.state = closed
 	if w.backlog != nil {
-		w.conf.Counters.Dropped.Add(int64(w.backlog.room()))
-		w.backlog.end()
+		for i := range w.backlog.items {
+			it := &w.backlog.items[i]
+			w.drop(it.batch.Source(), it.left)
+		}
+		w.backlog.change()
+	}
+	if w.lagging {
+		for i := range w.slow.lags {
+			l := &w.slow.lags[i]
+			w.drop(l.source, l.owed)
+			l.owed = 0
+		}
 	}
 	// The descriptor is used only under mu or through conn, so nobody writes to a number that
 	// the system has given to another connection meanwhile.

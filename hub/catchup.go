@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/fanout"
+	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// lostHistoryPause is between two looks at a history that was lost and began anew, until the broker has told the
+// room here.
+const lostHistoryPause = 20 * time.Millisecond
+
+// pageSize is how many messages are read from the history, and sent, at once; pageBytes is how many bytes of
+// them.
+const (
+	pageSize  = 128
+	pageBytes = 256 << 10
+)
+
+// reader reads a room's history for one connection, page by page at the pace of its socket, to the place where
+// the live stream goes on. While the socket takes its time it holds no more than a page, and that in the
+// backlog.
+type reader struct {
+	c     *Conn
+	r     *room
+	since broker.Position
+	last  int // newest messages wanted, until the first page
+
+	// answer is called before anything else is sent, with the position before that.
+	answer func(start broker.Position)
+	// missed is told up to where messages are lost.
+	missed func(to fanout.Mark)
+	// join ends the reading, unless the live stream has gone on meanwhile.
+	join func(since fanout.Mark) bool
+
+	limit int // of the next page; fewer where messages are long
+	begun bool
+	start broker.Position // set once begun
+}
+
+// catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
+func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (place fanout.Place, err error) {
+	x := reader{c: c, r: r, since: o.since, last: o.last}
+	answered := false
+	x.answer = func(start broker.Position) {
+		if !answered {
+			answered = true
+			c.replyJoined(id, r.name, start)
+		}
+	}
+	x.missed = func(fanout.Mark) {}
+	x.join = func(since fanout.Mark) (ok bool) {
+		place, ok = r.JoinAfter(&c.writer, since, func() { x.answer(x.start) })
+		return ok
+	}
+	err = x.read(ctx)
+	return place, err
+}
+
+// read blocks until join has taken a place. It may be called again after an error, and goes on.
+func (x *reader) read(ctx context.Context) error {
+	for {
+		page, mark, err := x.next(ctx)
+		if err != nil {
+			return err
+		}
+		first := !x.begun
+		if first {
+			x.begun, x.start = true, startOf(page, x.since)
+		}
+		x.last = 0
+		switch n := len(page.Messages); {
+		case page.Gap:
+			x.answer(x.start)
+			x.missed(mark(page.Top.Offset))
+			x.c.send(func(dst []byte) []byte {
+				return protocol.AppendGap(dst, x.r.name, page.Top.Epoch, page.Top.Offset)
+			})
+			x.since = page.Top
+		case n > 0:
+			x.answer(x.start)
+			if err := x.send(ctx, page.Messages, mark); err != nil {
+				return err
+			}
+			x.since = page.Messages[n-1].Position
+		default:
+			x.since = page.Top
+		}
+		if page.More {
+			continue
+		}
+		if x.join(mark(x.since.Offset)) {
+			return nil
+		}
+		if !first && len(page.Messages) == 0 && !page.Gap {
+			// The room here is ahead of the history.
+			if err := pause(ctx, lostHistoryPause); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next reads a page when the one before has gone, and the marks of its messages.
+func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
+	h := x.c.hub
+	most := min(pageSize, h.conf.backlogMessages)
+	if x.limit == 0 {
+		x.limit = most
+	}
+	for {
+		if err := x.c.writer.Settled(ctx, x.r.Source()); err != nil {
+			return broker.Page{}, nil, closedOr(err)
+		}
+		q := broker.Query{Since: x.since, Last: x.last, Limit: x.limit, Retention: x.r.rule.retention}
+		only := x.since.IsZero() && x.last == 0 // the position is wanted
+		if only {
+			q.Last, q.Limit = 1, 1
+		}
+		mark := x.r.At()
+		page, err := h.history.Read(ctx, x.r.name, q)
+		if err != nil {
+			return broker.Page{}, nil, err
+		}
+		if !x.r.knows(page.Top.Epoch) {
+			if err := pause(ctx, lostHistoryPause); err != nil {
+				return broker.Page{}, nil, err
+			}
+			continue
+		}
+		if only {
+			page.Messages, page.More = nil, false
+		}
+		if n := fitting(page.Messages, min(pageBytes, h.conf.backlogBytes)); n < len(page.Messages) {
+			page.Messages, page.More = page.Messages[:n], true
+			x.limit = n
+		} else {
+			x.limit = min(2*x.limit, most)
+		}
+		return page, mark, nil
+	}
+}
+
+// fitting is how many messages have so many bytes; one in any case.
+func fitting(ms []broker.Message, bytes int) int {
+	for i := range ms {
+		bytes -= len(ms[i].Data)
+		if bytes < 0 {
+			return max(i, 1)
+		}
+	}
+	return len(ms)
+}
+
+// send sends messages of the history at the pace of the socket.
+func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64) fanout.Mark) error {
+	b := frame.NewBatch(0, x.r.Source())
+	for _, m := range ms {
+		b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(mark(m.Position.Offset))}, func(dst []byte) []byte {
+			return protocol.AppendMessage(dst, x.r.name, m.Data, m.Position.Epoch, m.Position.Offset)
+		})
+	}
+	return closedOr(x.c.writer.Page(ctx, b))
+}
+
+func closedOr(err error) error {
+	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ErrClosed
+}
+
+// startOf is the position before the first message that the client will get.
+func startOf(p broker.Page, since broker.Position) broker.Position {
+	switch {
+	case p.Gap && !since.IsZero():
+		return since
+	case len(p.Messages) == 0:
+		return p.Top
+	default:
+		first := p.Messages[0].Position
+		return broker.Position{Epoch: first.Epoch, Offset: first.Offset - 1}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

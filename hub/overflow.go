@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"fmt"
+
+	"github.com/gohubkit/hubkit/internal/frame"
+)
+
+// OverflowPolicy says what becomes of a room's messages when a connection reads so slowly that its backlog is
+// full; see Overflow and WithBacklog.
+type OverflowPolicy uint8
+
+const (
+	// Disconnect closes the connection with 4001, so that its client comes back, and in a room with history gets
+	// what it missed.
+	Disconnect = OverflowPolicy(frame.Disconnect)
+	// DropOldest drops the room's messages that have waited longest: for what grows stale.
+	DropOldest = OverflowPolicy(frame.DropOldest)
+	// DropNewest drops what finds no place: for where the beginning counts.
+	DropNewest = OverflowPolicy(frame.DropNewest)
+	// Conflate replaces a message that waits by a newer one with the same Key, which goes to the end; messages
+	// without a key have the same one. It does so whenever something waits, so that a slow reader gets the latest
+	// state and not the way to it. Where even that is too much, it is Disconnect.
+	Conflate = OverflowPolicy(frame.Conflate)
+	// Replay forgets what waits, and reads on from the room's history at the pace of the socket: the client gets
+	// everything in order, as long as the history has it, and else a gap; the hub needs no more memory for one that
+	// stalls for a minute than for one that stalls for a second. Meanwhile the write timeout does not
+	// apply to the connection: the heartbeat decides whether it is alive.
+	Replay = OverflowPolicy(frame.Replay)
+)
+
+// String returns the policy's name in lower case.
+func (p OverflowPolicy) String() string {
+	switch p {
+	case Disconnect:
+		return "disconnect"
+	case DropOldest:
+		return "drop oldest"
+	case DropNewest:
+		return "drop newest"
+	case Conflate:
+		return "conflate"
+	case Replay:
+		return "replay"
+	}
+	return fmt.Sprintf("OverflowPolicy(%d)", uint8(p))
+}
+
+// Overflow sets what becomes of the rooms' messages for a connection whose backlog is full; Disconnect without
+// it. Rooms with history promise every message in order, so that they have Disconnect or Replay; Replay is for
+// them only.
+//
+// A message that the socket has begun to take is always sent whole, and who joins and who leaves is never
+// dropped: where that alone is too much, or what the connection is sent besides rooms, it is closed. To such
+// frames, and to rooms with another policy, dropping rooms make way, and rooms with Replay fall back on their
+// history.
+func Overflow(p OverflowPolicy) RoomOption {
+	return func(r *rule) error {
+		if p > Replay {
+			return fmt.Errorf("Overflow: unknown policy %d", uint8(p))
+		}
+		r.overflow = p
+		return nil
+	}
+}
+
+// faults of the rule's overflow policy.
+func (r *rule) overflowFault() error {
+	switch history := r.retention.Enabled(); {
+	case r.overflow == Replay && !history:
+		return fmt.Errorf("rooms %q: Replay reads from the history: add History", r.pattern)
+	case r.overflow != Replay && r.overflow != Disconnect && history:
+		return fmt.Errorf("rooms %q: %s makes holes in what History promises: use Replay, or Disconnect", r.pattern, r.overflow)
+	}
+	return nil
+}
+
+// Key says what a message is the latest value of, in rooms that Conflate: a newer message with the same key takes the
+// place of one that still waits.
+func Key(key string) PublishOption { return func(o *publishOptions) { o.key = key } }
+
+// source is what a room of the rule is to its members.
+func (r *rule) source() frame.Source {
+	return frame.Source{Account: &r.account, Overflow: frame.Overflow(r.overflow)}
+}
+
+// RuleStats is what became of the messages of all rooms that have a rule of WithRooms in common.
+type RuleStats struct {
+	// Pattern as given to WithRooms; empty for the rooms that none matches.
+	Pattern  string
+	Overflow OverflowPolicy
+	// Delivered, Dropped and Conflated count each message once for every member, when it is wholly in the socket, will
+	// not be sent, or was replaced by a newer one; what is none of them waits. Replayed messages were read from the
+	// history; they are Delivered or Dropped too.
+	Delivered, Dropped, Conflated, Replayed int64
+}
+
+func (r *rule) stats() RuleStats {
+	a := &r.account
+	return RuleStats{
+		Pattern:   r.pattern,
+		Overflow:  r.overflow,
+		Delivered: a.Delivered.Load(),
+		Dropped:   a.Dropped.Load(),
+		Conflated: a.Conflated.Load(),
+		Replayed:  a.Replayed.Load(),
+	}
+}
+
+// ConnStats is what became of room messages on one connection, and what waits for it.
+type ConnStats struct {
+	// Delivered messages are wholly in the socket, Dropped ones will not be sent, Conflated ones were replaced by a
+	// newer one.
+	Delivered, Dropped, Conflated int64
+	// BacklogMessages and BacklogBytes wait for the socket, replies and control frames too.
+	BacklogMessages, BacklogBytes int
+	// Replaying is how many rooms are read from their history, because the connection had no place for their
+	// messages.
+	Replaying int
+}
+
+// Stats returns the connection's figures, for the application's own judgement of a slow reader. After its end they
+// are the last.
+func (c *Conn) Stats() ConnStats {
+	s := c.writer.Stats()
+	return ConnStats{
+		Delivered:       s.Delivered,
+		Dropped:         s.Dropped,
+		Conflated:       s.Conflated,
+		BacklogMessages: s.Messages,
+		BacklogBytes:    s.Bytes,
+		Replaying:       s.Replaying,
+	}
+}
