@@ -71,7 +71,7 @@ func (it *item) lose(i int) {
 // Of a batch that is at least spacious, what waits must be a fourth; otherwise it is copied, so that the memory
 // held for a receiver is in proportion to what waits for it.
 const (
-	spacious = 4 << 10
+	spacious = 1 << 10
 	sparse   = 4
 )
 

@@ -69,17 +69,9 @@ func (w *Writer) conflate(it *item) {
 
 // dropNewest gives up what does not fit of what comes.
 func (w *Writer) dropNewest(it *item) {
-	b, first, n := it.batch, it.next, 0
-	it.left, it.size = 0, 0 // counted anew
-	full := false
-	for i := first; i < b.Len(); i++ {
-		size := b.Start(i+1) - b.Start(i)
-		it.left++
-		it.size += size
-		if b.Class(i) != frame.Plain {
-			continue
-		}
-		if full = full || w.over(it); full {
+	b, n := it.batch, 0
+	for i := b.Len() - 1; i >= it.next && w.over(it); i-- {
+		if b.Class(i) == frame.Plain {
 			it.lose(i)
 			n++
 		}
