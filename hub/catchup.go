@@ -16,7 +16,7 @@ import (
 const lostHistoryPause = 20 * time.Millisecond
 
 // pageSize is how many messages are read from the history, and sent, at once; pageBytes is how many bytes of
-// them.
+// them. Neither is more than half of the backlog.
 const (
 	pageSize  = 128
 	pageBytes = 256 << 10
@@ -109,7 +109,7 @@ func (x *reader) read(ctx context.Context) error {
 // next reads a page when the one before has gone, and the marks of its messages.
 func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
 	h := x.c.hub
-	most := min(pageSize, h.conf.backlogMessages)
+	most := max(1, min(pageSize, h.conf.backlogMessages/2))
 	if x.limit == 0 {
 		x.limit = most
 	}
@@ -136,7 +136,7 @@ func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mar
 		if only {
 			page.Messages, page.More = nil, false
 		}
-		if n := fitting(page.Messages, min(pageBytes, h.conf.backlogBytes)); n < len(page.Messages) {
+		if n := fitting(page.Messages, min(pageBytes, h.conf.backlogBytes/2)); n < len(page.Messages) {
 			page.Messages, page.More = page.Messages[:n], true
 			x.limit = n
 		} else {

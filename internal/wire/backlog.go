@@ -129,12 +129,14 @@ func (q *backlog) sweep() {
 	q.items = kept
 }
 
-// holds reports whether a page of a room waits.
-func (q *backlog) holds(src *frame.Source) bool {
+// pages is what waits of pages, and whether one of a room is among them.
+func (q *backlog) pages(src *frame.Source) (messages, bytes int, its bool) {
 	for i := range q.items {
-		if q.items[i].page && q.items[i].batch.Source() == src {
-			return true
+		if it := &q.items[i]; it.page {
+			messages += it.left
+			bytes += it.size
+			its = its || it.batch.Source() == src
 		}
 	}
-	return false
+	return messages, bytes, its
 }

@@ -141,7 +141,7 @@ func accountOfPolicies(t *testing.T, seed uint64, d *frame.Deflater, connect fun
 		})
 	}
 	senders.Go(func() {
-		for range each / 10 {
+		for range each / 20 {
 			_ = r.SendOne(oneFrame("ping"))
 		}
 	})
@@ -153,7 +153,7 @@ func accountOfPolicies(t *testing.T, seed uint64, d *frame.Deflater, connect fun
 	senders.Wait()
 	slow.Store(false)
 	if !cut {
-		await(func() bool { return r.Stats().Replaying == 0 })
+		await(func() bool { return r.Stats().Replaying == 0 || len(r.failed) > 0 })
 		if err := r.Drained(t.Context()); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -11,15 +11,22 @@ import (
 // Settled blocks until no Page of a room waits any more, or ctx ends. Whoever reads the history calls it before he
 // reads on, so that he holds no page while the socket takes its time.
 func (w *Writer) Settled(ctx context.Context, src *frame.Source) error {
-	err := w.when(ctx, func() bool { return w.backlog == nil || !w.backlog.holds(src) })
+	err := w.when(ctx, func() bool {
+		if w.backlog == nil {
+			return true
+		}
+		_, _, waits := w.backlog.pages(src)
+		return !waits
+	})
 	if err == nil {
 		w.mu.Unlock()
 	}
 	return err
 }
 
-// Page sends messages read from a room's history. It blocks until there is a place for them in the backlog, or ctx
-// ends. An error means that none was sent. What waits of a Page is not given up.
+// Page sends messages read from a room's history. It blocks until there is a place for them in the backlog, of which
+// all pages together take half, so that there is always a place for something else; or until ctx ends. An error means that
+// none was sent. What waits of a Page is not given up.
 func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
 	if b.Len() == 0 {
 		return nil
@@ -29,7 +36,11 @@ func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
 			return true
 		}
 		it := itemAt(w.wireForm(b), 0)
-		return !w.backlog.holds(b.Source()) && (!w.over(&it) || w.canYield(&it))
+		messages, bytes, its := w.backlog.pages(b.Source())
+		if its || messages > 0 && (messages+it.left > w.conf.MaxMessages/2 || bytes+it.size > w.conf.MaxBytes/2) {
+			return false
+		}
+		return !w.over(&it) || w.canYield(&it)
 	})
 	if err != nil {
 		return err

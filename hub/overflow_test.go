@@ -1,0 +1,393 @@
+package hub_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/hub"
+)
+
+func TestOverflowRules(t *testing.T) {
+	history := hub.History(10, time.Minute)
+	for _, tt := range []struct {
+		name   string
+		opts   []hub.Option
+		faults []string
+	}{
+		{"each where it may be", []hub.Option{
+			hub.WithRooms("a", hub.Overflow(hub.Disconnect)), hub.WithRooms("b", hub.Overflow(hub.DropOldest), hub.Presence()),
+			hub.WithRooms("c", hub.Overflow(hub.DropNewest)), hub.WithRooms("d", hub.Overflow(hub.Conflate)),
+			hub.WithRooms("e", hub.Overflow(hub.Replay), history), hub.WithRooms("f", hub.Overflow(hub.Disconnect), history),
+		}, nil},
+		{"raw", []hub.Option{
+			hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.DropOldest)), hub.WithRooms("b", hub.Overflow(hub.DropNewest)),
+			hub.WithRooms("c", hub.Overflow(hub.Conflate)), hub.WithRooms("d", hub.Overflow(hub.Disconnect)),
+		}, nil},
+		{"all faults together", []hub.Option{
+			hub.WithRooms("a", hub.Overflow(hub.Replay)), hub.WithRooms("b", hub.Overflow(hub.DropOldest), history),
+			hub.WithRooms("c", history, hub.Overflow(hub.DropNewest)), hub.WithRooms("d", hub.Overflow(hub.Conflate), history),
+			hub.WithRooms("e", hub.Overflow(9)),
+		}, []string{
+			`"a": Replay reads from the history`, `"b": drop oldest makes holes`, `"c": drop newest makes holes`,
+			`"d": conflate makes holes`, `"e": Overflow: unknown policy 9`,
+		}},
+		{"replay of a raw hub", []hub.Option{hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.Replay), history)},
+			[]string{"history and presence need protocol v1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, err := hub.New(tt.opts...)
+			if err == nil {
+				err = h.Close()
+			}
+			if (err != nil) != (tt.faults != nil) {
+				t.Fatal(err)
+			}
+			for _, f := range tt.faults {
+				if !strings.Contains(err.Error(), f) {
+					t.Errorf("%v\nsays nothing of %q", err, f)
+				}
+			}
+		})
+	}
+	if s := hub.OverflowPolicy(9).String(); s != "OverflowPolicy(9)" {
+		t.Errorf("an unknown policy is %q", s)
+	}
+}
+
+// slowServer has a small backlog and rooms of every policy, called after it.
+func slowServer(t *testing.T, tr transport, opts ...hub.Option) *server {
+	t.Helper()
+	tr.sendBuffer = smallBuffers
+	return tr.start(t, append([]hub.Option{
+		hub.WithOpenRooms("*"), hub.WithBacklog(32, 128<<10), hub.WithWriteTimeout(patience),
+		hub.WithRooms("oldest", hub.Overflow(hub.DropOldest)), hub.WithRooms("newest", hub.Overflow(hub.DropNewest)),
+		hub.WithRooms("conflate", hub.Overflow(hub.Conflate)),
+		hub.WithRooms("replay", hub.History(10_000, time.Hour), hub.Overflow(hub.Replay)),
+		hub.WithRooms("present", hub.History(10_000, time.Hour), hub.Overflow(hub.Replay), hub.Presence()),
+		hub.WithRooms("short", hub.History(20, time.Hour), hub.Overflow(hub.Replay)),
+	}, opts...)...)
+}
+
+// stall makes a client that is in a room and reads nothing, and returns the hub's side of it too.
+func (s *server) stall(t *testing.T, room string) (*client, *hub.Conn) {
+	t.Helper()
+	conns := make(chan *hub.Conn, 1)
+	s.OnConnect(func(_ context.Context, c *hub.Conn) error { conns <- c; return nil })
+	defer s.OnConnect(nil)
+	c := s.dialStalled(t, room)
+	return c, receive(t, "the connection", conns)
+}
+
+// ruleStats of the rooms with a pattern.
+func (s *server) ruleStats(pattern string) hub.RuleStats {
+	for _, r := range s.Stats().Rules {
+		if r.Pattern == pattern {
+			return r
+		}
+	}
+	return hub.RuleStats{}
+}
+
+// number of a message.
+func number(t *testing.T, r reply) int {
+	t.Helper()
+	var n int
+	if _, err := fmt.Sscanf(string(r.Data), `"%d`, &n); err != nil {
+		t.Fatalf("%+v: %v", r, err)
+	}
+	return n
+}
+
+// TestOverflow has a client that reads nothing and one that reads all in rooms of each policy that may lose something. What
+// the slow one gets when it reads at last is what the policy says, and every message is counted once, at both ends.
+func TestOverflow(t *testing.T) {
+	const messages, size, keys = 150, 8 << 10, 5
+	overEach(t, func(t *testing.T, tr transport) {
+		for _, room := range []string{"oldest", "newest", "conflate"} {
+			t.Run(room, func(t *testing.T) {
+				s := slowServer(t, tr)
+				slow, conn := s.stall(t, room)
+				fast := s.dial(t)
+				fast.ask(`{"op":"join","room":"` + room + `"}`)
+				for i := range messages {
+					if _, err := s.Publish(t.Context(), room, payload(i, size), hub.Key(fmt.Sprint(i%keys))); err != nil {
+						t.Fatal(err)
+					}
+					if n := number(t, fast.read()); n != i {
+						t.Fatalf("the fast one got %d, want %d", n, i)
+					}
+				}
+				if st := conn.Stats(); st.BacklogMessages == 0 || st.BacklogMessages > 32 || st.BacklogBytes > 128<<10 {
+					t.Errorf("while nothing is read: %+v", st)
+				}
+				if err := conn.Send([]byte(`"end"`)); err != nil {
+					t.Fatal(err)
+				}
+				var got []int
+				for {
+					r := slow.read()
+					if string(r.Data) == `"end"` {
+						break
+					}
+					got = append(got, number(t, r))
+				}
+				for i, n := range got[1:] {
+					if n <= got[i] {
+						t.Fatalf("%d after %d", n, got[i])
+					}
+				}
+				switch room {
+				case "oldest":
+					if got[len(got)-1] != messages-1 {
+						t.Errorf("the newest is missing: %v", got)
+					}
+				case "newest":
+					// Where the socket takes a little more all the same, what comes then finds a place.
+					if got[16] != 16 {
+						t.Errorf("the first are missing: %v", got)
+					}
+				case "conflate":
+					for i, n := range got[len(got)-keys:] {
+						if n != messages-keys+i {
+							t.Errorf("not the latest of each key: %v", got)
+						}
+					}
+				}
+				await(t, "all is counted", func() bool { return conn.Stats().Delivered == int64(len(got)) })
+				st, rule := conn.Stats(), s.ruleStats(room)
+				if lost := st.Dropped + st.Conflated; st.Delivered+lost != messages || lost == 0 || (st.Conflated > 0) != (room == "conflate") {
+					t.Errorf("%d received of %d: %+v", len(got), messages, st)
+				}
+				if rule.Delivered != st.Delivered+messages || rule.Dropped != st.Dropped || rule.Conflated != st.Conflated {
+					t.Errorf("the connection's account %+v, the rooms' %+v", st, rule)
+				}
+				if all := s.Stats(); all.Delivered+all.Dropped+all.Conflated != 2*messages {
+					t.Errorf("%+v", all)
+				}
+				slow.alive()
+			})
+		}
+	})
+}
+
+// publishMany publishes messages to a room.
+func (s *server) publishMany(t *testing.T, room string, from, to, size int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if _, err := s.Publish(t.Context(), room, payload(i, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReplay: a client that does not read while thousands of messages are published is not cut, holds no more memory for
+// that, and then gets all of them in order.
+func TestReplay(t *testing.T) {
+	const early, late, later, size = 500, 2000, 2500, 2 << 10
+	overEach(t, func(t *testing.T, tr transport) {
+		s := slowServer(t, tr)
+		slow, conn := s.stall(t, "replay")
+		s.publishMany(t, "replay", 0, early, size)
+		await(t, "a page waits", func() bool {
+			st := conn.Stats()
+			return st.Replaying == 1 && st.BacklogMessages > 0
+		})
+		short := conn.Stats()
+		s.publishMany(t, "replay", early, late, size)
+		await(t, "all has been offered", func() bool { return s.Stats().Published == late })
+		if long := conn.Stats(); long.Replaying != 1 || long.BacklogBytes > 128<<10 || long.BacklogBytes > max(short.BacklogBytes, 16*(size+200)+64<<10) {
+			t.Errorf("after %d messages %+v wait, after %d %+v", early, short, late, long)
+		}
+		published := make(chan struct{})
+		go func() {
+			defer close(published)
+			s.publishMany(t, "replay", late, later, size)
+		}()
+		next := 0
+		for next < later {
+			r := slow.read()
+			if n := number(t, r); n != next || r.Offset != uint64(n+1) {
+				t.Fatalf("message %d with offset %d, want message %d", n, r.Offset, next)
+			}
+			next++
+		}
+		finished(t, "publishing", published)
+		await(t, "it is in step again", func() bool { return conn.Stats().Replaying == 0 })
+		s.publishMany(t, "replay", later, later+1, size)
+		if n := number(t, slow.read()); n != later {
+			t.Errorf("live: %d", n)
+		}
+		st := s.ruleStats("replay")
+		if st.Replayed < late/2 || st.Dropped != 0 {
+			t.Errorf("%+v", st)
+		}
+		slow.alive()
+		await(t, "all is counted", func() bool { return conn.Stats().Delivered >= later+1 })
+		if got := conn.Stats(); got.Delivered != later+1 || got.Dropped != 0 || got.Conflated != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestReplayBeyondHistory: what the history has no more is a gap, and counted as dropped.
+func TestReplayBeyondHistory(t *testing.T) {
+	const messages, size = 400, 4 << 10
+	overEach(t, func(t *testing.T, tr transport) {
+		s := slowServer(t, tr)
+		slow, conn := s.stall(t, "short")
+		s.publishMany(t, "short", 0, messages, size)
+		await(t, "it is behind", func() bool { return conn.Stats().Replaying == 1 })
+		got, gaps, last := 0, 0, uint64(0)
+		for last < messages {
+			r := slow.read()
+			switch {
+			case r.Op == "gap":
+				gaps++
+			case r.Offset == last+1:
+				got++
+			default:
+				t.Fatalf("%.200v after offset %d", r, last)
+			}
+			last = r.Offset
+		}
+		if gaps == 0 {
+			t.Error("nothing was missed")
+		}
+		await(t, "all is counted", func() bool {
+			st := conn.Stats()
+			return st.Replaying == 0 && st.Delivered == int64(got)
+		})
+		if st := conn.Stats(); st.Delivered+st.Dropped != messages {
+			t.Errorf("%d received of %d: %+v", got, messages, st)
+		}
+		slow.alive()
+	})
+}
+
+// behind makes a client that reads nothing and has fallen behind in a room, to which messages are published.
+func (s *server) behind(t *testing.T, room string, messages, size int) (*client, *hub.Conn) {
+	t.Helper()
+	slow, conn := s.stall(t, room)
+	s.publishMany(t, room, 0, messages, size)
+	await(t, "it is behind", func() bool { return conn.Stats().Replaying == 1 })
+	return slow, conn
+}
+
+// TestEndsOfReplay ends a replay before its time in every way. Nothing goes on afterwards, and every message is counted.
+func TestEndsOfReplay(t *testing.T) {
+	const messages, size = 300, 4 << 10
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, s *server, slow *client, c *hub.Conn)
+	}{
+		{"the connection is closed", func(t *testing.T, s *server, _ *client, c *hub.Conn) { c.Close(4000, "enough") }},
+		{"the client goes", func(t *testing.T, s *server, slow *client, _ *hub.Conn) { _ = slow.ws.Close() }},
+		{"the room is left", func(t *testing.T, s *server, slow *client, c *hub.Conn) {
+			if err := c.Leave(t.Context(), "replay"); err != nil {
+				t.Error(err)
+			}
+			if st := c.Stats(); st.Replaying != 0 {
+				t.Errorf("after it has left the room: %+v", st)
+			}
+			s.publishMany(t, "replay", 0, 5, size) // not for it
+			c.Close(4000, "enough")
+		}},
+		{"shutdown", func(t *testing.T, s *server, _ *client, _ *hub.Conn) { s.shutdown(t) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, tr transport) {
+				s := slowServer(t, tr, hub.WithCloseTimeout(50*time.Millisecond))
+				slow, conn := s.stall(t, "replay")
+				witness := s.dial(t) // after the slow one in the room: what it has was offered to both
+				witness.ask(`{"op":"join","room":"replay"}`)
+				s.publishMany(t, "replay", 0, messages, size)
+				for range messages {
+					witness.read()
+				}
+				await(t, "it is behind", func() bool { return conn.Stats().Replaying == 1 })
+				tt.end(t, s, slow, conn)
+				await(t, "it is gone", func() bool { return s.Stats().Conns < 2 })
+				st := conn.Stats()
+				if sum := st.Delivered + st.Dropped; sum != messages || st.Dropped == 0 {
+					t.Errorf("published %d: %+v", messages, st)
+				}
+			})
+		})
+	}
+}
+
+// TestRejoinDuringReplay: who joins the room again from a position of its own gets everything after it, once.
+func TestRejoinDuringReplay(t *testing.T) {
+	const messages, size = 300, 4 << 10
+	overEach(t, func(t *testing.T, tr transport) {
+		s := slowServer(t, tr)
+		slow, _ := s.behind(t, "replay", messages, size)
+		page, err := s.History(t.Context(), "replay", broker.Position{}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow.write(fmt.Sprintf(`{"op":"join","id":7,"room":"replay","epoch":%q,"offset":10}`, page.Top.Epoch))
+		s.publishMany(t, "replay", messages, messages+100, size)
+		for r := slow.read(); r.ID != 7; r = slow.read() {
+			// What was on its way.
+		}
+		for want := uint64(11); want <= messages+100; want++ {
+			r := slow.read()
+			if r.Offset != want {
+				t.Fatalf("%s with offset %d, want %d", r.Op, r.Offset, want)
+			}
+		}
+		slow.alive()
+	})
+}
+
+// TestPresenceDuringReplay: who comes and goes while a client is behind is known to it afterwards.
+func TestPresenceDuringReplay(t *testing.T) {
+	const messages, size, visitors = 300, 4 << 10, 4
+	s := slowServer(t, poller)
+	slow, _ := s.behind(t, "present", messages, size)
+	want := make(map[string]string)
+	for range visitors {
+		v := s.dial(t)
+		v.ask(`{"op":"join","id":1,"room":"present"}`)
+		want[v.id] = "join leave"
+		_ = v.ws.Close()
+		await(t, "the visitor is gone", func() bool { return s.Stats().Conns == 1 })
+	}
+	got := make(map[string]string)
+	for n, left := 0, visitors; n < messages || left > 0; {
+		p := slow.next()
+		var r struct {
+			Op   string
+			Data json.RawMessage
+		}
+		var who struct{ Conn string }
+		if err := json.Unmarshal([]byte(p), &r); err != nil {
+			t.Fatal(err)
+		}
+		switch r.Op {
+		case "message":
+			n++
+		case "join", "leave":
+			if err := json.Unmarshal(r.Data, &who); err != nil {
+				t.Fatal(err)
+			}
+			got[who.Conn] = strings.TrimSpace(got[who.Conn] + " " + r.Op)
+			if r.Op == "leave" {
+				left--
+			}
+		default:
+			t.Fatalf("%s", p)
+		}
+	}
+	for id := range want {
+		if got[id] != want[id] {
+			t.Errorf("%s: %q", id, got[id])
+		}
+	}
+}
