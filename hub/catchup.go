@@ -78,10 +78,13 @@ func (x *reader) read(ctx context.Context) error {
 		case page.Gap:
 			x.answer(x.start)
 			x.missed(mark(page.Top.Offset))
-			x.c.send(func(dst []byte) []byte {
+			x.since = page.Top
+			gap := frame.Encode(nil, frame.Text, func(dst []byte) []byte {
 				return protocol.AppendGap(dst, x.r.name, page.Top.Epoch, page.Top.Offset)
 			})
-			x.since = page.Top
+			if err := closedOr(x.c.writer.Page(ctx, x.r.Source(), frame.Single(gap))); err != nil {
+				return err
+			}
 		case n > 0:
 			x.answer(x.start)
 			if err := x.send(ctx, page.Messages, mark); err != nil {
@@ -165,7 +168,7 @@ func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64
 			return protocol.AppendMessage(dst, x.r.name, m.Data, m.Position.Epoch, m.Position.Offset)
 		})
 	}
-	return closedOr(x.c.writer.Page(ctx, b))
+	return closedOr(x.c.writer.Page(ctx, x.r.Source(), b))
 }
 
 func closedOr(err error) error {

@@ -132,10 +132,10 @@ func (q *backlog) sweep() {
 // pages is what waits of pages, and whether one of a room is among them.
 func (q *backlog) pages(src *frame.Source) (messages, bytes int, its bool) {
 	for i := range q.items {
-		if it := &q.items[i]; it.page {
+		if it := &q.items[i]; it.page != nil {
 			messages += it.left
 			bytes += it.size
-			its = its || it.batch.Source() == src
+			its = its || it.page == src
 		}
 	}
 	return messages, bytes, its

@@ -5,12 +5,12 @@ import "github.com/gohubkit/hubkit/internal/frame"
 // item is what waits of a batch: the batch is shared by many and stays as it is.
 type item struct {
 	batch *frame.Batch
-	page  bool   // read from the history for this receiver: it is not given up to be read again
-	next  int    // the first message that is not wholly sent; Len at the end
-	at    int    // bytes of the batch that are behind it
-	lost  bitset // messages given up
-	left  int    // messages that wait
-	size  int    // bytes that wait
+	page  *frame.Source // the room from whose history this was read: it is not given up to be read again; nil elsewhere
+	next  int           // the first message that is not wholly sent; Len at the end
+	at    int           // bytes of the batch that are behind it
+	lost  bitset        // messages given up
+	left  int           // messages that wait
+	size  int           // bytes that wait
 }
 
 // itemAt is what follows the first n bytes of a batch.

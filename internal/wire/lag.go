@@ -86,7 +86,7 @@ func (w *Writer) fall(src *frame.Source, coming *item) {
 		last = b.Seq(i)
 		return lose
 	}
-	w.backlog.each(func(it *item) bool { return it.batch.Source() == src && !it.page }, judge)
+	w.backlog.each(func(it *item) bool { return it.batch.Source() == src && it.page == nil }, judge)
 	if coming != nil {
 		b := coming.batch
 		for i := coming.next; i < b.Len(); i++ {

@@ -163,7 +163,7 @@ func (w *Writer) yield(it *item) {
 func (w *Writer) replayable() (src *frame.Source) {
 	w.backlog.each(func(it *item) bool {
 		s := it.batch.Source()
-		return s != nil && s.Overflow == frame.Replay && !it.page
+		return s != nil && s.Overflow == frame.Replay && it.page == nil
 	}, func(b *frame.Batch, i int) verdict {
 		if b.Class(i) != frame.Plain {
 			return keep

@@ -60,7 +60,7 @@ func (p *publisher) readOn(t *testing.T, r *rig) {
 		for i, m := range page {
 			b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(2 * (at + i + 1))}, func(dst []byte) []byte { return append(dst, m...) })
 		}
-		if r.Page(t.Context(), b) != nil {
+		if r.Page(t.Context(), p.src, b) != nil {
 			return
 		}
 		at += len(page)

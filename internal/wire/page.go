@@ -24,10 +24,10 @@ func (w *Writer) Settled(ctx context.Context, src *frame.Source) error {
 	return err
 }
 
-// Page sends messages read from a room's history. It blocks until there is a place for them in the backlog, of which
+// Page sends messages read from a room's history, or, where b is no room's batch, what is to be said about it. It blocks until there is a place for them in the backlog, of which
 // all pages together take half, so that there is always a place for something else; or until ctx ends. An error means that
 // none was sent. What waits of a Page is not given up.
-func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
+func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
 			return true
 		}
 		it := itemAt(w.wireForm(b), 0)
-		messages, bytes, its := w.backlog.pages(b.Source())
+		messages, bytes, its := w.backlog.pages(src)
 		if its || messages > 0 && (messages+it.left > w.conf.MaxMessages/2 || bytes+it.size > w.conf.MaxBytes/2) {
 			return false
 		}
@@ -46,9 +46,11 @@ func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
 		return err
 	}
 	defer w.unlock()
-	src := b.Source()
-	src.Account.Replayed.Add(int64(b.Len()))
-	if l := w.lagOf(src); l != nil {
+	counted := b.Source() != nil
+	if counted {
+		src.Account.Replayed.Add(int64(b.Len()))
+	}
+	if l := w.lagOf(src); l != nil && counted {
 		for i := range b.Len() {
 			if b.Seq(i) <= l.seen {
 				l.owed--
@@ -59,17 +61,18 @@ func (w *Writer) Page(ctx context.Context, b *frame.Batch) error {
 	b = w.wireForm(b)
 	if w.backlog != nil {
 		it := itemAt(b, 0)
-		it.page = true
+		it.page = src
 		w.backlog.push(it)
 		return nil
 	}
 	// A failure is found again by whoever writes next.
 	n, _ := w.writeNow(b.Wire(0))
 	it := itemAt(b, n)
-	it.page = true
-	sent := int64(b.Len() - it.left)
-	src.Account.Delivered.Add(sent)
-	w.delivered += sent
+	it.page = src
+	if sent := int64(b.Len() - it.left); counted {
+		src.Account.Delivered.Add(sent)
+		w.delivered += sent
+	}
 	if it.left > 0 {
 		w.begin(it)
 	}
