@@ -32,6 +32,7 @@
 //
 // # Limits
 //
-// Everything that a client can make grow is bounded; the options say by how much. A connection whose backlog
-// overflows is closed with a code that makes its client come back.
+// Everything that a client can make grow is bounded; the options say by how much. What becomes of
+// the messages for a connection whose backlog is full is for the room to say, with [Overflow]; where it says nothing, the
+// connection is closed with a code that makes its client come back.
 package hub

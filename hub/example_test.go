@@ -132,6 +132,32 @@ func ExampleHub_Handle() {
 	h.Handle("thumbnail", hub.Typed(makeThumbnail), hub.Heavy())
 }
 
+// Rooms say what becomes of their messages for a client that reads too slowly.
+func ExampleOverflow() {
+	h, err := hub.New(
+		hub.WithRooms("price:*", hub.Overflow(hub.Conflate)),                    // the latest of each symbol
+		hub.WithRooms("cursor:*", hub.Overflow(hub.DropOldest)),                 // what is old is worthless
+		hub.WithRooms("chat:*", hub.DefaultHistory(), hub.Overflow(hub.Replay)), // everything, at its own pace
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close() //nolint:errcheck // the example is over
+
+	_, err = h.Publish(context.Background(), "price:tech", []byte(`{"symbol":"ACME","price":17}`), hub.Key("ACME"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range h.Stats().Rules {
+		fmt.Printf("%q: %s, %d dropped\n", r.Pattern, r.Overflow, r.Dropped)
+	}
+	// Output:
+	// "price:*": conflate, 0 dropped
+	// "cursor:*": drop oldest, 0 dropped
+	// "chat:*": replay, 0 dropped
+	// "": disconnect, 0 dropped
+}
+
 // Who may join and publish where is the application's to say.
 func ExampleHub_OnJoin() {
 	h, err := hub.New()

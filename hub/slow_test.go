@@ -17,7 +17,7 @@ import (
 const smallBuffers = 32 << 10
 
 // dialStalled makes a client that joins a room and then does not read, with little room in its socket.
-func (s *server) dialStalled(t *testing.T, room string) *client {
+func (s *server) dialStalled(t testing.TB, room string) *client {
 	t.Helper()
 	d := s.dialer()
 	d.NetDialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
