@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -84,8 +85,8 @@ func (d *Decoder) Wait(linger time.Duration) (bool, error) {
 func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err error) {
 	d.used = true
 	d.peer.message(timeout)
-	if opcode, err = d.control(); opcode != 0 || err != nil {
-		return opcode, nil, err
+	if opcode, payload, err = d.whole(); opcode != 0 || err != nil {
+		return opcode, payload, err
 	}
 	opcode, r, err := d.ws.NextReader()
 	if err != nil {
@@ -127,41 +128,87 @@ func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	}
 }
 
-// control takes a faultless ping or pong from the buffer. Everything else is gorilla's to judge, but from a
-// compressed message it takes the mark, so that gorilla leaves it compressed: the data can say that it ends
-// before the message does, and gorilla would then not read the rest before it is asked for the next message, which
-// may be another connection's.
-func (d *Decoder) control() (opcode int, err error) {
+// whole takes from the buffer a faultless ping or pong, or a faultless message of one frame that is there as a whole, which
+// nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark, so that gorilla
+// leaves it compressed: the data can say that it ends before the message does, and gorilla would then not read the rest before
+// it is asked for the next message, which may be another connection's.
+func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 	const fin, rsv1, mask = 0x80, 0x40, 0x80
 	head, err := d.br.Peek(2)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	opcode = int(head[0]) &^ fin
 	d.deflated = d.Compressed() && (opcode == rsv1|websocket.TextMessage || opcode == rsv1|websocket.BinaryMessage)
 	if d.deflated {
 		head[0] &^= rsv1
-		return 0, nil
+		return 0, nil, nil
+	}
+	if head[0]&fin == 0 || head[1]&mask == 0 {
+		return 0, nil, nil
 	}
 	n := int(head[1]) &^ mask
-	if head[0]&fin == 0 || head[1]&mask == 0 || n > 125 || opcode != Ping && opcode != Pong {
-		return 0, nil
+	switch opcode {
+	case Ping, Pong:
+		return d.control(opcode, n)
+	case websocket.TextMessage, websocket.BinaryMessage:
+		return d.message(opcode, n)
+	}
+	return 0, nil, nil
+}
+
+// control takes a ping or pong whose header says n.
+func (d *Decoder) control(opcode, n int) (int, []byte, error) {
+	if n > 125 {
+		return 0, nil, nil
 	}
 	p, err := d.br.Peek(6 + n)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if opcode == Ping {
-		key, payload := [4]byte(p[2:6]), p[6:]
-		for i := range payload {
-			payload[i] ^= key[i&3]
-		}
+		payload := p[6:]
+		unmask(payload, [4]byte(p[2:6]))
 		err = d.peer.link.Ping(payload)
 	} else {
 		d.peer.link.Pong()
 	}
 	_, _ = d.br.Discard(len(p)) // they were peeked at
-	return opcode, err
+	return opcode, nil, err
+}
+
+// message takes a message whose header says n, if it is there. Its content stays where it is.
+func (d *Decoder) message(opcode, n int) (int, []byte, error) {
+	p, _ := d.br.Peek(d.br.Buffered())
+	at := 2
+	switch {
+	case n == 126 && len(p) >= 4:
+		if n, at = int(binary.BigEndian.Uint16(p[2:])), 4; n < 126 {
+			return 0, nil, nil // a longer form than there need be
+		}
+	case n >= 126:
+		return 0, nil, nil
+	}
+	size := at + 4 + n
+	if n > d.limit || len(p) < size {
+		return 0, nil, nil
+	}
+	payload := p[at+4 : size : size]
+	unmask(payload, [4]byte(p[at:at+4]))
+	_, _ = d.br.Discard(size)
+	return opcode, payload, nil
+}
+
+func unmask(p []byte, key [4]byte) {
+	k := uint64(binary.LittleEndian.Uint32(key[:]))
+	k |= k << 32
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^k)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= key[i&3]
+	}
 }
 
 // failed makes of an error of gorilla's what Next returns.

@@ -1,6 +1,10 @@
 package fanout
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/gohubkit/hubkit/internal/frame"
+)
 
 // chunkSize is how many members are written to under one lock, by one worker at a time: few enough that a
 // join or leave waits for well under a millisecond of writes.
@@ -52,7 +56,8 @@ type tally struct {
 	retained bool
 }
 
-func (c *chunk) send(p *pass, t *tally) {
+// send sends a pass's batch to the members; through out, where there is one.
+func (c *chunk) send(p *pass, out *outlet, t *tally) {
 	b := p.batch
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,8 +69,18 @@ func (c *chunk) send(p *pass, t *tally) {
 		if from == b.Len() {
 			continue
 		}
-		sent, retained, _ := c.members[i].member.Send(b, from) // a member that is gone has counted what it lost
-		t.sent += sent
-		t.retained = t.retained || retained
+		if out != nil && len(c.members) >= together && out.hold(c.members[i].member, b, from, t) {
+			continue
+		}
+		t.send(c.members[i].member, b, from)
 	}
+	if out != nil {
+		out.flush(b, t)
+	}
+}
+
+func (t *tally) send(m Member, b *frame.Batch, from int) {
+	sent, retained, _ := m.Send(b, from) // a member that is gone has counted what it lost
+	t.sent += sent
+	t.retained = t.retained || retained
 }

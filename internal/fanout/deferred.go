@@ -43,7 +43,7 @@ func (s *Scheduler) Flush() {
 	d.mu.Unlock()
 	if writes <= inline {
 		for _, t := range tasks {
-			s.run(s.begin(t.room))
+			s.run(s.begin(t.room), nil)
 		}
 	} else {
 		s.mu.Lock()

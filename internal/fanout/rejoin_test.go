@@ -27,7 +27,7 @@ func TestRejoinWithinPass(t *testing.T) {
 		p := room.begin()
 		for i, c := range p.chunks {
 			var sent tally
-			c.send(p, &sent)
+			c.send(p, nil, &sent)
 			if i == 0 {
 				between()
 			}

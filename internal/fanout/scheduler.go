@@ -100,6 +100,8 @@ func (s *Scheduler) push(t task) {
 }
 
 func (s *Scheduler) work() {
+	out := newOutlet()
+	defer out.close()
 	for {
 		s.mu.Lock()
 		for s.queue.n == 0 && !s.closed {
@@ -117,7 +119,7 @@ func (s *Scheduler) work() {
 				s.push(task{pass: t.pass})
 			}
 		}
-		s.run(t.pass)
+		s.run(t.pass, out)
 	}
 }
 
@@ -131,8 +133,8 @@ func (s *Scheduler) begin(r *Room) *pass {
 	return p
 }
 
-// run does one turn of a pass.
-func (s *Scheduler) run(p *pass) {
+// run does one turn of a pass. out is nil where the sends are made one by one.
+func (s *Scheduler) run(p *pass, out *outlet) {
 	var t tally
 	done := int32(0)
 	for done < turn {
@@ -140,7 +142,7 @@ func (s *Scheduler) run(p *pass) {
 		if i >= len(p.chunks) {
 			break
 		}
-		p.chunks[i].send(p, &t)
+		p.chunks[i].send(p, out, &t)
 		done++
 	}
 	if done == 0 {

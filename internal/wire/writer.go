@@ -113,13 +113,7 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 			w.fail(err)
 			return 0, false, err
 		}
-		it := itemAt(b, b.Size()-len(data)+n)
-		sent = b.Len() - from - it.left
-		w.delivered += int64(sent)
-		if b.Source().Overflow == frame.Conflate {
-			w.conflate(&it)
-		}
-		w.begin(it)
+		sent = w.rest(b, from, n)
 		w.mu.Unlock()
 		return sent, true, nil
 	}
@@ -130,6 +124,18 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	}
 	w.unlock()
 	return 0, true, nil
+}
+
+// rest queues what the socket did not take: all but n bytes. It reports how many messages went out.
+func (w *Writer) rest(b *frame.Batch, from, n int) (sent int) {
+	it := itemAt(b, b.Size()-len(b.Wire(from))+n)
+	sent = b.Len() - from - it.left
+	w.delivered += int64(sent)
+	if b.Source().Overflow == frame.Conflate {
+		w.conflate(&it)
+	}
+	w.begin(it)
+	return sent
 }
 
 // SendOne sends one whole frame. wire may be reused after the call.
