@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,15 +110,7 @@ func (c *Conn) teardown(why error) {
 	c.rooms = nil
 	c.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(h.ctx, teardownTimeout)
-	for _, m := range rooms {
-		if !m.joining { // else the join finds out, and cleans up
-			if err := c.depart(ctx, m.room, m.place); err != nil {
-				h.log.Warn("leaving a room failed", "conn", c.ID(), "room", m.room.name, "err", err)
-			}
-		}
-	}
-	cancel()
+	c.departAll(rooms)
 	h.users.remove(c.Identity().User, c)
 	h.stats.closed(why)
 	if welcomed {
@@ -125,6 +118,23 @@ func (c *Conn) teardown(why error) {
 	}
 	h.conns.remove(c)
 	h.life.leave()
+}
+
+// departAll takes the connection out of the rooms it was in when it ended.
+func (c *Conn) departAll(rooms []membership) {
+	ctx := c.hub.ctx
+	if slices.ContainsFunc(rooms, func(m membership) bool { return m.room.rule.presence }) { // others wait for nothing
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, teardownTimeout)
+		defer cancel()
+	}
+	for _, m := range rooms {
+		if !m.joining { // else the join finds out, and cleans up
+			if err := c.depart(ctx, m.room, m.place); err != nil {
+				c.hub.log.Warn("leaving a room failed", "conn", c.ID(), "room", m.room.name, "err", err)
+			}
+		}
+	}
 }
 
 // disconnected tells the application of the end.

@@ -46,7 +46,7 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 	for {
 		ready, err := d.Wait(linger)
 		if err != nil {
-			c.readFailed(err)
+			c.endRead(d, err)
 			return
 		}
 		if !ready {
@@ -54,7 +54,7 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 		}
 		opcode, payload, err := d.Next(h.conf.readTimeout)
 		if err != nil {
-			c.readFailed(err)
+			c.endRead(d, err)
 			return
 		}
 		h.beats.Heard(&c.beat)
@@ -75,6 +75,12 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 	if err != nil && !errors.Is(err, net.ErrClosed) { // see readFailed
 		c.drop(err)
 	}
+}
+
+// endRead ends a connection whose reader got err. The Decoder is given back first: the end may take its time.
+func (c *Conn) endRead(d *decoder.Decoder, err error) {
+	_ = c.hub.decoders.Put(d) // err says more
+	c.readFailed(err)
 }
 
 // handle handles one message, ping or pong, and reports whether more is to be expected soon.

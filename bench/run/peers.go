@@ -45,6 +45,7 @@ var peers = []peer{
 	{name: "coder", dir: "peers/coder"},
 	{name: "gws", dir: "peers/gws"},
 	{name: "nbio", dir: "peers/nbio"},
+	{name: "floor", dir: "peers/floor"},
 }
 
 // choosePeers reads the flag; empty means every peer whose folder is there.

@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"time"
+	"unicode/utf8"
 
+	"github.com/gohubkit/hubkit/internal/frame"
 	"github.com/gorilla/websocket"
 )
 
@@ -43,6 +45,7 @@ type Decoder struct {
 	peer  peer
 	limit int
 	used  bool // a message was read with it
+	dirty bool // gorilla has failed, or has read a message in part
 	buf   []byte
 
 	deflated bool   // the message that is being read
@@ -88,6 +91,7 @@ func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err e
 	if opcode, payload, err = d.whole(); opcode != 0 || err != nil {
 		return opcode, payload, err
 	}
+	d.dirty = true
 	opcode, r, err := d.ws.NextReader()
 	if err != nil {
 		return 0, nil, failed(err)
@@ -95,11 +99,13 @@ func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err e
 	if d.buf, err = readAll(r, d.buf[:0], d.limit); err != nil {
 		return 0, nil, failed(err)
 	}
+	d.dirty = false
 	if !d.deflated {
 		return opcode, d.buf, nil
 	}
 	if d.plain, d.buf, err = inflate(d.plain[:0], d.buf, d.limit); err != nil {
 		if errors.Is(err, errCorrupt) {
+			d.dirty = true // gorilla writes nothing after a close frame
 			// Gorilla, which tells the other side of faults in the protocol, does not know of this one.
 			message := websocket.FormatCloseMessage(websocket.CloseProtocolError, "corrupt compressed data")
 			_ = d.ws.WriteControl(websocket.CloseMessage, message, time.Time{})
@@ -128,8 +134,8 @@ func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	}
 }
 
-// whole takes from the buffer a faultless ping or pong, or a faultless message of one frame that is there as a whole, which
-// nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark, so that gorilla
+// whole takes from the buffer a faultless ping, pong or close frame, or a faultless message of one frame that is there as a
+// whole, which nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark, so that gorilla
 // leaves it compressed: the data can say that it ends before the message does, and gorilla would then not read the rest before
 // it is asked for the next message, which may be another connection's.
 func (d *Decoder) whole() (opcode int, payload []byte, err error) {
@@ -149,7 +155,7 @@ func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 	}
 	n := int(head[1]) &^ mask
 	switch opcode {
-	case Ping, Pong:
+	case Ping, Pong, websocket.CloseMessage:
 		return d.control(opcode, n)
 	case websocket.TextMessage, websocket.BinaryMessage:
 		return d.message(opcode, n)
@@ -157,7 +163,7 @@ func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 	return 0, nil, nil
 }
 
-// control takes a ping or pong whose header says n.
+// control takes a control frame whose header says n.
 func (d *Decoder) control(opcode, n int) (int, []byte, error) {
 	if n > 125 {
 		return 0, nil, nil
@@ -166,15 +172,43 @@ func (d *Decoder) control(opcode, n int) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if opcode == Ping {
-		payload := p[6:]
-		unmask(payload, [4]byte(p[2:6]))
+	key, payload := [4]byte(p[2:6]), p[6:]
+	switch opcode {
+	case Ping:
+		unmask(payload, key)
 		err = d.peer.link.Ping(payload)
-	} else {
+	case Pong:
 		d.peer.link.Pong()
+	default:
+		unmask(payload, key)
+		if err = d.close(payload); err == nil {
+			unmask(payload, key) // as it was
+			return 0, nil, nil
+		}
 	}
 	_, _ = d.br.Discard(len(p)) // they were peeked at
 	return opcode, nil, err
+}
+
+// close answers a close frame and returns a *websocket.CloseError; nil for one that is not of the usual. So gorilla, which
+// reads nothing more after one, does not see it, and the Decoder can be lent again.
+func (d *Decoder) close(payload []byte) error {
+	ce := &websocket.CloseError{Code: websocket.CloseNoStatusReceived}
+	var answer []byte
+	if len(payload) >= 2 {
+		answer = payload[:2]
+		ce.Code, ce.Text = int(binary.BigEndian.Uint16(answer)), string(payload[2:])
+		usual := ce.Code == websocket.CloseNormalClosure || ce.Code == websocket.CloseGoingAway || ce.Code >= 3000 && ce.Code < 5000
+		if !usual || !utf8.ValidString(ce.Text) {
+			return nil
+		}
+	} else if len(payload) != 0 {
+		return nil
+	}
+	var buf [frame.MaxControl + 2]byte
+	// An error means that the other side does not hear the answer, which it has not waited for.
+	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
+	return ce
 }
 
 // message takes a message whose header says n, if it is there. Its content stays where it is.

@@ -32,11 +32,14 @@ func (p *Pool) Get(link Link, compress bool) *Decoder {
 	return d
 }
 
-// Put takes a Decoder back. One whose Wait or Next failed, or that holds buffered bytes, must be dropped
-// instead.
+// Put takes a Decoder back, whatever has become of it: what another connection could not use is dropped. An error says that
+// the connection has failed.
 func (p *Pool) Put(d *Decoder) error {
 	if err := d.peer.detach(); err != nil {
 		return err
+	}
+	if d.dirty || d.br.Buffered() > 0 {
+		return nil
 	}
 	if !d.used {
 		// A storm of handshakes would fill the pool with what nobody reads with, were it not for the
