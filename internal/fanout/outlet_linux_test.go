@@ -129,7 +129,7 @@ func TestOutlet(t *testing.T) {
 			t.Errorf("member %d: full %d times, %d sends", i, h.full, h.sends)
 		}
 	}
-	if got, want := r.sent.Load(), int64(n*(len(holders)+1)); got != want {
+	if got, want := r.Delivered.Load(), int64(n*(len(holders)+1)); got != want {
 		t.Errorf("%d sent, want %d", got, want)
 	}
 	if out := newOutlet(); out != nil { // else all went the other way

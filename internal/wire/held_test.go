@@ -12,7 +12,7 @@ import (
 func TestHold(t *testing.T) {
 	eachKind(t, func(t *testing.T, connect func(testing.TB) (conn, peer net.Conn)) {
 		r := newRig(t, generous, connect)
-		b := batchOf("a", "bb", "ccc")
+		b := r.batchOf("a", "bb", "ccc")
 		fd, data, ok := r.Hold(b, 1)
 		if want := r.fd >= 0; ok != want {
 			t.Fatalf("Hold = %v, want %v", ok, want)
@@ -58,11 +58,11 @@ func TestSettleInPart(t *testing.T) {
 	}{
 		{"nothing", 0, 0, []string{"after"}, 0},
 		{"half a message", 1, 0, []string{"a", "bb", "ccc", "after"}, 3},
-		{"one and a half", len(batchOf("a").Wire(0)) + 1, 1, []string{"a", "bb", "ccc", "after"}, 2},
+		{"one and a half", len(oneFrame("a")) + 1, 1, []string{"a", "bb", "ccc", "after"}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, generous, tcpPair)
-			b := batchOf("a", "bb", "ccc")
+			b := r.batchOf("a", "bb", "ccc")
 			fd, data, ok := r.Hold(b, 0)
 			if !ok {
 				t.Fatal("not held")
@@ -94,6 +94,10 @@ func TestNotHeld(t *testing.T) {
 		prepare func(t *testing.T, r *rig)
 	}{
 		{"backlog", func(t *testing.T, r *rig) { r.fill(t) }},
+		{"reading on from history", func(_ *testing.T, r *rig) {
+			r.more().lags = []lag{{source: &r.source, until: forever}}
+			r.lagging = true
+		}},
 		{"compressing", func(_ *testing.T, r *rig) { r.Deflate() }},
 		{"finished", func(_ *testing.T, r *rig) { r.Finish(oneFrame("bye")) }},
 		{"closed", func(_ *testing.T, r *rig) { r.Close() }},
@@ -101,7 +105,7 @@ func TestNotHeld(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, generous, tcpPair)
 			tt.prepare(t, r)
-			if _, _, ok := r.Hold(batchOf(strings.Repeat("x", 100)), 0); ok {
+			if _, _, ok := r.Hold(r.batchOf(strings.Repeat("x", 100)), 0); ok {
 				t.Error("held")
 			}
 			r.Backlog() // hangs if it was left locked
