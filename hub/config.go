@@ -42,9 +42,11 @@ type config struct {
 	maxRooms        int
 	backlogMessages int
 	backlogBytes    int
-	each            time.Duration // what one message takes of the rate limit; zero means no bound
-	burst           int
+	messages, bytes limit // of each connection
 	linger          time.Duration
+
+	maxAge, maxIdle time.Duration // zero means no bound
+	retirePace      int           // connections a second; zero means the default
 
 	writeTimeout     time.Duration
 	readTimeout      time.Duration
@@ -69,8 +71,7 @@ func defaults() config {
 		maxRooms:         128,
 		backlogMessages:  256,
 		backlogBytes:     1 << 20,
-		each:             time.Second / 100,
-		burst:            200,
+		messages:         newLimit(100, 200),
 		linger:           time.Second,
 		writeTimeout:     5 * time.Second,
 		readTimeout:      30 * time.Second,
@@ -119,6 +120,12 @@ func (c *config) validate() (errs []error) {
 	}
 	if c.maxMessage > c.backlogBytes {
 		fault("a message may have %d bytes but a backlog only %d", c.maxMessage, c.backlogBytes)
+	}
+	if c.bytes.enabled() && c.bytes.cost(c.maxMessage) > c.bytes.depth {
+		fault("WithByteRateLimit: the burst is smaller than a message of %d bytes, which could never be sent", c.maxMessage)
+	}
+	if c.retirePace > 0 && c.maxAge == 0 && c.maxIdle == 0 {
+		fault("WithRetirePace needs WithMaxAge or WithMaxIdle")
 	}
 	_, history := c.broker.(broker.History)
 	_, presence := c.broker.(broker.Presence)

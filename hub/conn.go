@@ -37,10 +37,13 @@ type Conn struct {
 	slot uint32 // in the registry
 
 	// The reader's own.
-	lastMessage uint32 // milliseconds since the hub's start
-	streak      uint8  // messages that came soon after the one before, up to hotAfter
-	limit       limiter
-	heavy       bool // tasks of this connection may be on the worker pool
+	lastMessage atomic.Uint32 // milliseconds since the hub's start
+	streak      int8          // messages that came soon after the one before, up to hotAfter
+	heavy       bool          // tasks of this connection may be on the worker pool
+	messages    bucket
+	bytes       bucket
+
+	due uint32 // when the connection is too old, in milliseconds since the hub's start
 
 	kind    kind
 	watched bool // by the poller; otherwise a goroutine reads

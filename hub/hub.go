@@ -43,6 +43,7 @@ type Hub struct {
 	rooms    index
 	unruled  rule // of rooms that no pattern matches: without history, without presence
 	beats    *heartbeat.Monitor
+	retirer  *retirer        // nil where connections may be as old and as idle as they like
 	poller   *netpoll.Poller // nil where connections need a goroutine each
 	sched    *fanout.Scheduler
 	decoders *decoder.Pool
@@ -141,6 +142,7 @@ func (h *Hub) open() error {
 		return fmt.Errorf("hub: broker: %w", err)
 	}
 	h.announce()
+	h.retirer = h.startRetirer()
 	return nil
 }
 
@@ -168,6 +170,9 @@ func (h *Hub) release(ctx context.Context) error {
 	}
 	if h.beats != nil {
 		h.beats.Close()
+	}
+	if h.retirer != nil {
+		h.retirer.close()
 	}
 	h.rooms.close()
 	if h.report != nil {

@@ -1,26 +1,78 @@
 package hub
 
-import "time"
+import (
+	"time"
 
-// limiter is the generic cell rate algorithm (ITU-T I.371): a token bucket in one number, since a
-// million connections have one each. Times are since the hub's start. It is the reader's alone.
-type limiter struct {
-	// full is when the bucket will be full again.
-	full time.Duration
-	// refused counts messages beyond the limit since the bucket was last full.
-	refused int32
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// limit is a rate with a burst, of messages or of bytes. The zero limit is none.
+type limit struct {
+	each  float64       // nanoseconds that one takes
+	depth time.Duration // what the burst takes
 }
 
-// allow takes one message at the time now; each is the time between messages at the limit's rate. Otherwise it says
-// how long to wait.
-func (l *limiter) allow(now, each time.Duration, burst int) (wait time.Duration, ok bool) {
-	if l.full <= now {
-		l.full, l.refused = now, 0
+func newLimit(perSecond float64, burst int) limit {
+	each := float64(time.Second) / perSecond
+	return limit{each: each, depth: time.Duration(each * float64(burst))}
+}
+
+func (l limit) enabled() bool { return l.each > 0 }
+
+// cost is the time that n take.
+func (l limit) cost(n int) time.Duration { return time.Duration(l.each * float64(n)) }
+
+// bucket is the generic cell rate algorithm (ITU-T I.371): a token bucket in one number, since a
+// million connections have one each. Times are since the hub's start, and monotonic. It is the reader's alone.
+type bucket struct {
+	// full is when the bucket will be full again.
+	full time.Duration
+	// refused is what was beyond the limit since the bucket was last full, as the time it would have taken.
+	refused time.Duration
+}
+
+// take takes n at the time now. Otherwise it says how long to wait.
+func (b *bucket) take(now time.Duration, n int, l limit) (wait time.Duration, ok bool) {
+	if b.full <= now {
+		b.full, b.refused = now, 0
 	}
-	if wait := l.full + each - now - each*time.Duration(burst); wait > 0 {
-		l.refused++
+	cost := l.cost(n)
+	if wait := b.full + cost - now - l.depth; wait > 0 {
+		b.refused += cost
 		return wait, false
 	}
-	l.full += each
+	b.full += cost
 	return 0, true
+}
+
+// stubborn reports whether as much again as a burst was sent beyond the limit.
+func (b *bucket) stubborn(l limit) bool { return b.refused > l.depth }
+
+// within counts what was read against the connection's limits. Beyond them it refuses it, says so where
+// there is somebody to answer, ends the connection of a client that goes on all the same, and returns false.
+func (c *Conn) within(now time.Duration, messages, bytes int, answer bool) bool {
+	conf := &c.hub.conf
+	if l := conf.messages; messages > 0 && l.enabled() {
+		if wait, ok := c.messages.take(now, messages, l); !ok {
+			c.tooFast(wait, "too many messages", c.messages.stubborn(l), answer)
+			return false
+		}
+	}
+	if l := conf.bytes; bytes > 0 && l.enabled() {
+		if wait, ok := c.bytes.take(now, bytes, l); !ok {
+			c.tooFast(wait, "too many bytes", c.bytes.stubborn(l), answer)
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Conn) tooFast(wait time.Duration, message string, stubborn, answer bool) {
+	c.hub.stats.limited.Add(1)
+	switch {
+	case c.kind == raw || stubborn:
+		c.shut(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
+	case answer:
+		c.replyError(0, "", &Error{Code: protocol.CodeRateLimited, Message: message, RetryAfter: wait})
+	}
 }

@@ -27,8 +27,12 @@ func (l *link) WriteWire(p []byte) error {
 	return l.writer.SendOne(p)
 }
 
-// Ping implements decoder.Link: a ping is answered.
+// Ping implements decoder.Link: a ping is answered, within the limits. It is counted here because it may come in
+// the midst of a message, too, as often as the other side likes.
 func (l *link) Ping(payload []byte) error {
+	if c := (*Conn)(l); !c.within(c.hub.now(), 1, 0, false) {
+		return nil
+	}
 	var buf [frame.MaxControl + 2]byte
 	// After a close frame nothing is answered, but the other side's is still to be read. Where the
 	// writer has failed, it has said so itself, and better than the reader could.

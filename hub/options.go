@@ -225,17 +225,76 @@ func WithRateLimit(perSecond float64, burst int) Option {
 		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration
 			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: both must be positive, the rate above a billionth and at most a million", perSecond, burst)
 		}
-		c.each, c.burst = time.Duration(float64(time.Second)/perSecond), burst
+		if float64(burst)/perSecond > maxBurst.Seconds() {
+			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: the burst would take more than %v", perSecond, burst, maxBurst)
+		}
+		c.messages = newLimit(perSecond, burst)
 		return nil
 	}
 }
 
-// WithoutRateLimit lets a connection send as fast as it can.
-func WithoutRateLimit() Option {
+// maxBurst keeps sums of times from overflowing.
+const maxBurst = 10_000 * 24 * time.Hour
+
+// WithByteRateLimit bounds how many bytes a second a connection may send, and how many at once; without it
+// there is no bound but the one that WithRateLimit and WithMaxMessage make together, 6.4 MB/s by default. A message
+// counts as what it took on the wire, with the headers and pings within it, or as what it decompressed to,
+// where that is more. Pings and pongs count too. What is beyond is treated as WithRateLimit says, and a
+// client closed when it has sent as much again as the burst. The burst must hold a message of WithMaxMessage.
+func WithByteRateLimit(perSecond, burst int) Option {
 	return func(c *config) error {
-		c.each = 0
+		if perSecond <= 0 || burst <= 0 {
+			return fmt.Errorf("WithByteRateLimit: %d a second with a burst of %d: both must be positive", perSecond, burst)
+		}
+		if float64(burst)/float64(perSecond) > maxBurst.Seconds() {
+			return fmt.Errorf("WithByteRateLimit: %d a second with a burst of %d: the burst would take more than %v", perSecond, burst, maxBurst)
+		}
+		c.bytes = newLimit(float64(perSecond), burst)
 		return nil
 	}
+}
+
+// WithoutRateLimit lets a connection send as many messages as it can.
+func WithoutRateLimit() Option {
+	return func(c *config) error {
+		c.messages = limit{}
+		return nil
+	}
+}
+
+// WithMaxAge closes connections when they are so old, with 4006 and a hint to come back at once. Balancers
+// place connections only when they are made, so that without it a new node stays empty until clients happen to
+// reconnect. Each connection has its own age, random between three quarters of d and d, and WithRetirePace bounds
+// how many end at once: those that came together do not leave together. One that waits for an answer from
+// the worker pool is closed after it. d is at most 24 days.
+func WithMaxAge(d time.Duration) Option {
+	return lifetime("WithMaxAge", d, func(c *config) *time.Duration { return &c.maxAge })
+}
+
+// WithMaxIdle closes connections from which no message has come for so long, with 4007, as WithMaxAge does. Pings and
+// pongs are no messages; what the client receives does not count, and neither does the time in which an answer from
+// the worker pool is outstanding. Leave it out where clients only listen. d is at most 24 days.
+func WithMaxIdle(d time.Duration) Option {
+	return lifetime("WithMaxIdle", d, func(c *config) *time.Duration { return &c.maxIdle })
+}
+
+// maxLifetime is what 32 bits of milliseconds tell apart from the past.
+const maxLifetime = 24 * 24 * time.Hour
+
+func lifetime(name string, d time.Duration, field func(*config) *time.Duration) Option {
+	return func(c *config) error {
+		if d < time.Millisecond || d > maxLifetime {
+			return fmt.Errorf("%s: %v is not between a millisecond and %v", name, d, maxLifetime)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+// WithRetirePace bounds how many connections a second are closed for age or idleness, spread over the second; 100
+// without it. Where more become too old than that, they grow older.
+func WithRetirePace(perSecond int) Option {
+	return positive("WithRetirePace", perSecond, func(c *config) *int { return &c.retirePace })
 }
 
 // WithRoomLinger sets how long the node stays subscribed to a room after its last local member left; 1 s

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/decoder"
-	"github.com/gohubkit/hubkit/protocol"
 )
 
 // hot is how long a goroutine stays with a connection after a message, and hotAfter how many must have come so
@@ -58,7 +57,7 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 			return
 		}
 		h.beats.Heard(&c.beat)
-		busy := c.handle(opcode, payload)
+		busy := c.handle(opcode, payload, d.Size())
 		if !c.watched || d.Buffered() > 0 {
 			continue
 		}
@@ -83,25 +82,21 @@ func (c *Conn) endRead(d *decoder.Decoder, err error) {
 	c.readFailed(err)
 }
 
-// handle handles one message, ping or pong, and reports whether more is to be expected soon.
-func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
+// handle handles one message, ping or pong, and reports whether more is to be expected soon. size is what the
+// limit in bytes counts.
+func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
 	now := c.hub.now()
 	ms := uint32(now / time.Millisecond)
-	soon := ms-c.lastMessage < uint32(hot/time.Millisecond)
+	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
 	busy = soon && c.streak >= hotAfter
-	if opcode == decoder.Pong {
+	if opcode == decoder.Ping || opcode == decoder.Pong {
+		c.within(now, 0, size, false) // link.Ping has counted a ping as a message
 		return busy
 	}
-	if each := c.hub.conf.each; each > 0 {
-		if wait, ok := c.limit.allow(now, each, c.hub.conf.burst); !ok {
-			c.tooFast(wait, opcode)
-			return busy
-		}
-	}
-	if opcode == decoder.Ping {
+	if !c.within(now, 1, size, true) {
 		return busy
 	}
-	c.lastMessage = ms
+	c.lastMessage.Store(ms)
 	switch {
 	case !soon:
 		c.streak = 0
@@ -118,16 +113,4 @@ func (c *Conn) handle(opcode int, payload []byte) (busy bool) {
 		c.handleFrame(opcode, payload)
 	}
 	return busy
-}
-
-// tooFast refuses a message beyond the rate limit, and a client that goes on all the same.
-func (c *Conn) tooFast(wait time.Duration, opcode int) {
-	c.hub.stats.limited.Add(1)
-	if c.kind == raw || int(c.limit.refused) > c.hub.conf.burst {
-		c.shut(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
-		return
-	}
-	if opcode != decoder.Ping {
-		c.replyError(0, "", &Error{Code: protocol.CodeRateLimited, Message: "too many messages", RetryAfter: wait})
-	}
 }

@@ -1,6 +1,9 @@
 package hub
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // registry holds the connections of a node, and finds one by the token that the poller carries: a slot,
 // and half of the connection's number to tell its user from the one before.
@@ -44,10 +47,34 @@ func (r *registry) find(token uint64) *Conn {
 	return nil
 }
 
+// size is how many slots there are.
+func (r *registry) size() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.slots)
+}
+
 func (r *registry) len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.slots) - len(r.free)
+}
+
+// some calls f for up to n connections, from a slot on, until f says that it is enough, and returns the slot to go
+// on from. f is called without the lock.
+func (r *registry) some(from, n int, f func(*Conn) bool) (next int) {
+	r.mu.RLock()
+	if from >= len(r.slots) {
+		from = 0
+	}
+	part := slices.Clone(r.slots[from:min(from+n, len(r.slots))])
+	r.mu.RUnlock()
+	for i, c := range part {
+		if c != nil && !f(c) {
+			return from + i
+		}
+	}
+	return from + len(part)
 }
 
 // all returns the connections of this moment.

@@ -80,6 +80,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.kind, c.hello = v1, true
 	}
 	h.life.enter() // until teardown
+	c.born()
 	h.conns.add(c)
 	if c.stand() {
 		c.begin(d)

@@ -38,7 +38,8 @@ type config struct {
 // capacity is the number of unfinished tasks the pool takes.
 func (c *config) capacity() int { return c.workers + c.queue }
 
-// WithWorkers sets how many tasks run at once. The default is runtime.GOMAXPROCS(0) as of New.
+// WithWorkers sets how many tasks run at once. The default is one less than runtime.GOMAXPROCS(0) as of New, and at
+// least one: the package's documentation says why.
 func WithWorkers(n int) Option {
 	return func(c *config) error {
 		if n < 1 || n > maxWorkers {
@@ -117,8 +118,11 @@ func Block() Policy { return Policy{block: true} }
 // that is less. d must be positive.
 func Deadline(d time.Duration) Policy { return Policy{block: true, limited: true, wait: d} }
 
+// defaultWorkers leaves one of Go's processors to everything else.
+func defaultWorkers() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+
 func newConfig(opts []Option) (*config, error) {
-	c := &config{workers: runtime.GOMAXPROCS(0), queue: -1, onPanic: logPanic}
+	c := &config{workers: defaultWorkers(), queue: -1, onPanic: logPanic}
 	var faults []error
 	for i, o := range opts {
 		if o == nil {

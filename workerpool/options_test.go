@@ -10,10 +10,15 @@ import (
 )
 
 func TestDefaults(t *testing.T) {
-	p := newPool(t)
-	if n := p.Stats().Workers; n != runtime.GOMAXPROCS(0) {
-		t.Errorf("%d workers, want GOMAXPROCS", n)
+	for procs, want := range map[int]int{1: 1, 2: 1, 3: 2, 8: 7} {
+		before := runtime.GOMAXPROCS(procs)
+		n := newPool(t).Stats().Workers
+		runtime.GOMAXPROCS(before)
+		if n != want {
+			t.Errorf("%d workers by default on %d processors, want %d", n, procs, want)
+		}
 	}
+	p := newPool(t)
 	release := hold(t, p, 1)
 	defer release()
 	for range workerpool.DefaultKeyShare - 1 {

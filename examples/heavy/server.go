@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime"
 	"sync"
 	"time"
 
@@ -24,10 +23,9 @@ type server struct {
 }
 
 func newServer(ln net.Listener) (*server, error) {
-	// A picture keeps a processor for a while. One processor stays free, where there are several, for all that is
-	// quick. What the pool has no room for is refused at once, with the time to come back after.
+	// A picture keeps a processor for a while. By default a pool leaves one processor free for all that is quick. What
+	// it has no room for is refused at once, with the time to come back after.
 	pool, err := workerpool.New(
-		workerpool.WithWorkers(max(1, runtime.GOMAXPROCS(0)-1)),
 		workerpool.WithQueue(32),
 		workerpool.WithKeyShare(4), // unfinished calls of one connection
 	)

@@ -47,6 +47,7 @@ type Decoder struct {
 	used  bool // a message was read with it
 	dirty bool // gorilla has failed, or has read a message in part
 	buf   []byte
+	wire  int // what the last message took on the wire
 
 	deflated bool   // the message that is being read
 	plain    []byte // such a message's content
@@ -54,6 +55,9 @@ type Decoder struct {
 
 const (
 	readBuffer = 4 << 10
+	// overhead is what a message may take on the wire beyond twice the limit: the headers of its fragments, and the
+	// control frames between them.
+	overhead = 64 << 10
 	// keepBuffer is the largest message buffer that goes back to the pool.
 	keepBuffer = 16 << 10
 )
@@ -87,7 +91,23 @@ func (d *Decoder) Wait(linger time.Duration) (bool, error) {
 // message must come within timeout. The payload is valid until the next call.
 func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err error) {
 	d.used = true
-	d.peer.message(timeout)
+	before := d.br.Buffered()
+	d.peer.message(timeout, 2*d.limit+overhead)
+	opcode, payload, err = d.next()
+	d.wire = before + d.peer.read - d.br.Buffered()
+	return opcode, payload, err
+}
+
+// Size is the size of what Next returned last: what it took on the wire, headers and the control frames within it
+// included, or what it decompressed to, where that is more.
+func (d *Decoder) Size() int {
+	if d.deflated {
+		return max(d.wire, len(d.plain))
+	}
+	return d.wire
+}
+
+func (d *Decoder) next() (opcode int, payload []byte, err error) {
 	if opcode, payload, err = d.whole(); opcode != 0 || err != nil {
 		return opcode, payload, err
 	}

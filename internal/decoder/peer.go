@@ -18,6 +18,8 @@ type peer struct {
 
 	// timeout is set while a message is read: the first read that has to wait starts it.
 	timeout time.Duration
+	// read is what was read since the message began, and most how much that may be.
+	read, most int
 }
 
 func (p *peer) attach(link Link) { p.link, p.conn = link, link.NetConn() }
@@ -40,7 +42,7 @@ func (p *peer) set(t time.Time) error {
 // allow lets the next read wait for linger, or a little less: setting a deadline costs more than it gains in
 // precision. Zero waits for ever.
 func (p *peer) allow(linger time.Duration) error {
-	p.timeout = 0
+	p.timeout, p.read = 0, 0
 	if linger <= 0 {
 		return p.set(time.Time{})
 	}
@@ -52,7 +54,7 @@ func (p *peer) allow(linger time.Duration) error {
 }
 
 // message starts a message: whatever of it has to be waited for must come within timeout.
-func (p *peer) message(timeout time.Duration) { p.timeout = timeout }
+func (p *peer) message(timeout time.Duration, most int) { p.timeout, p.read, p.most = timeout, 0, most }
 
 func (p *peer) Read(b []byte) (int, error) {
 	if p.timeout > 0 {
@@ -61,7 +63,12 @@ func (p *peer) Read(b []byte) (int, error) {
 		}
 		p.timeout = 0
 	}
-	return p.conn.Read(b)
+	if p.read > p.most {
+		return 0, ErrTooLarge // a message of nothing but empty fragments and pings, for example
+	}
+	n, err := p.conn.Read(b)
+	p.read += n
+	return n, err
 }
 
 func (p *peer) Write(b []byte) (int, error) {

@@ -1,0 +1,133 @@
+package hub
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// retirer closes connections that are too old, or from which nothing has come for too long. One goroutine walks
+// through the registry, a part at a time, so that a connection pays a few bytes for it and no timer.
+type retirer struct {
+	hub   *Hub
+	tick  time.Duration
+	ticks int    // that a round through the registry takes
+	idle  uint32 // milliseconds; zero means no bound
+	aging bool
+	pace  limit
+
+	next int // slot
+	due  bucket
+	stop chan struct{}
+	done chan struct{}
+}
+
+const (
+	defaultRetirePace = 100
+	// retireTick is how often the retirer looks, and retireRounds how often it has gone round in the time that is
+	// allowed: connections live up to so much longer. Large hubs need not be walked through more
+	// often than retireRound.
+	retireTick   = 100 * time.Millisecond
+	retireRounds = 32
+	retireRound  = 30 * time.Second
+	// retireSpread is over how long those come back that are closed together, which are few.
+	retireSpread = time.Second
+)
+
+func (h *Hub) startRetirer() *retirer {
+	allowed := min(orForever(h.conf.maxAge), orForever(h.conf.maxIdle))
+	if allowed == forever {
+		return nil
+	}
+	pace := h.conf.retirePace
+	if pace == 0 {
+		pace = defaultRetirePace
+	}
+	round := min(allowed/retireRounds, retireRound)
+	tick := max(min(retireTick, round), time.Millisecond)
+	r := &retirer{
+		hub:   h,
+		tick:  tick,
+		ticks: max(1, int(round/tick)),
+		idle:  uint32(h.conf.maxIdle / time.Millisecond),
+		aging: h.conf.maxAge > 0,
+		pace:  newLimit(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
+		stop:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	go r.run()
+	return r
+}
+
+const forever = time.Duration(1<<63 - 1)
+
+func orForever(d time.Duration) time.Duration {
+	if d == 0 {
+		return forever
+	}
+	return d
+}
+
+// close ends the retirer's goroutine and returns when it is gone.
+func (r *retirer) close() {
+	close(r.stop)
+	<-r.done
+}
+
+func (r *retirer) run() {
+	defer close(r.done)
+	t := time.NewTicker(r.tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-t.C:
+		}
+		r.next = r.hub.conns.some(r.next, r.hub.conns.size()/r.ticks+1, r.look)
+	}
+}
+
+// look retires a connection whose time is up. It returns false where the pace does not allow it yet.
+func (r *retirer) look(c *Conn) bool {
+	if c.closing.Load() || c.gone.Load() {
+		return true
+	}
+	now := r.hub.now()
+	ms := uint32(now / time.Millisecond)
+	why := &CloseError{Spread: retireSpread}
+	switch {
+	case r.aging && int32(ms-c.due) >= 0:
+		why.Code, why.Reason = protocol.CloseMaxAge, "max age"
+	case r.idle > 0 && ms-c.lastMessage.Load() >= r.idle:
+		why.Code, why.Reason = protocol.CloseIdle, "idle"
+	default:
+		return true
+	}
+	if r.hub.working(c) {
+		return true // next time
+	}
+	if _, ok := r.due.take(now, 1, r.pace); !ok {
+		return false
+	}
+	c.shut(why)
+	return true
+}
+
+// working reports whether the worker pool has something to do for c.
+func (h *Hub) working(c *Conn) bool {
+	h.poolMu.Lock()
+	defer h.poolMu.Unlock()
+	return h.pool != nil && h.pool.Pending(c.num) > 0
+}
+
+// born notes when the connection came, and draws its age.
+func (c *Conn) born() {
+	now := c.hub.now()
+	c.lastMessage.Store(uint32(now / time.Millisecond))
+	c.streak = -1 // the first message came after none
+	if age := c.hub.conf.maxAge; age > 0 {
+		c.due = uint32((now + age - rand.N(age/4)) / time.Millisecond)
+	}
+}
