@@ -30,8 +30,9 @@ const (
 
 // Jobs of a child.
 const (
-	abandonJob = "abandon" // open connections and forget them, sockets open
-	publishJob = "publish" // open connections and publish on each, one message after another, until it is closed
+	abandonJob  = "abandon"  // open connections and forget them, sockets open
+	publishJob  = "publish"  // open connections and publish on each, one message after another, until it is closed
+	stampedeJob = "stampede" // open sockets, and ask for connections all at once
 )
 
 const childReady = "ready"
@@ -59,6 +60,8 @@ func runChild(job string) int {
 		switch job {
 		case abandonJob:
 			err = abandon(n)
+		case stampedeJob:
+			err = stampede(n)
 		case publishJob:
 			err = publishAll(n)
 		default:
@@ -94,13 +97,17 @@ func openAll(n int, open func(i int) error) error {
 	return errors.Join(errs...)
 }
 
+func handshakeRequest(host string) string {
+	return "GET / HTTP/1.1\r\nHost: " + host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+}
+
 func abandon(n int) error {
 	u, err := url.Parse(os.Getenv(childURL))
 	if err != nil {
 		return err
 	}
-	request := "GET / HTTP/1.1\r\nHost: " + u.Host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	request := handshakeRequest(u.Host)
 	conns := make([]net.Conn, n) // held, or they would be closed when they are collected
 	err = openAll(n, func(i int) error {
 		c, err := net.Dial("tcp", u.Host)

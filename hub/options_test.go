@@ -215,6 +215,34 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"WithRateLimit: 1e+07":   one(hub.WithRateLimit(1e7, 1)),
 				"with a burst of 0":      one(hub.WithRateLimit(1, 0)),
 				"WithRateLimit: -1 a se": one(hub.WithRateLimit(-1, 1)),
+				"the burst would take":   one(hub.WithRateLimit(1e-6, 1000)),
+			},
+		},
+		"WithByteRateLimit": {
+			good: [][]hub.Option{one(hub.WithByteRateLimit(1, 64<<10)), one(hub.WithByteRateLimit(1<<40, 1<<40))},
+			bad: map[string][]hub.Option{
+				"WithByteRateLimit: 0 a":         one(hub.WithByteRateLimit(0, 1<<20)),
+				"with a burst of -1":             one(hub.WithByteRateLimit(1, -1)),
+				"a message of 65536 bytes":       one(hub.WithByteRateLimit(1<<20, 64<<10-1)),
+				"the burst would take more than": one(hub.WithByteRateLimit(1, 1<<40)),
+			},
+		},
+		"WithMaxAge": {
+			good: [][]hub.Option{one(hub.WithMaxAge(time.Millisecond)), one(hub.WithMaxAge(24 * 24 * time.Hour))},
+			bad: map[string][]hub.Option{
+				"WithMaxAge: 0s":       one(hub.WithMaxAge(0)),
+				"WithMaxAge: 577h0m0s": one(hub.WithMaxAge(577 * time.Hour)),
+			},
+		},
+		"WithMaxIdle": {
+			good: [][]hub.Option{one(hub.WithMaxIdle(time.Minute), hub.WithMaxAge(time.Hour))},
+			bad:  map[string][]hub.Option{"WithMaxIdle: -1s": one(hub.WithMaxIdle(-time.Second))},
+		},
+		"WithRetirePace": {
+			good: [][]hub.Option{one(hub.WithMaxIdle(time.Minute), hub.WithRetirePace(1)), one(hub.WithMaxAge(time.Minute), hub.WithRetirePace(10_000))},
+			bad: map[string][]hub.Option{
+				"WithRetirePace: 0 is":     one(hub.WithMaxAge(time.Minute), hub.WithRetirePace(0)),
+				"needs WithMaxAge or With": one(hub.WithRetirePace(1)),
 			},
 		},
 		"WithoutRateLimit": {good: [][]hub.Option{one(hub.WithoutRateLimit())}},
