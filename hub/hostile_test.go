@@ -92,6 +92,29 @@ func TestBrokenFrames(t *testing.T) {
 	})
 }
 
+// TestWronglyMasked: content masked with another key than the frame's is noise, and is judged as that.
+func TestWronglyMasked(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t)
+		flip := func(by byte) []byte {
+			f := masked(finBit|textFrame, `{"op":"ping","id":1}`)
+			for i := 2; i < 6; i++ {
+				f[i] ^= by
+			}
+			return f
+		}
+		c := s.dial(t)
+		c.writeBytes(flip(0x80)) // no UTF-8
+		c.closed(protocol.CloseInvalidPayload)
+		c = s.dial(t)
+		c.writeBytes(flip(0x01)) // letters, but no JSON
+		if r := c.read(); r.Op != "error" || r.Code != "bad_request" {
+			t.Errorf("got %+v, want bad_request", r)
+		}
+		c.alive()
+	})
+}
+
 // TestGoodFrames are unusual ones that are allowed.
 func TestGoodFrames(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {

@@ -43,8 +43,8 @@
 // WithWorkers(2), medians stayed at 0.2 ms while both cores computed. Above all that goes for a single core,
 // where the default of one worker leaves nothing free: set GOMAXPROCS=2 there.
 //
-// With as many workers as processors, workers rest for 20 µs where they have run for a millisecond and more is
-// waiting. That keeps delays at a few milliseconds if tasks are as short as that, and does not help with longer ones.
+// Workers also rest for 20 µs where they have run for a millisecond and more is waiting. With as many of them as
+// processors that keeps delays at a few milliseconds if tasks are as short as that; with longer ones it does not help.
 //
 // Importing ants starts two goroutines of its own default pool, which last as long as the process. A
 // leak test must allow for them, for example with goleak.IgnoreCurrent in TestMain.

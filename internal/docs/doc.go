@@ -1,2 +1,2 @@
-// Package docs holds no code: its test compiles the programs in the project's README.
+// Package docs holds no code: its tests compile the programs in the README and find what the documents name.
 package docs
