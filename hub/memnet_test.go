@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -65,7 +66,9 @@ func startTimed(t *testing.T, opts ...hub.Option) (s timed, stop func()) {
 			t.Error(err)
 		}
 		_ = srv.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	}
 }
 

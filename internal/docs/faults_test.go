@@ -32,7 +32,7 @@ func TestFaultsAreTested(t *testing.T) {
 		t.Errorf("only %d tests are named: is the table still there?", len(named))
 	}
 	// What is in the column of tests is such a name, or was not looked for.
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		cells := strings.Split(line, "|")
 		if len(cells) == 5 && !strings.HasPrefix(line, "|---") && !strings.HasPrefix(line, "| fault") && !strings.Contains(cells[3], ".Test") {
 			t.Errorf("no test causes this fault: %s", line)
