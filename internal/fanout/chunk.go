@@ -69,10 +69,11 @@ func (c *chunk) send(p *pass, out *outlet, t *tally) {
 		if from == b.Len() {
 			continue
 		}
-		if out != nil && len(c.members) >= together && out.hold(c.members[i].member, b, from, t) {
-			continue
+		if out.use(len(c.members)) {
+			out.take(c.members[i].member, b, from, t)
+		} else {
+			t.send(c.members[i].member, b, from)
 		}
-		t.send(c.members[i].member, b, from)
 	}
 	if out != nil {
 		out.flush(b, t)

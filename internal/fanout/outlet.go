@@ -24,10 +24,10 @@ const (
 
 // outlet is a worker's way to send to many members with one system call.
 type outlet struct {
-	ring  *uring.Ring
+	ring  *uring.Ring // nil after it has failed
 	bytes int
 	held  []held // as many as the ring has to send
-	late  []held // to be sent to when none is held
+	late  []late // to be sent to when none is held
 }
 
 type held struct {
@@ -36,13 +36,18 @@ type held struct {
 	n      int // what the socket took
 }
 
+type late struct {
+	member Member
+	from   int
+}
+
 // newOutlet returns nil where the system has no such way.
 func newOutlet() *outlet {
 	ring, err := uring.New(chunkSize)
 	if err != nil {
 		return nil
 	}
-	return &outlet{ring: ring, held: make([]held, 0, chunkSize), late: make([]held, 0, chunkSize)}
+	return &outlet{ring: ring, held: make([]held, 0, chunkSize), late: make([]late, 0, chunkSize)}
 }
 
 func (o *outlet) close() {
@@ -52,24 +57,27 @@ func (o *outlet) close() {
 	}
 }
 
-// hold takes a member whose Send is due. It reports false for one that is no Holder.
-func (o *outlet) hold(m Member, b *frame.Batch, from int, t *tally) bool {
+// use reports whether this is the way to send to so many members.
+func (o *outlet) use(members int) bool { return o != nil && o.ring != nil && members >= together }
+
+// take takes a member that is due. It is sent to by the next flush, or before.
+func (o *outlet) take(m Member, b *frame.Batch, from int, t *tally) {
+	var fd int
+	var data []byte
 	h, ok := m.(Holder)
-	if !ok || o.ring == nil {
-		return false
+	if ok {
+		fd, data, ok = h.Hold(b, from)
 	}
-	fd, data, ok := h.Hold(b, from)
 	if !ok {
 		// Others may be waiting for what is held here, and Send might wait for them.
-		o.late = append(o.late, held{member: h, from: from})
-		return true
+		o.late = append(o.late, late{m, from})
+		return
 	}
 	o.ring.Send(fd, data)
 	o.held = append(o.held, held{member: h, from: from})
 	if o.bytes += len(data); o.bytes >= heldBytes || o.ring.Full() {
 		o.submit(b, t)
 	}
-	return true
 }
 
 // flush sends to all that were taken.
@@ -94,7 +102,7 @@ func (o *outlet) submit(b *frame.Batch, t *tally) {
 		t.sent += sent
 		t.retained = t.retained || retained
 		if h.n == 0 {
-			o.late = append(o.late, h)
+			o.late = append(o.late, late{h.member, h.from})
 		}
 	}
 	clear(o.held)

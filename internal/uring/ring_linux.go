@@ -74,7 +74,7 @@ const (
 // New makes a Ring for size sends at once, a power of two. An error means that there are none to be had here.
 func New(size int) (*Ring, error) {
 	var p params
-	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, uintptr(size), uintptr(unsafe.Pointer(&p)), 0)
+	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, uintptr(size), uintptr(unsafe.Pointer(&p)), 0) //nolint:gosec // p is kept alive by the call
 	if errno != 0 {
 		return nil, fmt.Errorf("uring: io_uring_setup: %w", errno)
 	}
@@ -88,6 +88,7 @@ func New(size int) (*Ring, error) {
 	return r, nil
 }
 
+//nolint:gosec // the kernel says where in its memory what is
 func (r *Ring) mmap(p *params) error {
 	length := max(int(p.sq.array)+4*int(p.sqEntries), int(p.cq.cqes)+int(p.cqEntries)*int(unsafe.Sizeof(cqe{})))
 	for i, m := range []struct {
@@ -122,6 +123,8 @@ func (r *Ring) Full() bool { return len(r.sends) == r.size }
 
 // Send adds a send of p, which is not empty, to a socket. Neither may change before Submit has returned. The Ring must not
 // be full.
+//
+//nolint:gosec // p is kept alive by sends, and does not move: it is on the heap, since sends has it
 func (r *Ring) Send(fd int, p []byte) {
 	tail := *r.sqTail + uint32(len(r.sends))
 	r.sqes[tail&r.sqMask] = sqe{

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestHold(t *testing.T) {
 		if !ok {
 			return
 		}
-		if fd != r.fd || string(data) != string(b.Wire(1)) {
+		if fd != r.fd || !bytes.Equal(data, b.Wire(1)) {
 			t.Errorf("fd %d, %q", fd, data)
 		}
 		if _, _, ok := r.Hold(b, 0); ok {
