@@ -30,6 +30,8 @@ type Publication struct {
 	Data []byte
 	// IdempotencyKey is the client's, or empty.
 	IdempotencyKey string
+	// Key is for OnPublish to set; see the option Key. Clients have none.
+	Key string
 }
 
 // HandlerFunc answers a call. data is the client's JSON value, nil where it sent none, and the handler's to

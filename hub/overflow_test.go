@@ -175,6 +175,45 @@ func TestOverflow(t *testing.T) {
 	})
 }
 
+// TestKeyOfClients: what OnPublish says is the key counts for what clients publish.
+func TestKeyOfClients(t *testing.T) {
+	const messages, size, keys = 60, 8 << 10, 3
+	tr := poller
+	tr.sendBuffer = smallBuffers
+	s := tr.start(t, hub.WithRooms("state", hub.Overflow(hub.Conflate)), hub.WithWriteTimeout(patience))
+	s.OnJoin(func(context.Context, *hub.Conn, string) error { return nil })
+	s.OnPublish(func(_ context.Context, _ *hub.Conn, p *hub.Publication) error {
+		var n int
+		_, err := fmt.Sscanf(string(p.Data), `"%d`, &n)
+		p.Key = fmt.Sprint(n % keys)
+		return err
+	})
+	slow, conn := s.stall(t, "state")
+	publisher := s.dial(t)
+	for i := range messages {
+		publisher.ask(fmt.Sprintf(`{"op":"publish","id":1,"room":"state","data":%s}`, payload(i, size)))
+	}
+	await(t, "the last was offered", func() bool {
+		st := conn.Stats()
+		return st.Delivered+st.Conflated+int64(st.BacklogMessages) == messages
+	})
+	if conn.Stats().Conflated == 0 {
+		t.Error("nothing was conflated")
+	}
+	if err := conn.Send([]byte(`"end"`)); err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for r := slow.read(); string(r.Data) != `"end"`; r = slow.read() {
+		got = append(got, number(t, r))
+	}
+	for i, n := range got[len(got)-keys:] {
+		if n != messages-keys+i {
+			t.Errorf("not the latest of each key: %v", got)
+		}
+	}
+}
+
 // publishMany publishes messages to a room.
 func (s *server) publishMany(t *testing.T, room string, from, to, size int) {
 	t.Helper()
