@@ -108,8 +108,9 @@ type Receiver interface {
 type BatchReceiver interface {
 	Receiver
 
-	// DeliverSoon is Deliver, but lets the receiver put off what it does with the messages. The broker
-	// calls Flush as soon as it has no more at hand, without waiting for anything.
+	// DeliverSoon is Deliver, but lets the receiver put off what it does with the messages, and their Data is the
+	// broker's again when it returns: what the receiver keeps of it, it copies. The broker calls Flush as soon
+	// as it has no more at hand, without waiting for anything.
 	DeliverSoon(room string, ms []Message)
 
 	// Flush ends what DeliverSoon began. It may be called at any time, from several goroutines.

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -29,11 +28,7 @@ func (b *Broker) clientOption() rueidis.ClientOption {
 	if multiplex == 0 {
 		multiplex = -1 // zero would be a choice of rueidis
 	}
-	dialer := net.Dialer{
-		Timeout: c.dialTimeout,
-		// rueidis sends a PING after this much silence, and waits ConnWriteTimeout for the answer.
-		KeepAlive: max(c.ioTimeout/4, 1),
-	}
+	dialer := *b.dialer()
 	option := rueidis.ClientOption{
 		InitAddress:         c.addrs,
 		TLSConfig:           c.tls,
@@ -62,36 +57,15 @@ func (b *Broker) clientOption() rueidis.ClientOption {
 		},
 		ClusterOption: rueidis.ClusterOption{ShardsRefreshInterval: steerInterval, MaxMovedRedirections: 8},
 	}
-	if b.batches != nil {
-		option.DialCtxFn = b.dialTapped
-	}
 	return option
 }
 
-// tapped is a connection that flushes the receiver before each read. rueidis reads only when it has taken apart and
-// handed over all that was read before, so that this is the moment at which there is no more for now.
-type tapped struct {
-	net.Conn
-	batches broker.BatchReceiver
-}
-
-func (t *tapped) Read(p []byte) (int, error) {
-	t.batches.Flush()
-	return t.Conn.Read(p)
-}
-
-// dialTapped dials as rueidis itself does. All connections are tapped: which of them are a link's is not known here,
-// and to flush early does no harm.
-func (b *Broker) dialTapped(ctx context.Context, addr string, d *net.Dialer, conf *tls.Config) (net.Conn, error) {
-	dial := d.DialContext
-	if conf != nil {
-		dial = (&tls.Dialer{NetDialer: d, Config: conf}).DialContext
+func (b *Broker) dialer() *net.Dialer {
+	return &net.Dialer{
+		Timeout: b.dialTimeout,
+		// rueidis sends a PING after this much silence, and waits ConnWriteTimeout for the answer.
+		KeepAlive: max(b.ioTimeout/4, 1),
 	}
-	conn, err := dial(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	return &tapped{conn, b.batches}, nil
 }
 
 // dial makes the client. rueidis knows no context here, so the dialing goes on when ctx has ended, no longer

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -47,6 +49,13 @@ type message struct {
 	broker.Message
 	at     mark
 	before uint64
+}
+
+// own makes m share memory with nobody.
+func (m *message) own() {
+	m.Data = slices.Clone(m.Data)
+	m.at.epoch = strings.Clone(m.at.epoch)
+	m.Position.Epoch = m.at.epoch
 }
 
 func (m *message) stored() bool { return m.at.offset > 0 }

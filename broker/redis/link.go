@@ -3,12 +3,9 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 var errDeaf = errors.New("the connection does not bring what is published")
@@ -25,13 +22,6 @@ type link struct {
 
 	mu      sync.Mutex
 	current *session
-}
-
-// session is a connection of a link.
-type session struct {
-	link  *link
-	conn  rueidis.DedicatedClient
-	inbox *inbox
 }
 
 func (b *Broker) newLink(addr string) *link {
@@ -98,24 +88,23 @@ func (l *link) set(s *session) {
 
 // session makes a connection, settles it, and returns when it is lost or ctx ends.
 func (l *link) session(ctx context.Context, connected func(), again bool) error {
-	conn, err := l.b.routes.dedicate(ctx, l.addr)
+	s, err := l.connect(ctx)
 	if err != nil {
 		return err
 	}
-	in := newInbox(l.b, l)
-	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: in.message, OnSubscription: in.subscription})
-	s := &session{l, conn, in}
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
+	lost := make(chan error, 2)
+	tasks.Go(func() { lost <- s.run() })
+	tasks.Go(func() { lost <- s.watch(ctx) })
 	defer func() {
 		cancel()
 		l.set(nil)
-		conn.Close()
-		in.end()
+		_ = s.conn.Close()
 		tasks.Wait()
 	}()
 	probe := l.b.routes.probe(l.addr)
-	if err := s.command(ctx, l.b.verbs.subscribe, probe); err != nil {
+	if err := s.listen(ctx, probe); err != nil {
 		return err
 	}
 	l.set(s)
@@ -131,7 +120,7 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-lost:
-			return fmt.Errorf("connection lost: %w", err)
+			return err
 		case err := <-settled:
 			if err != nil {
 				return err
@@ -143,7 +132,7 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 				l.b.announceSoon()
 			}
 		case <-tick.C:
-			now := in.heard.Load()
+			now := s.heard.Load()
 			switch {
 			case now != heard:
 				heard, echo = now, nil

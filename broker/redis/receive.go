@@ -1,77 +1,48 @@
 package redis
 
 import (
-	"sync/atomic"
-
-	"github.com/redis/rueidis"
+	"strings"
 
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// inbox is what one connection hands to the receiver. Its goroutine is rueidis's, which does not say
-// when it is done with a call: end does.
+// inbox hands what one connection brings to the receiver, from the goroutine that reads it.
 type inbox struct {
-	b     *Broker
-	link  *link
-	one   [1]broker.Message // the slice of a call with one message
-	heard atomic.Uint64     // how many messages have come
-	phase atomic.Int32
-	idle  chan struct{}
+	b    *Broker
+	link *link
+	one  [1]broker.Message // the slice of a call with one message
 }
 
-const (
-	inboxIdle int32 = iota
-	inboxBusy
-	inboxEnded
-)
-
-func newInbox(b *Broker, l *link) *inbox { return &inbox{b: b, link: l, idle: make(chan struct{})} }
-
-// end waits for the call under way. None follows.
-func (in *inbox) end() {
-	if in.phase.Swap(inboxEnded) == inboxBusy {
-		<-in.idle
-	}
+// flush is called when the connection has brought no more for now.
+func (in *inbox) flush() {
 	if in.b.batches != nil {
-		in.b.batches.Flush() // what the connection brought last
+		in.b.batches.Flush()
 	}
 }
 
-func (in *inbox) message(m rueidis.PubSubMessage) {
-	if !in.phase.CompareAndSwap(inboxIdle, inboxBusy) {
-		return
-	}
-	in.heard.Add(1)
-	if r := in.b.rooms.find(m.Channel); r != nil {
-		in.receive(r, m.Message)
-	}
-	if !in.phase.CompareAndSwap(inboxBusy, inboxIdle) {
-		close(in.idle)
+// message takes a message of a channel. The envelope is good during the call only: whoever keeps a message makes it
+// its own.
+func (in *inbox) message(channel, envelope []byte) {
+	if r := in.b.rooms.find(channel); r != nil {
+		in.receive(r, envelope)
 	}
 }
 
-// subscription notices that the server has ended a subscription, because the slot has moved.
-func (in *inbox) subscription(s rueidis.PubSubSubscription) {
-	if s.Kind == "sunsubscribe" {
-		in.b.rooms.drift(s.Channel, in.link)
-	}
-}
-
-func (in *inbox) receive(r *room, envelope string) {
-	if envelope == "" {
+func (in *inbox) receive(r *room, envelope []byte) {
+	if len(envelope) == 0 {
 		in.b.stats.invalid.Add(1)
 		return
 	}
 	switch kind := envelope[0]; {
 	case r.bus:
-		from, payload, err := decodeCommand(envelope)
+		from, payload, err := decodeCommand(string(envelope))
 		if err != nil {
 			in.b.stats.invalid.Add(1)
 			return
 		}
 		in.b.receiver.Command(from, payload)
 	case kind == kindJoined || kind == kindLeft:
-		m, err := decodeMember(envelope[1:])
+		m, err := decodeMember(string(envelope[1:]))
 		if err != nil {
 			in.b.stats.invalid.Add(1)
 			return
@@ -84,11 +55,12 @@ func (in *inbox) receive(r *room, envelope string) {
 		}
 		r.post(in.b.receiver, event{member: &m, joined: kind == kindJoined})
 	default:
-		m, err := decodeMessage(envelope)
+		m, err := decodeMessage(text(envelope))
 		if err != nil {
 			in.b.stats.invalid.Add(1)
 			return
 		}
+		m.Key = strings.Clone(m.Key)
 		in.deliver(r, &m)
 	}
 }
@@ -113,16 +85,19 @@ func (in *inbox) deliver(r *room, m *message) {
 		return
 	}
 	if r.busy {
+		m.own()
 		r.queue = append(r.queue, event{messages: []broker.Message{m.Message}})
 		r.mu.Unlock()
 		return
 	}
 	r.busy = true
 	r.mu.Unlock()
-	in.one[0] = m.Message
 	if in.b.batches != nil {
+		in.one[0] = m.Message
 		in.b.batches.DeliverSoon(r.name, in.one[:])
 	} else {
+		m.own()
+		in.one[0] = m.Message
 		in.b.receiver.Deliver(r.name, in.one[:])
 	}
 	in.one[0] = broker.Message{}

@@ -11,10 +11,10 @@ type registry struct {
 	rooms map[string]*room // by channel
 }
 
-func (g *registry) find(channel string) *room {
+func (g *registry) find(channel []byte) *room {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.rooms[channel]
+	return g.rooms[string(channel)]
 }
 
 // add registers rooms and returns those that are not yet subscribed to, by link; those of a nil link

@@ -114,6 +114,7 @@ func (r *room) hold(m *message) {
 	if len(r.held) >= maxHeld || r.heldBytes+len(m.Data) > maxHeldBytes {
 		r.held, r.heldBytes, r.asked = nil, 0, 0
 	}
+	m.own()
 	r.held = append(r.held, *m)
 	r.heldBytes += len(m.Data)
 }

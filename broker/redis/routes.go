@@ -102,22 +102,23 @@ func (g *routes) breakerAt(addr string) *breaker {
 	return br
 }
 
-// dedicate makes a connection to a server. The dial timeout bounds it.
-func (g *routes) dedicate(ctx context.Context, addr string) (rueidis.DedicatedClient, error) {
-	client := g.b.client
-	if addr != "" {
-		node := client.Nodes()[addr]
-		if node == nil {
-			// A command to a slot of that server shows the client that it looked at the cluster too long ago.
-			ctx, cancel := context.WithTimeout(ctx, g.b.ioTimeout)
-			defer cancel()
-			err := client.Do(ctx, client.B().Exists().Key(g.probe(addr)).Build()).Error()
-			return nil, errors.Join(errUnknownServer, err)
+// locate returns the address of a server: of the only one, or the master that the Sentinels name, for "".
+func (g *routes) locate(ctx context.Context, addr string) (string, error) {
+	nodes := g.b.client.Nodes()
+	if addr == "" {
+		for only := range nodes {
+			return only, nil
 		}
-		client = node
+		return "", errUnknownServer
 	}
-	conn, _ := client.Dedicate()
-	return conn, nil
+	if nodes[addr] != nil {
+		return addr, nil
+	}
+	// A command to a slot of that server shows the client that it looked at the cluster too long ago.
+	ctx, cancel := context.WithTimeout(ctx, g.b.ioTimeout)
+	defer cancel()
+	err := g.b.client.Do(ctx, g.b.client.B().Exists().Key(g.probe(addr)).Build()).Error()
+	return "", errors.Join(errUnknownServer, err)
 }
 
 // probe makes up the name of a channel that the server at addr is responsible for.

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/redis/rueidis"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/resp"
 )
 
 const (
@@ -20,9 +18,18 @@ const (
 // verbs are the commands of channels: the sharded ones in a cluster.
 type verbs struct{ subscribe, unsubscribe, publish string }
 
+// The first two as the server confirms them.
+const (
+	verbSubscribe    = "subscribe"
+	verbUnsubscribe  = "unsubscribe"
+	verbSsubscribe   = "ssubscribe"
+	verbSunsubscribe = "sunsubscribe"
+	verbPing         = "ping"
+)
+
 var (
-	plainVerbs   = verbs{"SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH"}
-	shardedVerbs = verbs{"SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH"}
+	plainVerbs   = verbs{verbSubscribe, verbUnsubscribe, "PUBLISH"}
+	shardedVerbs = verbs{verbSsubscribe, verbSunsubscribe, "SPUBLISH"}
 )
 
 var (
@@ -151,7 +158,7 @@ func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done
 		}
 		groups = append(groups, rooms[:n])
 		rooms = rooms[n:]
-		if len(groups) == commandsPerBatch || !sharded {
+		if len(groups) == commandsPerBatch {
 			if err := send(); err != nil {
 				return done, failed, err
 			}
@@ -165,19 +172,15 @@ func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done
 func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (done, failed []*room, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.link.b.ioTimeout)
 	defer cancel()
-	commands := make([]rueidis.Completed, len(groups))
+	requests := make([]*request, len(groups))
 	for i, g := range groups {
-		channels := make([]string, len(g))
-		for j, r := range g {
-			channels[j] = r.channel
-		}
-		commands[i] = s.build(verb, channels)
+		requests[i] = newRequest(verb, g)
 	}
-	for i, res := range s.conn.DoMulti(ctx, commands...) {
-		if err := res.NonRedisError(); err != nil {
-			return nil, nil, err
-		}
-		switch err := res.Error(); {
+	if err := s.send(requests...); err != nil {
+		return nil, nil, err
+	}
+	for i, q := range requests {
+		switch err := q.wait(ctx); {
 		case err == nil:
 			done = append(done, groups[i]...)
 		case isElsewhere(err):
@@ -189,31 +192,30 @@ func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (don
 	return done, failed, nil
 }
 
-func (s *session) command(ctx context.Context, verb string, channels ...string) error {
+// listen subscribes to the channel by which the connection is probed.
+func (s *session) listen(ctx context.Context, probe string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.link.b.ioTimeout)
 	defer cancel()
-	return s.conn.Do(ctx, s.build(verb, channels)).Error()
+	q := newRequest(s.link.b.verbs.subscribe, nil)
+	q.probe = probe
+	if err := s.send(q); err != nil {
+		return err
+	}
+	return q.wait(ctx)
 }
 
-func (s *session) build(verb string, channels []string) rueidis.Completed {
-	switch b := s.conn.B(); verb {
-	case "SUBSCRIBE":
-		return b.Subscribe().Channel(channels...).Build()
-	case "SSUBSCRIBE":
-		return b.Ssubscribe().Channel(channels...).Build()
-	case "UNSUBSCRIBE":
-		return b.Unsubscribe().Channel(channels...).Build()
-	default:
-		return b.Sunsubscribe().Channel(channels...).Build()
+func (q *request) wait(ctx context.Context) error {
+	select {
+	case err := <-q.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
 // isElsewhere tells whether an answer says that a slot is not here, or not now.
 func isElsewhere(err error) bool {
-	e, ok := rueidis.IsRedisErr(err)
-	if !ok {
-		return false
-	}
-	code, _, _ := strings.Cut(e.Error(), " ")
-	return slices.Contains([]string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"}, code)
+	var e resp.Error
+	return errors.As(err, &e) &&
+		slices.Contains([]string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"}, e.Code())
 }

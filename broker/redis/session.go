@@ -1,0 +1,270 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/resp"
+)
+
+var (
+	errSilent  = errors.New("the server does not answer")
+	errDesync  = errors.New("an answer to nothing that was asked")
+	errReplica = errors.New("the server is not the master")
+)
+
+// session is a connection of a link. One goroutine reads it and calls the receiver, one writes it.
+type session struct {
+	link  *link
+	conn  *resp.Conn
+	inbox inbox
+	heard atomic.Uint64 // messages
+	taken atomic.Uint64 // reads: the connection is alive
+
+	mu      sync.Mutex
+	out     []byte     // not yet written
+	pending []*request // in the order in which they are answered
+	err     error      // why there are no answers any more
+	wake    chan struct{}
+}
+
+// request is a command under way.
+type request struct {
+	verb  string  // as the server confirms it; ping
+	rooms []*room // of which the first have been confirmed
+	probe string  // in place of rooms
+	done  chan error
+}
+
+func newRequest(verb string, rooms []*room) *request {
+	return &request{verb: verb, rooms: rooms, done: make(chan error, 1)}
+}
+
+// connect makes a session. Its goroutines are run's.
+func (l *link) connect(ctx context.Context) (*session, error) {
+	addr, err := l.b.routes.locate(ctx, l.addr)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := resp.Dial(ctx, addr, l.b.connOptions())
+	if err != nil {
+		return nil, err
+	}
+	if l.b.master != "" && conn.Role() != "master" {
+		_ = conn.Close() // the Sentinels will say who is
+		return nil, errReplica
+	}
+	return &session{link: l, conn: conn, inbox: inbox{b: l.b, link: l}, wake: make(chan struct{}, 1)}, nil
+}
+
+// run reads and writes until the connection fails or is closed, and returns when the receiver is not called any more.
+func (s *session) run() error {
+	var writer sync.WaitGroup
+	gone := make(chan struct{})
+	writer.Go(func() {
+		if err := s.write(gone); err != nil {
+			s.fail(err)
+			_ = s.conn.Close()
+		}
+	})
+	err := s.fail(s.read())
+	_ = s.conn.Close()
+	close(gone)
+	writer.Wait()
+	return err
+}
+
+// fail ends what is under way, and tells what came first.
+func (s *session) fail(err error) error {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = fmt.Errorf("connection lost: %w", err)
+	}
+	err = s.err
+	pending := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	for _, q := range pending {
+		q.done <- err
+	}
+	return err
+}
+
+// send has commands written in this order. It does not block; each answer comes to the request.
+func (s *session) send(requests ...*request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	for _, q := range requests {
+		s.out = q.appendTo(s.out)
+	}
+	s.pending = append(s.pending, requests...)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (q *request) appendTo(dst []byte) []byte {
+	verb := strings.ToUpper(q.verb)
+	switch {
+	case q.verb == verbPing:
+		return resp.AppendCommand(dst, verb)
+	case q.rooms == nil:
+		return resp.AppendCommand(dst, verb, q.probe)
+	}
+	dst = resp.AppendWord(resp.AppendHead(dst, 1+len(q.rooms)), verb)
+	for _, r := range q.rooms {
+		dst = resp.AppendWord(dst, r.channel)
+	}
+	return dst
+}
+
+func (s *session) write(gone <-chan struct{}) error {
+	var out []byte
+	for {
+		select {
+		case <-gone:
+			return nil
+		case <-s.wake:
+		}
+		s.mu.Lock()
+		out, s.out = s.out, out[:0]
+		s.mu.Unlock()
+		if err := s.conn.SetWriteDeadline(time.Now().Add(s.link.b.ioTimeout)); err != nil {
+			return err
+		}
+		if _, err := s.conn.Write(out); err != nil {
+			return err
+		}
+		if cap(out) > bufferSize {
+			out = nil // many rooms at once are rare
+		}
+	}
+}
+
+func (s *session) read() error {
+	idle := s.inbox.flush
+	defer idle() // what the connection brought last
+	for {
+		v, ok, err := s.conn.Next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if err := s.conn.Fill(idle); err != nil {
+				return err
+			}
+			s.taken.Add(1)
+			continue
+		}
+		if err := s.take(&v); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) take(v *resp.Value) error {
+	if v.Kind != resp.Push {
+		return s.answered(v)
+	}
+	if len(v.Elems) != 3 {
+		return nil // of something that nobody here has asked for
+	}
+	switch verb, channel := string(v.Elems[0].Text), v.Elems[1].Text; verb {
+	case "message", "smessage":
+		s.heard.Add(1)
+		s.inbox.message(channel, v.Elems[2].Text)
+	case verbSubscribe, verbUnsubscribe, verbSsubscribe, verbSunsubscribe:
+		if s.confirmed(verb, channel) {
+			return nil
+		}
+		if verb != verbSunsubscribe {
+			return fmt.Errorf("%w: %s", errDesync, verb)
+		}
+		s.link.b.rooms.drift(string(channel), s.link) // the server has ended it: the slot has moved
+	}
+	return nil
+}
+
+// confirmed tells whether the server said what was to come next.
+func (s *session) confirmed(verb string, channel []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) == 0 {
+		return false
+	}
+	q := s.pending[0]
+	want := q.probe
+	if len(q.rooms) > 0 {
+		want = q.rooms[0].channel
+	}
+	if q.verb != verb || want != string(channel) {
+		return false
+	}
+	if len(q.rooms) > 0 {
+		q.rooms = q.rooms[1:]
+	}
+	if len(q.rooms) == 0 {
+		s.pending = s.pending[1:]
+		q.done <- nil
+	}
+	return true
+}
+
+// answered takes in what is no push: the answer to a ping, and the refusal of anything.
+func (s *session) answered(v *resp.Value) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := v.Err()
+	if len(s.pending) == 0 || err == nil && s.pending[0].verb != verbPing {
+		return errors.Join(errDesync, err)
+	}
+	q := s.pending[0]
+	s.pending = s.pending[1:]
+	q.done <- err
+	return nil
+}
+
+// watch asks a server that is silent for a sign of life, and ends the session of one that gives none. It returns
+// when ctx ends or with the session's end.
+func (s *session) watch(ctx context.Context) error {
+	timeout := s.link.b.ioTimeout
+	tick := time.NewTicker(max(timeout/8, 1))
+	defer tick.Stop()
+	var seen uint64
+	var asked time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-tick.C:
+			switch taken := s.taken.Load(); {
+			case taken != seen:
+				seen, asked = taken, time.Time{}
+			case asked.IsZero():
+				asked = now
+				if err := s.send(newRequest(verbPing, nil)); err != nil {
+					return err
+				}
+			case now.Sub(asked) >= timeout:
+				return errSilent
+			}
+		}
+	}
+}
+
+func (b *Broker) connOptions() *resp.Options {
+	return &resp.Options{
+		Dialer: b.dialer(), TLS: b.tls, User: b.user, Password: b.password,
+		ClientName: b.clientName, Database: b.database, Timeout: b.dialTimeout, Buffer: bufferSize,
+	}
+}
