@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -121,24 +122,46 @@ func (x receiver) DeliverSoon(name string, ms []broker.Message) {
 func (x receiver) Flush() { x.h.sched.Flush() }
 
 func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, uint64, string, func([]byte) []byte)) {
+	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
+	e.room, e.raw = r, x.h.conf.raw
 	for i := range ms {
-		m := &ms[i]
+		e.message = &ms[i]
 		opcode := byte(frame.Text)
-		if m.Binary {
+		if e.message.Binary {
 			opcode = frame.Binary
 		}
 		offset := uint64(0)
 		if r.rule.retention.Enabled() { // else other nodes have another rule for the room
-			offset = m.Position.Offset
-			r.noteEpoch(m.Position.Epoch, 0)
+			offset = e.message.Position.Offset
+			r.noteEpoch(e.message.Position.Epoch, 0)
 		}
-		add(r, opcode, offset, m.Key, func(dst []byte) []byte {
-			if x.h.conf.raw {
-				return append(dst, m.Data...)
-			}
-			return protocol.AppendMessage(dst, r.name, m.Data, m.Position.Epoch, m.Position.Offset)
-		})
+		add(r, opcode, offset, e.message.Key, e.encode)
 	}
+	e.room, e.message = nil, nil
+	encoders.Put(e)
+}
+
+// encoder writes a message of the broker as its room's members get it. It is used again and again: a function
+// literal in its place would be an allocation for each message.
+type encoder struct {
+	room    *room
+	raw     bool
+	message *broker.Message
+	encode  func(dst []byte) []byte
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.encode = e.append
+	return e
+}}
+
+func (e *encoder) append(dst []byte) []byte {
+	m := e.message
+	if e.raw {
+		return append(dst, m.Data...)
+	}
+	return protocol.AppendMessage(dst, e.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
 }
 
 // Gap implements broker.Receiver.
