@@ -139,9 +139,6 @@ func (s *session) write(gone <-chan struct{}) error {
 		s.mu.Lock()
 		out, s.out = s.out, out[:0]
 		s.mu.Unlock()
-		if err := s.conn.SetWriteDeadline(time.Now().Add(s.link.b.ioTimeout)); err != nil {
-			return err
-		}
 		if _, err := s.conn.Write(out); err != nil {
 			return err
 		}
@@ -265,6 +262,7 @@ func (s *session) watch(ctx context.Context) error {
 func (b *Broker) connOptions() *resp.Options {
 	return &resp.Options{
 		Dialer: b.dialer(), TLS: b.tls, User: b.user, Password: b.password,
-		ClientName: b.clientName, Database: b.database, Timeout: b.dialTimeout, Buffer: bufferSize,
+		ClientName: b.clientName, Database: b.database, Timeout: b.dialTimeout, WriteTimeout: b.ioTimeout,
+		Buffer: bufferSize,
 	}
 }

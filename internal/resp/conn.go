@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -20,17 +21,44 @@ type Options struct {
 	Database       int
 	// Timeout bounds the making of the connection, all handshakes included.
 	Timeout time.Duration
+	// WriteTimeout is how long the server may take nothing of what is written.
+	WriteTimeout time.Duration
 	// Buffer is the size of what is read at once, in bytes.
 	Buffer int
 }
 
-// Conn is a connection to a server that is ready for commands. Write is net.Conn's; one goroutine reads, by
-// Next and Fill.
+// Conn is a connection to a server that is ready for commands. One goroutine reads, by Next and Fill; another may
+// write meanwhile.
 type Conn struct {
-	net.Conn
+	stream stream
 	reader *Reader
-	wait   waiter
-	hello  string
+	last   int // bytes that the last Fill brought
+	role   string
+}
+
+// stream is a connection whose reader can tell when it is about to wait.
+type stream interface {
+	io.WriteCloser
+	// read is io.Reader's Read. It calls idle before it waits; last is what it returned last.
+	read(p []byte, last int, idle func()) (int, error)
+}
+
+// patient is a net.Conn as a stream. It cannot tell, and calls idle each time.
+type patient struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (c *patient) read(p []byte, _ int, idle func()) (int, error) {
+	idle()
+	return c.Read(p)
+}
+
+func (c *patient) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
 }
 
 // Dial makes a connection. An error of the server is an [Error].
@@ -45,12 +73,14 @@ func Dial(ctx context.Context, addr string, o *Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Conn: nc, reader: NewReader(nc, o.Buffer)}
-	c.wait.init(nc)
+	c := &Conn{reader: NewReader(nc, o.Buffer)}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err = c.greet(o)
+	err = c.greet(nc, o)
 	if !stop() {
 		err = errors.Join(context.Cause(ctx), err)
+	}
+	if err == nil {
+		c.stream, err = detach(nc, o.WriteTimeout)
 	}
 	if err != nil {
 		_ = nc.Close()
@@ -60,9 +90,9 @@ func Dial(ctx context.Context, addr string, o *Options) (*Conn, error) {
 }
 
 // Role is what the server said it was when the connection was made: master or replica.
-func (c *Conn) Role() string { return c.hello }
+func (c *Conn) Role() string { return c.role }
 
-func (c *Conn) greet(o *Options) error {
+func (c *Conn) greet(w io.Writer, o *Options) error {
 	hello := []string{"HELLO", "3"}
 	if o.Password != "" {
 		user := o.User
@@ -78,7 +108,7 @@ func (c *Conn) greet(o *Options) error {
 	if o.Database != 0 {
 		out = AppendCommand(out, "SELECT", strconv.Itoa(o.Database))
 	}
-	if _, err := c.Write(out); err != nil {
+	if _, err := w.Write(out); err != nil {
 		return err
 	}
 	v, err := c.answer()
@@ -86,7 +116,7 @@ func (c *Conn) greet(o *Options) error {
 		return err
 	}
 	role, _ := v.Get("role")
-	c.hello = string(role.Text)
+	c.role = string(role.Text)
 	if o.Database != 0 {
 		_, err = c.answer()
 	}
@@ -112,6 +142,15 @@ func (c *Conn) answer() (v Value, err error) {
 // Next is Reader.Next.
 func (c *Conn) Next() (v Value, ok bool, err error) { return c.reader.Next() }
 
-// Fill is Reader.Fill. It calls idle just before it waits, and not at all where there is something to read already.
-// Where it cannot tell, it calls idle in any case.
-func (c *Conn) Fill(idle func()) error { return c.wait.fill(c.reader, idle) }
+// Fill is Reader.Fill. It calls idle before it waits, and not where there is something to read already; where it
+// cannot tell, in any case.
+func (c *Conn) Fill(idle func()) (err error) {
+	c.last, err = c.stream.read(c.reader.room(), c.last, idle)
+	return c.reader.took(c.last, err)
+}
+
+// Write writes p whole. It fails when the server takes nothing for as long as the write timeout.
+func (c *Conn) Write(p []byte) (int, error) { return c.stream.Write(p) }
+
+// Close ends the connection: reading and writing return.
+func (c *Conn) Close() error { return c.stream.Close() }

@@ -141,6 +141,7 @@ func (p *parser) value(depth int) (v Value, err error) {
 			err = fmt.Errorf("%w: boolean %q", ErrProtocol, line)
 		}
 	case Null:
+		v.Text = nil
 		if len(line) > 0 {
 			err = fmt.Errorf("%w: null %q", ErrProtocol, line)
 		}
