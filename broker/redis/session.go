@@ -149,7 +149,11 @@ func (s *session) write(gone <-chan struct{}) error {
 }
 
 func (s *session) read() error {
-	idle := s.inbox.flush
+	gathered := 0
+	idle := func() {
+		gathered = 0
+		s.inbox.flush()
+	}
 	defer idle() // what the connection brought last
 	for {
 		v, ok, err := s.conn.Next()
@@ -166,8 +170,14 @@ func (s *session) read() error {
 		if err := s.take(&v); err != nil {
 			return err
 		}
+		if gathered++; gathered == maxGathered {
+			idle() // however much there is, nobody waits for all of it
+		}
 	}
 }
+
+// maxGathered is how many messages at most are handed over before the receiver is told to send them on.
+const maxGathered = 1024
 
 func (s *session) take(v *resp.Value) error {
 	if v.Kind != resp.Push {

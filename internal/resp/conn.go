@@ -79,13 +79,11 @@ func Dial(ctx context.Context, addr string, o *Options) (*Conn, error) {
 	if !stop() {
 		err = errors.Join(context.Cause(ctx), err)
 	}
-	if err == nil {
-		c.stream, err = detach(nc, o.WriteTimeout)
-	}
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
 	}
+	c.stream = listen(nc, o.WriteTimeout)
 	return c, nil
 }
 

@@ -7,6 +7,4 @@ import (
 	"time"
 )
 
-func detach(conn net.Conn, timeout time.Duration) (stream, error) {
-	return &patient{conn, timeout}, nil
-}
+func listen(conn net.Conn, timeout time.Duration) stream { return &patient{conn, timeout} }
