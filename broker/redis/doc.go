@@ -44,6 +44,11 @@
 // position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
 // five seconds after Close to let go of connections to servers that a cluster has lost.
 //
+// Connections: commands go through rueidis. Messages come on connections of this package's own, which speak RESP3
+// and are made by the same options; what they bring is handed on from the buffer it was read into. On Linux
+// such a connection has a thread to itself while messages keep coming within 2 ms of each other. A message
+// of more than 64 MiB ends its connection; Redis itself cuts off subscribers for whom 32 MiB wait, by default.
+//
 // # Keys and channels
 //
 // With the prefix "hubkit", for a room called news:
