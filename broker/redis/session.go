@@ -68,7 +68,7 @@ func (s *session) run() error {
 	gone := make(chan struct{})
 	writer.Go(func() {
 		if err := s.write(gone); err != nil {
-			s.fail(err)
+			_ = s.fail(err) // run tells it
 			_ = s.conn.Close()
 		}
 	})

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -78,11 +79,11 @@ func (s *socket) Write(p []byte) (n int, err error) {
 	}
 	for n < len(p) {
 		m, err := syscall.Write(s.fd, p[n:])
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			n += m
-		case syscall.EINTR:
-		case syscall.EAGAIN:
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
 			return n, os.ErrDeadlineExceeded
 		default:
 			return n, s.failed(os.NewSyscallError("write", err))
@@ -108,11 +109,12 @@ func (s *socket) read(p []byte, last int, idle func()) (n int, err error) {
 			}
 			continue
 		}
-		switch n, err = syscall.Read(s.fd, p); err {
-		case nil:
+		n, err = syscall.Read(s.fd, p)
+		switch {
+		case err == nil:
 			return s.got(n)
-		case syscall.EINTR:
-		case syscall.EAGAIN: // patience is at its end
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN): // patience is at its end
 			if err := s.exchange(s.attach); err != nil {
 				return 0, err
 			}
