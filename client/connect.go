@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -94,7 +95,7 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, error
 		header.Set("Authorization", "Bearer "+token)
 	}
 	c.config.addCookies(header)
-	ws, resp, err := d.DialContext(ctx, c.config.url, header)
+	ws, resp, err := d.DialContext(ctx, c.address(), header)
 	if resp != nil {
 		c.config.keepCookies(resp)
 		_ = resp.Body.Close()
@@ -116,6 +117,18 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, error
 	default:
 		return nil, fmt.Errorf("client: dial: %w", err)
 	}
+}
+
+// address is the URL to connect to, with the claim to an earlier place for those who come back.
+func (c *Client) address() string {
+	if c.session == "" {
+		return c.config.url // never welcomed yet
+	}
+	sep := "?"
+	if strings.Contains(c.config.url, "?") {
+		sep = "&"
+	}
+	return c.config.url + sep + protocol.ResumeParam + "=1"
 }
 
 // greet sends hello and waits for the welcome.

@@ -117,6 +117,7 @@ func (c *Conn) teardown(why error) {
 		c.disconnected(why)
 	}
 	h.conns.remove(c)
+	c.ticket.Done()
 	h.life.leave()
 }
 

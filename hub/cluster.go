@@ -32,7 +32,13 @@ func (h *Hub) announce() {
 
 // load is what other nodes are told of this one.
 func (h *Hub) load() broker.NodeInfo {
-	return broker.NodeInfo{Conns: h.conns.len(), Rooms: h.rooms.len(), Draining: !h.life.serving()}
+	return broker.NodeInfo{
+		Conns:     h.conns.len(),
+		Rooms:     h.rooms.len(),
+		Capacity:  h.conf.admission.MaxConns,
+		AdmitRate: h.conf.admission.Rate,
+		Draining:  !h.life.serving(),
+	}
 }
 
 // Nodes lists the nodes alive, this one too, with what each last told of its load. Without a broker that joins

@@ -12,7 +12,9 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/preflight"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
@@ -31,6 +33,12 @@ type config struct {
 	origins      []string
 	checkOrigin  func(*http.Request) bool
 	affinity     *Affinity
+
+	admission   admission.Config // MaxConns is the bound in force once validate has run
+	asked       int              // MaxConns of the option, or zero
+	preflight   []preflight.Option
+	noPreflight bool
+	report      preflight.Report
 
 	raw          bool
 	subprotocols []string
@@ -152,6 +160,12 @@ func (c *config) validate() (errs []error) {
 		if o != "*" && strings.Contains(o, "/") {
 			fault("origin %q: give the host, such as example.com or *.example.com:8443, without scheme or path", o)
 		}
+	}
+	if err := c.admission.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.check(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.compress {
 		d, err := frame.NewDeflater(c.compressLevel)

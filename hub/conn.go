@@ -3,12 +3,14 @@ package hub
 import (
 	"context"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/frame"
 	"github.com/gohubkit/hubkit/internal/wire"
 	"github.com/gohubkit/hubkit/protocol"
@@ -33,6 +35,9 @@ type Conn struct {
 
 	identity   atomic.Pointer[Identity]
 	nextOfUser *Conn // guarded by the user's shard
+
+	ticket  admission.Ticket
+	proxied *netip.Addr // the client's address where it is not the socket's, or nil
 
 	slot uint32 // in the registry
 
@@ -127,7 +132,7 @@ func (c *Conn) Identity() Identity {
 	return Identity{}
 }
 
-// RemoteAddr is the address of the other end, or of the proxy in between.
+// RemoteAddr is the address of the other end, or of the proxy in between: see ClientAddr.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // value is what Set keeps. Few are kept, so that a list is smaller than a map and no slower.

@@ -35,7 +35,7 @@ func (c *Conn) message(m Message) {
 		return nil
 	})
 	if err != nil {
-		c.shut(closeFor(err, protocol.CloseHandlerPanic))
+		c.shut(c.hub.closeFor(err, protocol.CloseHandlerPanic))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/broker/memory"
 	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/decoder"
 	"github.com/gohubkit/hubkit/internal/fanout"
 	"github.com/gohubkit/hubkit/internal/netpoll"
@@ -38,6 +39,8 @@ type Hub struct {
 	bus      broker.Bus      // likewise
 
 	handlers handlers
+	gate     *admission.Gate // nil where nothing is bounded
+	refusals refusals
 	conns    registry
 	users    users
 	rooms    index
@@ -102,6 +105,10 @@ func New(opts ...Option) (*Hub, error) {
 		DeflateMin:  conf.compressMin,
 		Start:       h.life.run,
 	}
+	if h.gate, err = conf.newGate(); err != nil {
+		return nil, err
+	}
+	h.logMachine()
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
 	h.users.init()

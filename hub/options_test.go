@@ -18,6 +18,7 @@ import (
 	"github.com/gohubkit/hubkit/broker/memory"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/preflight"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
@@ -56,6 +57,13 @@ func optionCases(t *testing.T) map[string]optionCase {
 		return optionCase{
 			good: [][]hub.Option{one(f(time.Nanosecond)), one(f(time.Hour))},
 			bad:  map[string][]hub.Option{name + ": 0s": one(f(0)), name + ": -1s": one(f(-time.Second))},
+		}
+	}
+	// counts are the options that take a number, which has to be positive.
+	counts := func(f func(int) hub.Option, name string) optionCase {
+		return optionCase{
+			good: [][]hub.Option{one(f(1)), one(f(1e9))},
+			bad:  map[string][]hub.Option{name + ": 0": one(f(0)), name + ": -1": one(f(-1))},
 		}
 	}
 	return map[string]optionCase{
@@ -166,6 +174,46 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"joined by the server only":    one(hub.WithOpenRooms("a"), hub.WithRaw()),
 			},
 		},
+		"WithAdmission": {
+			good: [][]hub.Option{one(hub.WithAdmission(0.5, 1)), one(hub.WithAdmission(1e6, 1000))},
+			bad: map[string][]hub.Option{
+				"WithAdmission: 0 a":     one(hub.WithAdmission(0, 1)),
+				"WithAdmission: NaN":     one(hub.WithAdmission(nan(), 1)),
+				"WithAdmission: -1 a se": one(hub.WithAdmission(-1, 1)),
+				"WithAdmission: 2e+06":   one(hub.WithAdmission(2e6, 1)),
+				"with a burst of -1":     one(hub.WithAdmission(1, -1)),
+			},
+		},
+		"WithMaxConns":      counts(hub.WithMaxConns, "WithMaxConns"),
+		"WithMaxPerIP":      counts(hub.WithMaxPerIP, "WithMaxPerIP"),
+		"WithMaxHandshakes": counts(hub.WithMaxHandshakes, "WithMaxHandshakes"),
+		"WithSoftRefusals": {
+			good: [][]hub.Option{one(hub.WithSoftRefusals(1))},
+			bad: map[string][]hub.Option{
+				"WithSoftRefusals: 0":         one(hub.WithSoftRefusals(0)),
+				"not one connection is safe:": one(hub.WithSoftRefusals(1e9)),
+			},
+		},
+		"WithTrustedProxies": {
+			good: [][]hub.Option{one(hub.WithTrustedProxies("10.0.0.7", "10.1.0.0/16", "fd00::/8", "::1"))},
+			bad: map[string][]hub.Option{
+				"WithTrustedProxies: no proxy": one(hub.WithTrustedProxies()),
+				`"proxy.local" is neither`:     one(hub.WithTrustedProxies("10.0.0.7", "proxy.local")),
+				`"10.0.0.0/33" is neither`:     one(hub.WithTrustedProxies("10.0.0.0/33")),
+				"everybody is in it":           one(hub.WithTrustedProxies("0.0.0.0/0")),
+				"write it as IPv4":             one(hub.WithTrustedProxies("::ffff:10.0.0.7")),
+			},
+		},
+		"WithPreflight": {
+			good: [][]hub.Option{one(hub.WithPreflight()), one(hub.WithPreflight(preflight.WithReserve(10), preflight.WithTarget(10)))},
+			bad: map[string][]hub.Option{
+				"option 0 is nil":      one(hub.WithPreflight(nil)),
+				"reserve is -1":        one(hub.WithPreflight(preflight.WithReserve(-1))),
+				"RLIMIT_NOFILE allows": one(hub.WithPreflight(preflight.WithDescriptorLimit(64, 64))),
+				"exclude each other":   one(hub.WithPreflight(preflight.WithReserve(10)), hub.WithoutPreflight()),
+			},
+		},
+		"WithoutPreflight": {good: [][]hub.Option{one(hub.WithoutPreflight()), one(hub.WithoutPreflight(), hub.WithMaxConns(1e9))}},
 		"WithRaw": {
 			good: [][]hub.Option{one(hub.WithRaw())},
 			bad:  map[string][]hub.Option{"a raw hub does not have": one(hub.WithRaw(), hub.WithTokenVerifier(verify))},

@@ -50,25 +50,31 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"})
 		return
 	}
-	c := &Conn{hub: h, num: h.nextConn.Add(1)}
+	ticket, refusal := h.gate.Arrive(r, resumes(r))
+	if refusal != nil {
+		h.turnAway(w, r, refusal)
+		return
+	}
+	c := &Conn{hub: h, num: h.nextConn.Add(1), ticket: ticket}
+	stands := false
+	defer func() {
+		if !stands { // else teardown gives it back
+			c.ticket.Done()
+		}
+	}()
+	c.noteAddr(r)
 	if err := h.admit(r, c); err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
 		h.refuse(w, r, err)
 		return
 	}
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, h.affinity.header(r), func(conn net.Conn) decoder.Link {
-		c.attach(conn)
-		return (*link)(c)
-	})
+	d, err := h.upgrade(w, r, h.affinity.header(r), c)
 	if err != nil {
 		h.stats.refused.Add(1)
-		h.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
-		if c.conn != nil {
-			c.writer.Close()
-		}
 		return
 	}
 	h.stats.accepted.Add(1)
+	c.ticket.Established()
 	c.deflate = d.Compressed()
 	if c.deflate {
 		c.writer.Deflate()
@@ -79,12 +85,28 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case asksFor(r, protocol.Subprotocol):
 		c.kind, c.hello = v1, true
 	}
+	stands = true
 	h.life.enter() // until teardown
 	c.born()
 	h.conns.add(c)
 	if c.stand() {
 		c.begin(d)
 	}
+}
+
+// upgrade answers a handshake, with a header if any is given, and gives the connection its socket.
+func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, header http.Header, c *Conn) (*decoder.Decoder, error) {
+	d, err := h.decoders.Upgrade(&h.upgrader, w, r, header, func(conn net.Conn) decoder.Link {
+		c.attach(conn)
+		return (*link)(c)
+	})
+	if err != nil {
+		h.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
+		if c.conn != nil {
+			c.writer.Close()
+		}
+	}
+	return d, err
 }
 
 // admit asks the application about a handshake.
@@ -142,7 +164,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
 	if !h.life.serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
-		c.shut(h.restartNotice(0))
+		c.shut(straggler())
 	}
 	if err := h.beats.Add((*pulse)(c)); err != nil {
 		c.drop(err)
@@ -218,10 +240,11 @@ func (c *Conn) connected() bool {
 	if c.closing.Load() || c.gone.Load() {
 		return false
 	}
-	if f := c.hub.handlers.set.Load().connect; f != nil {
+	h := c.hub
+	if f := h.handlers.set.Load().connect; f != nil {
 		err := c.safely("OnConnect", func() error { return f(c.Context(), c) })
 		if err != nil {
-			c.shut(closeFor(err, protocol.CloseForbidden))
+			c.shut(h.closeFor(err, protocol.CloseForbidden))
 			return false
 		}
 	}
@@ -238,11 +261,8 @@ func (c *Conn) connected() bool {
 	return !gone
 }
 
-// unavailableSpread is over how long those come back who were turned away for want of the broker.
-const unavailableSpread = 5 * time.Second
-
 // closeFor is how a connection ends because of err.
-func closeFor(err error, code protocol.CloseCode) *CloseError {
+func (h *Hub) closeFor(err error, code protocol.CloseCode) *CloseError {
 	if ce, ok := errors.AsType[*CloseError](err); ok {
 		return ce
 	}
@@ -251,7 +271,7 @@ func closeFor(err error, code protocol.CloseCode) *CloseError {
 	}
 	if errors.Is(err, broker.ErrUnavailable) {
 		// That is no verdict on the client: it is to come back.
-		return &CloseError{Code: protocol.CloseTryAgainLater, Reason: "unavailable", Spread: unavailableSpread, Err: err}
+		return h.unavailable(err)
 	}
 	return &CloseError{Code: code, Err: err}
 }
@@ -320,7 +340,7 @@ func (c *Conn) identify(ctx context.Context, token string) bool {
 	})
 	if err != nil {
 		c.hub.log.Info("token refused", "conn", c.ID(), "err", err)
-		c.shut(closeFor(err, protocol.CloseUnauthorized))
+		c.shut(c.hub.closeFor(err, protocol.CloseUnauthorized))
 		return false
 	}
 	return true

@@ -5,13 +5,15 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/workerpool"
 )
 
-// Shutdown ends the hub in order. Ready turns false and handshakes are refused at once; then the connections
-// are closed with 1012, spread evenly over the drain window or what ctx leaves of it, each with a hint when
-// to come back; publishing goes on until the last has gone. When ctx ends first, what is left is cut.
-// It returns when nothing is left running, or with an error that says what is.
+// Shutdown ends the hub in order. Ready turns false, handshakes are refused and other nodes are told at once. Then the
+// connections are closed with 1012 one after another, at the pace at which the nodes that remain admit
+// new ones, and over the drain window, or what ctx leaves of it, where they do not say: see WithAdmission. Each
+// has a hint when to come back, so that those nodes are not stormed however short the window is. A connection
+// with heavy calls under way is closed after their answers. Publishing goes on until the last has gone. When ctx
+// ends first, what is left is cut. It returns when nothing is left running, or with an error that says what is.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	if !h.life.advance(draining) {
 		return ErrClosed
@@ -19,7 +21,6 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	if h.bus != nil {
 		h.bus.Announce(h.load())
 	}
-	h.log.Info("draining", "conns", h.conns.len(), "window", h.conf.drain)
 	err := h.shed(ctx)
 	if err == nil {
 		err = h.life.wait(ctx)
@@ -34,7 +35,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		return errors.Join(err, h.life.wait(ctx))
 	}
 	for _, c := range h.conns.all() {
-		c.drop(h.restartNotice(0))
+		c.drop(straggler())
 	}
 	if err != nil {
 		// The time is up: what remains is a moment for those who can end at once.
@@ -54,14 +55,16 @@ func (h *Hub) Close() error {
 	if !h.life.advance(closed) {
 		return ErrClosed
 	}
-	for _, c := range h.conns.all() {
-		c.shut(h.restartNotice(0))
+	conns := h.conns.all()
+	together := h.remaining(context.Background()).exodus(len(conns), 0)
+	for _, c := range conns {
+		c.shut(together.notice(0))
 		c.drop(nil)
 	}
 	return h.release(context.Background())
 }
 
-// shed closes the connections one after another, at an even pace.
+// shed closes the connections one after another, at an even pace. Those that are busy close themselves.
 func (h *Hub) shed(ctx context.Context) error {
 	conns := h.conns.all()
 	window := h.conf.drain
@@ -69,12 +72,13 @@ func (h *Hub) shed(ctx context.Context) error {
 		// The last to go needs time to go in order.
 		window = min(window, max(0, time.Until(deadline)-h.conf.closeTimeout-time.Second))
 	}
+	plan := h.remaining(ctx).exodus(len(conns), window)
+	h.log.Info("draining", "conns", len(conns), "over", plan.leave, "back_within", plan.back)
 	begun := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for i, c := range conns {
-		due := window * time.Duration(i) / time.Duration(len(conns))
-		if wait := due - time.Since(begun); wait > 0 {
+		if wait := plan.due(i) - time.Since(begun); wait > 0 {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -84,12 +88,40 @@ func (h *Hub) shed(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		c.shut(h.restartNotice(window))
+		c.dismiss(plan.notice(i))
 	}
 	return nil
 }
 
-// restartNotice tells a client to come back, at some time in a window.
-func (h *Hub) restartNotice(window time.Duration) *CloseError {
-	return &CloseError{Code: protocol.CloseServiceRestart, Reason: "restart", Spread: max(window/10, time.Second)}
+// dismiss is shut, but after the answers to what the connection has on the worker pool.
+func (c *Conn) dismiss(why *CloseError) {
+	h := c.hub
+	h.poolMu.Lock()
+	pool := h.pool
+	h.poolMu.Unlock()
+	if pool == nil || pool.Pending(c.num) == 0 {
+		c.shut(why)
+		return
+	}
+	c.closing.Store(true) // what it sends from now on is for another connection
+	h.life.run(func() {
+		ctx := c.Context()
+		for {
+			// Behind all that it has there, in its turn.
+			queued, err := pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
+			busy, full := errors.AsType[*workerpool.BusyError](err)
+			if queued {
+				return
+			}
+			if !full {
+				c.shut(why)
+				return
+			}
+			select {
+			case <-time.After(min(busy.RetryAfter, h.conf.closeTimeout)):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 }

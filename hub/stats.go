@@ -39,6 +39,9 @@ type Stats struct {
 	// Stale is set while the broker cannot be reached.
 	Stale bool
 
+	// Admission is about the handshakes that the hub's bounds refuse.
+	Admission AdmissionStats
+
 	// Heartbeat and Pool are those packages' own; Pool is zero where no handler is heavy.
 	Heartbeat heartbeat.Stats
 	Pool      workerpool.Stats
@@ -84,6 +87,7 @@ func (h *Hub) Stats() Stats {
 		Gaps:      s.gaps.Load(),
 		Panics:    s.panics.Load(),
 		Stale:     s.stale.Load(),
+		Admission: h.admissionStats(),
 		Heartbeat: h.beats.Stats(),
 	}
 	for _, r := range append(slices.Clone(h.conf.rules), &h.unruled) {

@@ -1,0 +1,136 @@
+package hub
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// newGate makes what stands before the handshake; nil where nothing is bounded and no proxy trusted.
+func (c *config) newGate() (*admission.Gate, error) {
+	a := &c.admission
+	if a.Rate == 0 && a.MaxConns == 0 && a.MaxPerIP == 0 && a.MaxHandshakes == 0 && len(a.TrustedProxies) == 0 {
+		return nil, nil
+	}
+	return admission.New(*a)
+}
+
+// resumes reports whether a client says that it had a connection before and comes back to it.
+func resumes(r *http.Request) bool {
+	const claim = protocol.ResumeParam + "=1"
+	for param := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		if param == claim {
+			return true
+		}
+	}
+	return false
+}
+
+// ClientAddr returns the address of the client that made a request, to this hub or to another handler: the socket's, or
+// where that is one of WithTrustedProxies, what these say in X-Forwarded-For. It is invalid where there is none,
+// as on a Unix socket.
+func (h *Hub) ClientAddr(r *http.Request) netip.Addr { return h.gate.Addr(r) }
+
+// ClientAddr is the address of the client, which behind one of WithTrustedProxies is not that of the socket. In
+// OnHandshake ask the Hub instead.
+func (c *Conn) ClientAddr() netip.Addr {
+	if c.proxied != nil {
+		return *c.proxied
+	}
+	if c.conn == nil {
+		return netip.Addr{}
+	}
+	r := http.Request{RemoteAddr: c.conn.RemoteAddr().String()}
+	return (*admission.Gate)(nil).Addr(&r)
+}
+
+// noteAddr keeps the client's address where the socket does not tell it.
+func (c *Conn) noteAddr(r *http.Request) {
+	if len(c.hub.conf.admission.TrustedProxies) == 0 {
+		return
+	}
+	if addr := c.hub.gate.Addr(r); addr != (*admission.Gate)(nil).Addr(r) {
+		c.proxied = &addr
+	}
+}
+
+// turnAway answers a handshake that the gate has refused.
+func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Refusal) {
+	h.refusals.note(h, r, why)
+	if why.Soft {
+		h.stats.refused.Add(1)
+		h.tellAndClose(w, r, &CloseError{
+			Code: protocol.CloseTryAgainLater, Reason: why.Reason.String(),
+			RetryAfter: why.RetryAfter, Spread: why.Spread,
+		})
+		return
+	}
+	// The descriptor is needed back, whatever the client thinks of keeping the connection.
+	w.Header().Set("Connection", "close")
+	h.refuse(w, r, &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter})
+}
+
+// tellAndClose takes a connection for no longer than it takes to say why it may not stay. It blocks until the client has
+// answered, for the close timeout at most.
+func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
+	c := &Conn{hub: h, num: h.nextConn.Add(1)}
+	d, err := h.upgrade(w, r, nil, c)
+	if err != nil {
+		return
+	}
+	c.shut(why) // which drops it after the close timeout
+	for err == nil {
+		_, _, err = d.Next(h.conf.closeTimeout)
+	}
+	c.drop(why)
+}
+
+// refusals logs what the gate refuses, once a second at most.
+type refusals struct{ next atomic.Int64 } // on the hub's clock
+
+func (l *refusals) note(h *Hub, r *http.Request, why *admission.Refusal) {
+	now, next := int64(h.now()), l.next.Load()
+	if now < next || !l.next.CompareAndSwap(next, now+int64(time.Second)) {
+		return
+	}
+	s := h.admissionStats()
+	h.log.Warn("handshakes refused", "reason", why.Reason.String(), "retry_after", why.RetryAfter, "client", h.ClientAddr(r).String(),
+		"fast", s.Fast, "full", s.Full, "crowded", s.Crowded, "busy", s.Busy)
+}
+
+// AdmissionStats is what the gate before the handshake has done and is doing. Where nothing is bounded it is zero.
+type AdmissionStats struct {
+	// MaxConns is the bound on connections in force; zero where there is none.
+	MaxConns int
+	// Handshakes under way, and addresses of clients that have a connection; both only where bounds ask for the count.
+	Handshakes, Addresses int
+	// WaitingResuming and WaitingNew are clients that were told to come back at a time that has not come.
+	WaitingResuming, WaitingNew int
+	// Resumed handshakes were admitted whose client said that it came back.
+	Resumed int64
+	// Fast were refused for the rate of WithAdmission, Full for the bound on connections, Crowded for that of one address,
+	// and Busy for that of handshakes. Soft of them were told in a close frame. All are in Refused.
+	Fast, Full, Crowded, Busy, Soft int64
+}
+
+func (h *Hub) admissionStats() AdmissionStats {
+	s := h.gate.Stats()
+	return AdmissionStats{
+		MaxConns:        h.conf.admission.MaxConns,
+		Handshakes:      s.Handshakes,
+		Addresses:       s.Addresses,
+		WaitingResuming: s.WaitingResuming,
+		WaitingNew:      s.WaitingNew,
+		Resumed:         int64(s.Resumed),
+		Fast:            int64(s.Fast),
+		Full:            int64(s.Full),
+		Crowded:         int64(s.Crowded),
+		Busy:            int64(s.Busy),
+		Soft:            int64(s.Soft),
+	}
+}

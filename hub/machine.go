@@ -1,0 +1,69 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gohubkit/hubkit/preflight"
+)
+
+// check looks at the machine, and bounds the connections by what it allows.
+func (c *config) check() error {
+	if c.noPreflight {
+		if len(c.preflight) > 0 {
+			return errors.New("WithPreflight and WithoutPreflight exclude each other")
+		}
+		return nil
+	}
+	c.asked = c.admission.MaxConns
+	opts := c.preflight
+	if c.asked > 0 {
+		opts = append([]preflight.Option{preflight.WithTarget(c.asked)}, opts...)
+	}
+	var err error
+	if c.report, err = preflight.Check(opts...); err != nil {
+		return err
+	}
+	most, binding := c.report.SafeConns, c.report.Binding
+	if c.asked > 0 {
+		// The operator may know better than an estimate of memory, but there are no more descriptors than there are.
+		most, binding = descriptors(c.report), nofile
+	}
+	if most < 0 {
+		return nil // no limit, or none known
+	}
+	// A client that is told softly has a descriptor for about a second, and two seconds' worth may come in one.
+	most -= 2 * c.admission.Soft
+	if most < 1 {
+		return fmt.Errorf("not one connection is safe: %s allows none beside what is kept back; %s", binding, c.report)
+	}
+	if c.asked == 0 || most < c.asked {
+		c.admission.MaxConns = most
+	}
+	return nil
+}
+
+const nofile = "RLIMIT_NOFILE"
+
+// descriptors is how many connections the process has descriptors for.
+func descriptors(r preflight.Report) int {
+	for _, l := range r.Limits {
+		if l.Name == nofile {
+			return l.Allows
+		}
+	}
+	return preflight.Unknown
+}
+
+// logMachine says in one line what check has found.
+func (h *Hub) logMachine() {
+	c := &h.conf
+	if c.noPreflight {
+		return
+	}
+	log := h.log.Info
+	if safe := c.report.SafeConns; c.asked > 0 && (c.admission.MaxConns < c.asked || safe >= 0 && safe < c.asked) {
+		log = h.log.Warn
+	}
+	log(c.report.String(), "max_conns", c.admission.MaxConns, "asked", c.asked)
+}

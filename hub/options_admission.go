@@ -1,0 +1,96 @@
+package hub
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/gohubkit/hubkit/preflight"
+)
+
+// WithAdmission bounds how many new connections a second the hub takes, and how many at once after a quiet time.
+// Without it there is no bound. Who comes too fast is told when to come back; those who resume go first. With
+// a burst of at most perSecond/50 no 100 ms see more than 1.2 times the rate.
+func WithAdmission(perSecond float64, burst int) Option {
+	return func(c *config) error {
+		if !(perSecond > 0 && perSecond <= 1e6) || burst <= 0 {
+			return fmt.Errorf("WithAdmission: %v a second with a burst of %d: both must be positive, the rate at most a million", perSecond, burst)
+		}
+		c.admission.Rate, c.admission.Burst = perSecond, burst
+		return nil
+	}
+}
+
+// WithMaxConns bounds the connections of this node, those whose handshake is under way included. Without it the
+// bound is what the preflight check finds safe. A number beyond that is obeyed, with a warning in the log, but for
+// file descriptors: where they do not suffice, the bound is what they allow.
+func WithMaxConns(n int) Option {
+	return positive("WithMaxConns", n, func(c *config) *int { return &c.admission.MaxConns })
+}
+
+// WithMaxPerIP bounds the connections of one client address on this node: an IPv4 address, or an IPv6 /64. Without it
+// there is no bound. Behind a proxy it needs WithTrustedProxies, or all clients have one address.
+func WithMaxPerIP(n int) Option {
+	return positive("WithMaxPerIP", n, func(c *config) *int { return &c.admission.MaxPerIP })
+}
+
+// WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. Without it there is
+// no bound.
+func WithMaxHandshakes(n int) Option {
+	return positive("WithMaxHandshakes", n, func(c *config) *int { return &c.admission.MaxHandshakes })
+}
+
+// WithTrustedProxies names the proxies whose X-Forwarded-For is believed: addresses such as 10.0.0.7, or prefixes such
+// as 10.0.0.0/8. Without it no such header is. A client's address is then the first, from the right, that
+// is not one of these; see ClientAddr.
+func WithTrustedProxies(proxies ...string) Option {
+	return func(c *config) error {
+		if len(proxies) == 0 {
+			return fmt.Errorf("WithTrustedProxies: no proxy given")
+		}
+		for _, p := range proxies {
+			prefix, err := parsePrefix(p)
+			if err != nil {
+				return fmt.Errorf("WithTrustedProxies: %q is neither an address nor a prefix", p)
+			}
+			c.admission.TrustedProxies = append(c.admission.TrustedProxies, prefix)
+		}
+		return nil
+	}
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		return netip.ParsePrefix(s)
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(addr.BitLen())
+}
+
+// WithSoftRefusals tells so many refused browsers a second when to come back. A browser does not see the 503 of a
+// refused handshake; one of these is let in, told with 1013 and a hint, and closed. Without it, or beyond it, a
+// browser's own backoff decides. Twice as many descriptors are kept back from connections.
+func WithSoftRefusals(perSecond int) Option {
+	return positive("WithSoftRefusals", perSecond, func(c *config) *int { return &c.admission.Soft })
+}
+
+// WithPreflight changes what New's look at the machine goes by: how many descriptors are kept back, what memory a
+// connection takes. See package preflight. The bound it finds is for this hub alone: where a process has several, each
+// needs WithMaxConns.
+func WithPreflight(opts ...preflight.Option) Option {
+	return func(c *config) error {
+		c.preflight = append(c.preflight, opts...)
+		return nil
+	}
+}
+
+// WithoutPreflight leaves the machine's limits alone: the bound on connections is that of WithMaxConns or none.
+func WithoutPreflight() Option {
+	return func(c *config) error {
+		c.noPreflight = true
+		return nil
+	}
+}
