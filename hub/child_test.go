@@ -33,6 +33,7 @@ const (
 	abandonJob  = "abandon"  // open connections and forget them, sockets open
 	publishJob  = "publish"  // open connections and publish on each, one message after another, until it is closed
 	stampedeJob = "stampede" // open sockets, and ask for connections all at once
+	confinedJob = "confined" // serve a hub on Redis, with few descriptors
 )
 
 const childReady = "ready"
@@ -62,6 +63,8 @@ func runChild(job string) int {
 			err = abandon(n)
 		case stampedeJob:
 			err = stampede(n)
+		case confinedJob:
+			err = confined()
 		case publishJob:
 			err = publishAll(n)
 		default:

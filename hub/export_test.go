@@ -1,9 +1,25 @@
 package hub
 
+import "time"
+
 // WithoutPoller makes connections take the path of systems without a poller: a goroutine each.
 func WithoutPoller() Option {
 	return func(c *config) error {
 		c.noPoller = true
 		return nil
 	}
+}
+
+// Clock is the gate's clock.
+func Clock(now func() time.Time) Option {
+	return func(c *config) error {
+		c.admission.Now = now
+		return nil
+	}
+}
+
+// Tickets is how many connections and handshakes the gate counts.
+func (h *Hub) Tickets() (conns, handshakes int) {
+	s := h.gate.Stats()
+	return s.Conns, s.Handshakes
 }

@@ -319,7 +319,7 @@ func TestOptions(t *testing.T) {
 	for name, c := range optionCases(t) {
 		t.Run(name, func(t *testing.T) {
 			for i, opts := range c.good {
-				h, err := hub.New(opts...)
+				h, err := hub.New(append(one(hub.WithLogger(slog.New(slog.DiscardHandler))), opts...)...)
 				if err != nil {
 					t.Errorf("good %d: %v", i, err)
 					continue

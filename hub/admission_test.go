@@ -1,0 +1,480 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/internal/testenv"
+	"github.com/gohubkit/hubkit/preflight"
+	"github.com/gohubkit/hubkit/protocol"
+	"go.uber.org/goleak"
+)
+
+// settled fails unless the gate gets every ticket back.
+func (s *server) settled(t testing.TB) {
+	t.Helper()
+	await(t, "all tickets are given back", func() bool {
+		conns, handshakes := s.Tickets()
+		return conns == 0 && handshakes == 0 && s.Stats().Admission.Addresses == 0
+	})
+}
+
+// TestRefusals: each bound refuses with 503 and says when to come back, is counted, and lets the next one in when there
+// is room.
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name  string
+		opt   hub.Option
+		body  string
+		count func(hub.AdmissionStats) int64
+		// again says that a connection that ends makes room.
+		again bool
+	}{
+		{"Full", hub.WithMaxConns(1), "too many connections", func(s hub.AdmissionStats) int64 { return s.Full }, true},
+		{"Crowded", hub.WithMaxPerIP(1), "too many connections from this address",
+			func(s hub.AdmissionStats) int64 { return s.Crowded }, true},
+		{"Fast", hub.WithAdmission(1e-3, 1), "too many new connections", func(s hub.AdmissionStats) int64 { return s.Fast }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, tr transport) {
+				s := tr.start(t, tt.opt, hub.WithSoftRefusals(5)) // which are for browsers only
+				first := s.dial(t)
+				got := s.refused(t, nil)
+				after, err := strconv.Atoi(got.retryAfter)
+				if got.status != http.StatusServiceUnavailable || got.body != tt.body || err != nil || after < 1 {
+					t.Errorf("got %+v", got)
+				}
+				st := s.Stats()
+				if tt.count(st.Admission) != 1 || st.Refused != 1 || st.Accepted != 1 || st.Admission.Soft != 0 {
+					t.Errorf("stats %+v", st)
+				}
+				first.alive()
+				if !tt.again {
+					return
+				}
+				_ = first.ws.Close()
+				await(t, "there is room", func() bool { return s.Stats().Conns == 0 })
+				s.dial(t).alive()
+			})
+		})
+	}
+}
+
+// TestRefusedConnectionIsClosed: a client that would keep the HTTP connection must not keep the descriptor.
+func TestRefusedConnectionIsClosed(t *testing.T) {
+	s := start(t, hub.WithMaxConns(1))
+	s.dial(t)
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // it is over
+	_, err = c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer bytes.Buffer
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answer.ReadFrom(c); err != nil {
+		t.Fatalf("not closed: %v", err)
+	}
+	if !strings.HasPrefix(answer.String(), "HTTP/1.1 503 ") {
+		t.Errorf("got %q", answer.String())
+	}
+}
+
+// TestMaxHandshakes: what the authenticator holds up is bounded.
+func TestMaxHandshakes(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := start(t, hub.WithMaxHandshakes(1), hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) {
+		once.Do(func() {
+			close(entered)
+			<-release
+		})
+		return hub.Identity{}, nil
+	}))
+	first := make(chan error, 1)
+	go func() {
+		ws, resp, err := s.dialer().Dial(s.url, nil)
+		if err == nil {
+			_ = resp.Body.Close()
+			_ = ws.Close()
+		}
+		first <- err
+	}()
+	finished(t, "the first is asked who it is", entered)
+	if got := s.refused(t, nil); got.status != http.StatusServiceUnavailable || got.body != "too many handshakes" {
+		t.Errorf("got %+v", got)
+	}
+	if st := s.Stats().Admission; st.Busy != 1 || st.Handshakes != 1 {
+		t.Errorf("stats %+v", st)
+	}
+	close(release)
+	if err := receive(t, "the first", first); err != nil {
+		t.Fatal(err)
+	}
+	s.settled(t)
+	s.dial(t)
+}
+
+// TestSoftRefusal: a browser is told in a close frame, as many a second as the budget says.
+func TestSoftRefusal(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithMaxConns(1), hub.WithSoftRefusals(1), hub.WithOrigins("*"))
+		stay := s.dial(t)
+		browser := http.Header{"Origin": {"https://page.example"}}
+		for range 20 {
+			// The budget may be had again a second later.
+			h := s.connect(t, browser, protocol.Subprotocol).hinted(protocol.CloseTryAgainLater)
+			if h.RetryAfter <= 0 || h.Spread <= 0 || h.Reason != "too many connections" {
+				t.Errorf("hint %+v", h)
+			}
+			soft := s.Stats().Admission.Soft
+			ws, resp, err := s.dialer().Dial(s.url, browser)
+			if err == nil {
+				_ = ws.Close()
+				continue
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+				t.Errorf("beyond the budget: %v", resp)
+			}
+			if st := s.Stats(); st.Admission.Soft != soft || st.Accepted != 1 || st.Conns != 1 || st.Refused != st.Admission.Full {
+				t.Errorf("stats %+v", st)
+			}
+			stay.alive()
+			return
+		}
+		t.Error("there was always budget")
+	})
+}
+
+// TestSoftRefusalOfTheDeaf: who does not answer the close frame is cut, and Close does not wait for more than that.
+func TestSoftRefusalOfTheDeaf(t *testing.T) {
+	s := start(t, hub.WithMaxConns(1), hub.WithSoftRefusals(100), hub.WithOrigins("*"), hub.WithCloseTimeout(50*time.Millisecond))
+	s.dial(t)
+	var deaf []*client
+	for range 10 {
+		deaf = append(deaf, s.connect(t, http.Header{"Origin": {"https://page.example"}}))
+	}
+	s.shutdown(t)
+	for _, c := range deaf {
+		c.hinted(protocol.CloseTryAgainLater)
+	}
+	s.settled(t)
+}
+
+// TestTicketsAreGivenBack: on every path.
+func TestTicketsAreGivenBack(t *testing.T) {
+	fail := func() error { return errors.New("no") }
+	crash := func() error { panic("handshake") }
+	begins := func(t *testing.T, s *server) { s.connect(t, nil) }
+	refused := func(t *testing.T, s *server) { s.refused(t, nil) }
+	auth := func(f func() error) hub.Option {
+		return hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return hub.Identity{}, f() })
+	}
+	tests := []struct {
+		name  string
+		opts  []hub.Option
+		setup func(s *server)
+		path  func(t *testing.T, s *server)
+	}{
+		{"authenticator refuses", one(auth(fail)), nil, refused},
+		{"authenticator panics", one(auth(crash)), nil, refused},
+		{"OnHandshake refuses", nil, func(s *server) {
+			s.OnHandshake(func(*http.Request, *hub.Conn) error { return fail() })
+		}, refused},
+		{"OnHandshake panics", nil, func(s *server) {
+			s.OnHandshake(func(*http.Request, *hub.Conn) error { return crash() })
+		}, refused},
+		{"OnHandshake ends the goroutine", nil, func(s *server) {
+			s.OnHandshake(func(*http.Request, *hub.Conn) error { panic(http.ErrAbortHandler) })
+		}, refused},
+		{"not a version", nil, nil, func(t *testing.T, s *server) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"1"}}
+			s.ServeHTTP(httptest.NewRecorder(), r)
+		}},
+		{"no socket to be had", nil, nil, func(t *testing.T, s *server) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+				"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}}
+			s.ServeHTTP(httptest.NewRecorder(), r) // which cannot be hijacked
+		}},
+		{"OnConnect refuses", nil, func(s *server) {
+			s.OnConnect(func(context.Context, *hub.Conn) error { return fail() })
+		}, func(t *testing.T, s *server) { s.connect(t, nil).closed(protocol.CloseForbidden) }},
+		{"OnConnect panics", nil, func(s *server) {
+			s.OnConnect(func(context.Context, *hub.Conn) error { return crash() })
+		}, func(t *testing.T, s *server) { s.connect(t, nil).closed(protocol.CloseHandlerPanic) }},
+		{"plain client where a token is wanted", one(hub.WithTokenVerifier(
+			func(context.Context, string) (hub.Identity, error) { return hub.Identity{}, nil })), nil,
+			func(t *testing.T, s *server) { s.connect(t, nil).closed(protocol.CloseHelloExpected) }},
+		{"no hello", one(hub.WithHandshakeTimeout(10 * time.Millisecond)), nil, func(t *testing.T, s *server) {
+			s.connect(t, nil, protocol.Subprotocol).closed(protocol.CloseHelloTimeout)
+		}},
+		{"client vanishes", nil, nil, func(t *testing.T, s *server) { _ = s.dial(t).ws.NetConn().Close() }},
+		{"client vanishes at once", nil, nil, func(t *testing.T, s *server) { _ = s.connect(t, nil).ws.NetConn().Close() }},
+		{"OnDisconnect panics", nil, func(s *server) {
+			s.OnDisconnect(func(context.Context, *hub.Conn, error) { panic("disconnect") })
+		}, func(t *testing.T, s *server) { _ = s.dial(t).ws.Close() }},
+		{"Shutdown", nil, nil, func(t *testing.T, s *server) { begins(t, s); begins(t, s); s.shutdown(t) }},
+		{"Close", nil, nil, func(t *testing.T, s *server) {
+			begins(t, s)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, tr transport) {
+				s := tr.start(t, append(tt.opts, hub.WithMaxConns(10), hub.WithMaxPerIP(10), hub.WithMaxHandshakes(10))...)
+				if tt.setup != nil {
+					tt.setup(s)
+				}
+				tt.path(t, s)
+				s.settled(t)
+			})
+		})
+	}
+}
+
+// TestGateUnderShutdown: many come and go, and are refused hard and softly, when the hub is shut down.
+func TestGateUnderShutdown(t *testing.T) {
+	testenv.NoLeaks(t, goleak.IgnoreCurrent())
+	const dialers, most = 16, 5
+	s := start(t, hub.WithMaxConns(most), hub.WithMaxPerIP(1000), hub.WithMaxHandshakes(most), hub.WithSoftRefusals(50),
+		hub.WithOrigins("*"), hub.WithDrain(50*time.Millisecond), hub.WithCloseTimeout(100*time.Millisecond))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range dialers {
+		wg.Go(func() {
+			var header http.Header
+			if i%2 == 0 {
+				header = http.Header{"Origin": {"https://page.example"}}
+			}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				ws, resp, err := s.dialer().Dial(s.url, header)
+				if resp != nil {
+					_ = resp.Body.Close()
+				}
+				if err == nil {
+					_, _, _ = ws.ReadMessage() // a welcome, or the close
+					_ = ws.Close()
+				}
+				if n := s.Stats().Conns; n > most {
+					t.Errorf("%d connections", n)
+				}
+			}
+		})
+	}
+	await(t, "all has happened", func() bool {
+		st := s.Stats()
+		return st.Accepted > 20 && st.Admission.Soft > 0 && st.Admission.Full > st.Admission.Soft
+	})
+	s.shutdown(t)
+	close(stop)
+	wg.Wait()
+	s.settled(t)
+}
+
+// TestResumingFirst: who comes back takes a token that is refused to who is new.
+func TestResumingFirst(t *testing.T) {
+	var mu sync.Mutex
+	now := time.Unix(0, 0)
+	s := start(t, hub.WithAdmission(1, 3), hub.Clock(func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}))
+	pass := func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+	}
+	fresh, back := *s, *s
+	fresh.url += "?a=1&x" + protocol.ResumeParam + "=1"
+	back.url += "?a=1&" + protocol.ResumeParam + "=1"
+	for range 3 {
+		fresh.dial(t)
+	}
+	back.refused(t, nil) // and owed a place from now on
+	pass(time.Second)
+	if got := fresh.refused(t, nil); got.body != "too many new connections" {
+		t.Errorf("new: %+v", got)
+	}
+	back.dial(t)
+	if st := s.Stats().Admission; st.Resumed != 1 || st.Fast != 2 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestClientAddr(t *testing.T) {
+	tests := []struct {
+		name    string
+		trusted []string
+		header  string
+		want    string
+	}{
+		{"nobody trusted", nil, "203.0.113.9", "127.0.0.1"},
+		{"trusted", []string{"127.0.0.1"}, "198.51.100.7, 203.0.113.9", "203.0.113.9"},
+		{"two trusted", []string{"127.0.0.0/8", "203.0.113.9"}, "2001:db8::1, 203.0.113.9", "2001:db8::1"},
+		{"trusted, without the header", []string{"127.0.0.1"}, "", "127.0.0.1"},
+		{"another is trusted", []string{"10.0.0.1"}, "203.0.113.9", "127.0.0.1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			overEach(t, func(t *testing.T, tr transport) {
+				var opts []hub.Option
+				if tt.trusted != nil {
+					opts = one(hub.WithTrustedProxies(tt.trusted...))
+				}
+				s := tr.start(t, opts...)
+				asked := make(chan string, 1)
+				s.OnHandshake(func(r *http.Request, _ *hub.Conn) error {
+					asked <- s.ClientAddr(r).String()
+					return nil
+				})
+				conns := make(chan *hub.Conn, 1)
+				s.OnConnect(func(_ context.Context, c *hub.Conn) error {
+					conns <- c
+					return nil
+				})
+				header := http.Header{}
+				if tt.header != "" {
+					header.Set("X-Forwarded-For", tt.header)
+				}
+				s.connect(t, header).welcomed()
+				c := receive(t, "OnConnect", conns)
+				if got := receive(t, "OnHandshake", asked); got != tt.want || c.ClientAddr().String() != tt.want {
+					t.Errorf("got %v in the handshake and %v after, want %v", got, c.ClientAddr(), tt.want)
+				}
+				if got := c.RemoteAddr().String(); !strings.HasPrefix(got, "127.0.0.1:") {
+					t.Errorf("RemoteAddr %v", got)
+				}
+			})
+		})
+	}
+}
+
+// TestMaxPerIPBehindProxy: clients are told apart by what a trusted proxy says, IPv6 ones by their /64, and by nothing
+// that they say themselves.
+func TestMaxPerIPBehindProxy(t *testing.T) {
+	from := func(addr string) http.Header { return http.Header{"X-Forwarded-For": {addr}} }
+	s := start(t, hub.WithMaxPerIP(1), hub.WithTrustedProxies("127.0.0.1"))
+	s.connect(t, from("203.0.113.1")).welcomed()
+	s.connect(t, from("203.0.113.1, 203.0.113.2")).welcomed()
+	s.connect(t, from("2001:db8::1")).welcomed()
+	s.connect(t, from("2001:db8:0:1::1")).welcomed()
+	for _, again := range []string{"203.0.113.1", "9.9.9.9, 203.0.113.2", "2001:db8::2", "2001:db8:0:1:ffff::"} {
+		if got := s.refused(t, from(again)); got.status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %+v", again, got)
+		}
+	}
+	if n := s.Stats().Admission.Addresses; n != 4 {
+		t.Errorf("%d addresses", n)
+	}
+	untrusting := start(t, hub.WithMaxPerIP(1))
+	untrusting.connect(t, from("203.0.113.1")).welcomed()
+	untrusting.refused(t, from("203.0.113.2"))
+}
+
+// lines counts what is logged.
+type lines struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, string(p))
+	return len(p), nil
+}
+
+func (l *lines) with(what string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.text {
+		if strings.Contains(line, what) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// TestRefusalsAreLoggedSeldom: once a second, with the sums.
+func TestRefusalsAreLoggedSeldom(t *testing.T) {
+	log := new(lines)
+	s := start(t, hub.WithMaxConns(1), hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+	s.dial(t)
+	begin := time.Now()
+	for range 50 {
+		s.refused(t, nil)
+	}
+	got, most := log.with("handshakes refused"), 1+int(time.Since(begin)/time.Second)
+	if len(got) == 0 || len(got) > most || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "full=1") {
+		t.Errorf("%d lines, want 1 to %d: %v", len(got), most, got)
+	}
+}
+
+// TestPreflightIsLogged in one line, a warning where less is had than asked for.
+func TestPreflightIsLogged(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		opts  []hub.Option
+		level string
+		conns int // bounded by; 0 for something
+	}{
+		{"nothing asked", nil, "INFO", 0},
+		{"little asked", one(hub.WithMaxConns(7)), "INFO", 7},
+		{"more asked than there are descriptors", one(hub.WithMaxConns(1e6), hub.WithPreflight(preflight.WithDescriptorLimit(1000, 1000))), "WARN", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := new(lines)
+			s := start(t, append(tt.opts, hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))...)
+			got := log.with("preflight: ")
+			if len(got) != 1 || !strings.Contains(got[0], "level="+tt.level) {
+				t.Errorf("logged %q", got)
+			}
+			most := s.Stats().Admission.MaxConns
+			if most <= 0 || most >= 1e6 && tt.level == "WARN" || tt.conns > 0 && most != tt.conns {
+				t.Errorf("bound is %d", most)
+			}
+			nodes, err := s.Nodes(t.Context())
+			if err != nil || nodes[0].Capacity != most {
+				t.Errorf("announced %+v, %v", nodes, err)
+			}
+		})
+	}
+	t.Run("off", func(t *testing.T) {
+		log := new(lines)
+		s := start(t, hub.WithoutPreflight(), hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		if got := log.with("preflight"); len(got) > 0 || s.Stats().Admission != (hub.AdmissionStats{}) {
+			t.Errorf("logged %q, %+v", got, s.Stats().Admission)
+		}
+		s.dial(t)
+	})
+}
