@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +54,7 @@ func runNode(ctx context.Context, args []string) error {
 	degrade := fs.Bool("degrade", false, "")
 	ttl := fs.Duration("ttl", 2*time.Second, "of presence")
 	linger := fs.Duration("linger", 200*time.Millisecond, "")
+	rate := fs.Float64("rate", 0, "of admission; zero is no bound")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -75,16 +78,20 @@ func runNode(ctx context.Context, args []string) error {
 	if *degrade {
 		outage = hub.Degrade
 	}
-	h, err := hub.New(
+	opts := []hub.Option{
 		hub.WithNode(*name), hub.WithBroker(b), hub.WithOutage(outage), hub.WithOpenRooms("*"),
 		hub.WithRooms("past*", hub.History(100_000, time.Hour)), hub.WithRooms("here*", hub.Presence()),
 		hub.WithRooms("both*", hub.History(100_000, time.Hour), hub.Presence()),
-		hub.WithRoomLinger(*linger), hub.WithDrain(100*time.Millisecond), hub.WithoutRateLimit(),
+		hub.WithRoomLinger(*linger), hub.WithDrain(100 * time.Millisecond), hub.WithoutRateLimit(),
 		hub.WithBacklog(100_000, 64<<20),
 		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
 			return hub.Identity{User: r.URL.Query().Get("user")}, nil
 		}),
-	)
+	}
+	if *rate > 0 {
+		opts = append(opts, hub.WithAdmission(*rate, int(*rate/50)))
+	}
+	h, err := hub.New(opts...)
 	if err != nil {
 		return err
 	}
@@ -97,7 +104,7 @@ func runNode(ctx context.Context, args []string) error {
 	go func() { _ = srv.Serve(ln) }()
 	fmt.Println("node at", ln.Addr())
 	<-ctx.Done()
-	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return errors.Join(h.Shutdown(end), srv.Close())
 }
@@ -133,9 +140,36 @@ type nodeStats struct {
 	Broker redis.Stats
 }
 
+// arrivals notes when handshakes come, admitted or not.
+type arrivals struct {
+	mu    sync.Mutex
+	times []time.Duration // since the first
+	first time.Time
+}
+
+func (a *arrivals) before(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		a.mu.Lock()
+		if a.times == nil {
+			a.first = now
+		}
+		a.times = append(a.times, now.Sub(a.first))
+		a.mu.Unlock()
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (a *arrivals) all() []time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(slices.Values(a.times))
+}
+
 func control(h *hub.Hub, b *redis.Broker) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/ws", h)
+	came := new(arrivals)
+	mux.Handle("/ws", came.before(h))
 	do := func(pattern string, f func(r *http.Request, arg func(string) string, body []byte) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
@@ -190,6 +224,7 @@ func control(h *hub.Hub, b *redis.Broker) http.Handler {
 		}
 		return out, err
 	})
+	do("/arrivals", func(*http.Request, func(string) string, []byte) (any, error) { return came.all(), nil })
 	do("/ready", func(*http.Request, func(string) string, []byte) (any, error) { return h.Ready(), nil })
 	do("/stats", func(*http.Request, func(string) string, []byte) (any, error) {
 		return nodeStats{h.Stats(), b.Stats()}, nil
