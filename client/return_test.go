@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,6 +87,41 @@ func TestHints(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestResumeIsClaimed: in the handshake, by a client that was welcomed before, and by no other.
+func TestResumeIsClaimed(t *testing.T) {
+	for _, path := range []string{"", "/ws", "/ws?user=ada"} {
+		s := newServer(t)
+		queries := make(chan string, 10)
+		s.answer(func(_ http.ResponseWriter, r *http.Request) bool {
+			queries <- r.URL.RawQuery
+			return false
+		})
+		policy, err := backoff.New(backoff.WithBase(time.Millisecond), backoff.WithCap(time.Millisecond), backoff.WithFirst(time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.New(s.url+path, client.WithBackoff(policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, c)
+		s.accept().cut() // before it was welcomed
+		p, _ := s.greet()
+		p.cut()
+		s.greet()
+		_, own, given := strings.Cut(path, "?")
+		claimed := protocol.ResumeParam + "=1"
+		if given {
+			claimed = own + "&" + claimed
+		}
+		for i, want := range []string{own, own, claimed} {
+			if got := <-queries; got != want {
+				t.Errorf("%q: handshake %d has the query %q, want %q", path, i+1, got, want)
+			}
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ func runNode(ctx context.Context, args []string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	srv := &http.Server{Handler: control(h, b), ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: control(h, b), ReadHeaderTimeout: 5 * time.Second, ConnContext: keepConn}
 	go func() { _ = srv.Serve(ln) }()
 	fmt.Println("node at", ln.Addr())
 	<-ctx.Done()
@@ -140,21 +140,24 @@ type nodeStats struct {
 	Broker redis.Stats
 }
 
-// arrivals notes when handshakes come, admitted or not.
+// arrivals notes when handshakes come to the machine, admitted or not.
 type arrivals struct {
 	mu    sync.Mutex
-	times []time.Duration // since the first
-	first time.Time
+	times []time.Duration
+	start time.Time
+}
+
+type connKey struct{}
+
+func keepConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 func (a *arrivals) before(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now := time.Now()
+		at := arrived(r.Context().Value(connKey{}).(net.Conn))
 		a.mu.Lock()
-		if a.times == nil {
-			a.first = now
-		}
-		a.times = append(a.times, now.Sub(a.first))
+		a.times = append(a.times, at.Sub(a.start))
 		a.mu.Unlock()
 		h.ServeHTTP(w, r)
 	})
@@ -168,7 +171,7 @@ func (a *arrivals) all() []time.Duration {
 
 func control(h *hub.Hub, b *redis.Broker) http.Handler {
 	mux := http.NewServeMux()
-	came := new(arrivals)
+	came := &arrivals{start: time.Now()}
 	mux.Handle("/ws", came.before(h))
 	do := func(pattern string, f func(r *http.Request, arg func(string) string, body []byte) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

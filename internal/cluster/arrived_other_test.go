@@ -1,0 +1,10 @@
+//go:build !linux
+
+package cluster_test
+
+import (
+	"net"
+	"time"
+)
+
+func arrived(net.Conn) time.Time { return time.Now() }
