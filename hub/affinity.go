@@ -24,7 +24,7 @@ type Affinity struct {
 	// http.SameSiteNoneMode, and that needs Secure.
 	SameSite http.SameSite
 	// Secure keeps the cookie off connections without TLS. Otherwise it is kept off them only where the handshake came
-	// by TLS itself. Set it where a proxy takes the TLS away.
+	// by TLS itself, or where one of WithTrustedProxies says "X-Forwarded-Proto: https".
 	Secure bool
 	// Header is the name of the header that holds the node's name too, for those who read logs;
 	// "X-Hubkit-Node" where it is empty.
@@ -132,13 +132,14 @@ func newAffinity(a *Affinity, node string) *affinity {
 	return &affinity{plain: header(a.Secure), secure: header(true)}
 }
 
-// header is for the answer to r.
-func (a *affinity) header(r *http.Request) http.Header {
-	switch {
+// nameNode returns what the answer to r names this node in; nil where it does not.
+func (h *Hub) nameNode(r *http.Request) http.Header {
+	switch a := h.affinity; {
 	case a == nil:
 		return nil
-	case r.TLS != nil:
+	case r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" && h.gate.Relayed(r):
 		return a.secure
+	default:
+		return a.plain
 	}
-	return a.plain
 }

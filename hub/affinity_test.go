@@ -30,6 +30,16 @@ func TestAffinity(t *testing.T) {
 		{"anybody can say that it was https", poller, https, with(hub.Affinity{}), http.Header{
 			"Set-Cookie": {"hubkit_node=eu-1; Path=/; HttpOnly; SameSite=Lax"},
 		}},
+		{"one that is trusted says so", poller, https, append(with(hub.Affinity{}), hub.WithTrustedProxies("127.0.0.1")), http.Header{
+			"Set-Cookie": {"hubkit_node=eu-1; Path=/; HttpOnly; Secure; SameSite=Lax"},
+		}},
+		{"somebody else is trusted", poller, https, append(with(hub.Affinity{}), hub.WithTrustedProxies("10.0.0.1")), http.Header{
+			"Set-Cookie": {"hubkit_node=eu-1; Path=/; HttpOnly; SameSite=Lax"},
+		}},
+		{"one that is trusted says http", poller, http.Header{"X-Forwarded-Proto": {"http"}},
+			append(with(hub.Affinity{}), hub.WithTrustedProxies("127.0.0.1")), http.Header{
+				"Set-Cookie": {"hubkit_node=eu-1; Path=/; HttpOnly; SameSite=Lax"},
+			}},
 		{"behind a proxy that ends TLS", poller, nil, with(hub.Affinity{Secure: true}), http.Header{
 			"Set-Cookie": {"hubkit_node=eu-1; Path=/; HttpOnly; Secure; SameSite=Lax"},
 		}},

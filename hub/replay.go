@@ -35,7 +35,7 @@ func (c *Conn) replay(src *frame.Source) {
 		err := c.readOn(ctx, p.room)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, broker.ErrClosed) {
 			c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", p.room.name, "err", err)
-			c.shut(closeFor(err, protocol.CloseReconnect))
+			c.shut(c.hub.closeFor(err, protocol.CloseReconnect))
 		}
 		c.mu.Lock()
 		if !p.again || err != nil {

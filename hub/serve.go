@@ -68,7 +68,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	d, err := h.upgrade(w, r, h.affinity.header(r), c)
+	d, err := h.upgrade(w, r, h.nameNode(r), c)
 	if err != nil {
 		h.stats.refused.Add(1)
 		return

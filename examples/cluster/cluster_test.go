@@ -158,7 +158,7 @@ type handshake struct {
 	nodes, answers []string // that were asked, in their order
 }
 
-var logLine = regexp.MustCompile(`"GET /ws HTTP/1.1" (\d+) cookie=(\S+) upstream="([^"]*)" answers="([^"]*)"`)
+var logLine = regexp.MustCompile(`"GET /ws\S* HTTP/1.1" (\d+) cookie=(\S+) upstream="([^"]*)" answers="([^"]*)"`)
 
 // handshakes reads nginx's log, in which a WebSocket is when it has ended.
 func (r *running) handshakes() (all []handshake) {

@@ -48,6 +48,7 @@ func runNode(ctx context.Context, args []string) error {
 		hub.WithBroker(b),
 		hub.WithNode(*name), // as the load balancer calls it
 		hub.WithAffinity(hub.Affinity{}),
+		hub.WithTrustedProxies("127.0.0.1"), // who says what the client's address is, and whether it came by https
 		hub.WithRooms(room, hub.History(kept.Size, kept.TTL)),
 		hub.WithOpenRooms(room),
 		hub.WithDrain(*drain),

@@ -48,6 +48,9 @@ func (g *Gate) Addr(r *http.Request) netip.Addr {
 	return addr
 }
 
+// Relayed reports whether a trusted proxy passed the request on, so that what it says of it may be believed.
+func (g *Gate) Relayed(r *http.Request) bool { return g != nil && g.trusts(parseHop(r.RemoteAddr)) }
+
 func (g *Gate) trusts(addr netip.Addr) bool {
 	for _, p := range g.conf.TrustedProxies {
 		if p.Contains(addr) {

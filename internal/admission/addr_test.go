@@ -123,3 +123,23 @@ func FuzzAddr(f *testing.F) {
 		}
 	})
 }
+
+func TestRelayed(t *testing.T) {
+	trusting := newRig(t, Config{TrustedProxies: proxies}).Gate
+	for _, tt := range []struct {
+		name   string
+		gate   *Gate
+		remote string
+		want   bool
+	}{
+		{"by a proxy", trusting, "10.0.0.1:80", true},
+		{"by a stranger", trusting, "192.0.2.1:80", false},
+		{"by a Unix socket", trusting, "@", false},
+		{"nobody is trusted", newRig(t, Config{}).Gate, "10.0.0.1:80", false},
+		{"no gate", nil, "10.0.0.1:80", false},
+	} {
+		if got := tt.gate.Relayed(&http.Request{RemoteAddr: tt.remote}); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
