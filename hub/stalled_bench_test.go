@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 )
 
@@ -33,7 +34,7 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 	tr := poller
 	tr.sendBuffer = smallBuffers
 	s := tr.start(b, hub.WithOpenRooms("*"), hub.WithRooms("news", opts...), hub.WithBacklog(64, 1<<20),
-		hub.WithWriteTimeout(time.Hour))
+		hub.WithWriteTimeout(time.Hour), hub.WithHeartbeat(heartbeat.Disabled())) // he answers no ping
 	conns := make(chan *hub.Conn, 1)
 	s.OnConnect(func(_ context.Context, c *hub.Conn) error { conns <- c; return nil })
 	s.dialStalled(b, "news")
@@ -54,8 +55,9 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 				}
 				now := time.Now().UnixNano()
 				i := slices.Index(p, '#')
-				if i < 0 {
-					continue // not one of those that are measured
+				if i < 0 { // not one of those that are measured
+					round.Done()
+					continue
 				}
 				sent, err := strconv.ParseInt(string(p[i+1:i+20]), 10, 64)
 				if err != nil {
@@ -73,6 +75,7 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 		if measuring {
 			text = append(append([]byte(`"#`), strconv.FormatInt(time.Now().UnixNano(), 10)...), text[1:]...)
 		}
+		round.Add(readers)
 		if _, err := s.Publish(b.Context(), "news", text); err != nil {
 			b.Fatal(err)
 		}
@@ -80,7 +83,6 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 	measure := func() []time.Duration {
 		took, measuring = nil, true
 		for range messages {
-			round.Add(readers)
 			publish()
 			time.Sleep(every)
 		}
@@ -96,6 +98,7 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 	for b.Loop() {
 		for before := lost(); lost() <= before; {
 			publish() // until there is no place for him
+			round.Wait()
 		}
 		with = append(with, measure()...)
 		if err := stalled.Leave(b.Context(), "news"); err != nil {

@@ -175,7 +175,7 @@ const firstBatch = 512
 
 func (s *Scheduler) newBatch(src *frame.Source) *frame.Batch {
 	if b, ok := s.batches.Get().(*frame.Batch); ok {
-		b.Reset(src)
+		b.Of(src)
 		return b
 	}
 	return frame.NewBatch(firstBatch, src)

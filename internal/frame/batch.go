@@ -10,17 +10,24 @@ import (
 type Batch struct {
 	wire []byte
 	ends []int // where each message ends in wire
-	// What few rooms need is nil elsewhere.
-	seqs    []uint64
-	classes []Class
-	keys    []string
+	// seqs order the messages of a room with history; nil elsewhere.
+	seqs []uint64
+	// labels are nil where all messages are plain and have no key.
+	labels *labels
 	// source is nil in what is no room's.
 	source *Source
 
 	deflateOnce sync.Once
 	deflated    *Batch
-	newestOnce  sync.Once
-	newest      map[string]int
+}
+
+// labels are what few rooms need, kept apart so that a Batch is quickly made anew.
+type labels struct {
+	classes []Class
+	keys    []string
+
+	newestOnce sync.Once
+	newest     map[string]int
 }
 
 // NewBatch returns an empty batch of a room's messages with room for about size bytes.
@@ -37,29 +44,25 @@ func (b *Batch) Add(m Message, encode func(dst []byte) []byte) {
 
 // note notes the message that was appended to wire last.
 func (b *Batch) note(m Message) {
-	b.seqs = grow(b.seqs, m.Seq, len(b.ends))
-	b.classes = grow(b.classes, m.Class, len(b.ends))
-	b.keys = grow(b.keys, m.Key, len(b.ends))
+	if m.Seq != 0 && b.seqs == nil {
+		b.seqs = make([]uint64, len(b.ends), len(b.ends)+1)
+	}
+	if b.seqs != nil {
+		b.seqs = append(b.seqs, m.Seq)
+	}
+	if b.labels != nil || m.Class != Plain || m.Key != "" {
+		b.label(m)
+	}
 	b.ends = append(b.ends, len(b.wire))
 }
 
-// grow appends v to what is nil as long as all of its n elements are zero.
-func grow[T comparable](s []T, v T, n int) []T {
-	var zero T
-	if s == nil {
-		if v == zero {
-			return nil
-		}
-		s = make([]T, n, n+1)
+func (b *Batch) label(m Message) {
+	n := len(b.ends)
+	if b.labels == nil {
+		b.labels = &labels{classes: make([]Class, n, n+1), keys: make([]string, n, n+1)}
 	}
-	return append(s, v)
-}
-
-func at[T any](s []T, i int) (v T) {
-	if s != nil {
-		v = s[i]
-	}
-	return v
+	b.labels.classes = append(b.labels.classes, m.Class)
+	b.labels.keys = append(b.labels.keys, m.Key)
 }
 
 // Len is the number of messages.
@@ -75,10 +78,27 @@ func (b *Batch) Held() int { return cap(b.wire) }
 func (b *Batch) Source() *Source { return b.source }
 
 // Seq is the place of a message.
-func (b *Batch) Seq(i int) uint64 { return at(b.seqs, i) }
+func (b *Batch) Seq(i int) uint64 {
+	if b.seqs == nil {
+		return 0
+	}
+	return b.seqs[i]
+}
 
 // Class of a message.
-func (b *Batch) Class(i int) Class { return at(b.classes, i) }
+func (b *Batch) Class(i int) Class {
+	if b.labels == nil {
+		return Plain
+	}
+	return b.labels.classes[i]
+}
+
+func (b *Batch) key(i int) string {
+	if b.labels == nil {
+		return ""
+	}
+	return b.labels.keys[i]
+}
 
 // Last is the seq of the last message.
 func (b *Batch) Last() uint64 {
@@ -99,24 +119,28 @@ func (b *Batch) After(seq uint64) int {
 
 // Newer reports whether a message with the key of the message i of other is in b. It compares plain messages only.
 func (b *Batch) Newer(other *Batch, i int) bool {
-	j, ok := b.latest(at(other.keys, i))
+	j, ok := b.latest(other.key(i))
 	return ok && (b != other || j > i)
 }
 
 // latest is the last plain message with a key. Whoever asks first does the work for all.
 func (b *Batch) latest(key string) (int, bool) {
-	if len(b.ends) == 1 {
-		return 0, b.Class(0) == Plain && at(b.keys, 0) == key
+	l, last := b.labels, len(b.ends)-1
+	switch {
+	case l == nil:
+		return last, key == ""
+	case last == 0:
+		return 0, l.classes[0] == Plain && l.keys[0] == key
 	}
-	b.newestOnce.Do(func() {
-		b.newest = make(map[string]int)
-		for i := range b.ends {
-			if b.Class(i) == Plain {
-				b.newest[at(b.keys, i)] = i
+	l.newestOnce.Do(func() {
+		l.newest = make(map[string]int)
+		for i, k := range l.keys {
+			if l.classes[i] == Plain {
+				l.newest[k] = i
 			}
 		}
 	})
-	i, ok := b.newest[key]
+	i, ok := l.newest[key]
 	return i, ok
 }
 
@@ -152,7 +176,7 @@ func (b *Batch) Pick(want func(i int) bool) *Batch {
 	for i, end := range b.ends {
 		if want(i) {
 			out.wire = append(out.wire, b.wire[b.Start(i):end]...)
-			out.note(Message{Class: b.Class(i), Seq: b.Seq(i), Key: at(b.keys, i)})
+			out.note(Message{Class: b.Class(i), Seq: b.Seq(i), Key: b.key(i)})
 		}
 	}
 	return out
@@ -163,12 +187,15 @@ func (b *Batch) Reset(s *Source) {
 	*b = Batch{wire: b.wire[:0], ends: b.ends[:0], source: s}
 }
 
+// Of says which room an empty batch is for.
+func (b *Batch) Of(s *Source) { b.source = s }
+
 // Deflated is the same messages compressed, each on its own, for receivers that negotiated
 // permessage-deflate without context takeover. The work is done once, by the first who asks; messages
 // shorter than minSize stay as they are.
 func (b *Batch) Deflated(d *Deflater, minSize int) *Batch {
 	b.deflateOnce.Do(func() {
-		out := &Batch{seqs: b.seqs, classes: b.classes, keys: b.keys, source: b.source, ends: make([]int, 0, len(b.ends))}
+		out := &Batch{seqs: b.seqs, labels: b.labels, source: b.source, ends: make([]int, 0, len(b.ends))}
 		for rest := b.wire; len(rest) > 0; {
 			opcode, payload, tail := split(rest)
 			plain := rest[:len(rest)-len(tail)]

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/gohubkit/hubkit/internal/frame"
 )
 
 // BenchmarkOverflow is one message more for a connection that reads nothing and whose backlog is full.
@@ -17,10 +19,15 @@ func BenchmarkOverflow(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			next := rooms.batch(room, &seq, "7="+strings.Repeat("x", 100))
+			var next [2]*frame.Batch // in turn: a batch is sent once
+			for i := range next {
+				next[i] = rooms.batch(room, &seq, "7="+strings.Repeat("x", 100))
+			}
+			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := r.Send(next, 0); err != nil {
+				i++
+				if _, _, err := r.Send(next[i%2], 0); err != nil {
 					b.Fatal(err)
 				}
 			}
