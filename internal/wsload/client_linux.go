@@ -43,6 +43,9 @@ func New(opt Options) (*Client, error) {
 	}
 	to := addr.AddrPort()
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	if opt.Local == nil {
+		opt.Local = func(i int) netip.Addr { return loopback(to.Addr(), i%opt.Sources) }
+	}
 	c := &Client{opt: opt}
 	for range opt.Loops {
 		l, err := newLoop(&c.opt, to, &c.budget)

@@ -29,6 +29,8 @@ type conn struct {
 	// tail is the end of an unfinished message, where a mark may have begun.
 	tail    [len(payload.Mark) - 1]byte
 	tailLen uint8
+	// message is what has come of an unfinished message, with a Handler.
+	message []byte
 	// carry is the start of a frame whose rest has not come.
 	carry []byte
 	// out is what the socket has not taken yet.
@@ -108,9 +110,13 @@ func (l *loop) consume(c *conn, b []byte) ([]byte, error) {
 		if n == 0 || err != nil {
 			return b, err
 		}
+		subprotocol := headerValue(b[:n], "Sec-Websocket-Protocol")
 		b = b[n:]
-		c.state = greeting
-		if err := l.greet(c); err != nil {
+		if l.opt.Handler != nil {
+			c.state = ready
+			l.becameReady()
+			l.opt.Handler.Opened(c.index, subprotocol)
+		} else if err := l.beginGreeting(c); err != nil {
 			return nil, err
 		}
 	}
@@ -132,11 +138,18 @@ func (l *loop) consume(c *conn, b []byte) ([]byte, error) {
 func (l *loop) frame(c *conn, f frame) error {
 	switch f.op {
 	case opClose:
-		return errClosed
+		return parseClose(f.payload)
 	case opPing:
 		l.scratch = appendFrame(l.scratch[:0], opPong, f.payload)
 		return l.write(c, l.scratch)
 	case opPong:
+		if l.opt.Handler != nil && c.state == ready {
+			l.opt.Handler.Pong(c.index, f.payload)
+		}
+		return nil
+	}
+	if l.opt.Handler != nil {
+		l.message(c, f)
 		return nil
 	}
 	if c.state == greeting {
@@ -150,6 +163,26 @@ func (l *loop) frame(c *conn, f frame) error {
 		return l.echo(c)
 	}
 	return nil
+}
+
+// message hands whole messages to the Handler.
+func (l *loop) message(c *conn, f frame) {
+	if c.state != ready {
+		return
+	}
+	if !f.fin || len(c.message) > 0 {
+		c.message = append(c.message, f.payload...)
+		if !f.fin {
+			return
+		}
+		f.payload, c.message = c.message, nil
+	}
+	l.opt.Handler.Message(c.index, f.payload)
+}
+
+func (l *loop) beginGreeting(c *conn) error {
+	c.state = greeting
+	return l.greet(c)
 }
 
 // greet sends the next frame of the greeting, or declares the connection ready.

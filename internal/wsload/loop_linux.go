@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,9 @@ type loop struct {
 	cmds chan func()
 	quit bool
 
+	header   string // the lines of Options.Header
 	byFD     []*conn
+	byIndex  []*conn // by index over stride; with a Handler only
 	buf      []byte
 	scratch  []byte
 	next     int // index of the connection to make next
@@ -66,6 +69,12 @@ func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, erro
 		stride: opt.Loops,
 		budget: budget,
 	}
+	if opt.Handler != nil {
+		l.byIndex = make([]*conn, opt.Conns/opt.Loops+1)
+	}
+	var header strings.Builder
+	_ = opt.Header.Write(&header) // a Builder takes everything
+	l.header = header.String()
 	if opt.Recorder != nil {
 		l.recorder = opt.Recorder()
 	}
@@ -150,27 +159,38 @@ func (l *loop) dialMore() {
 	for l.next < l.opt.Conns && l.inflight < l.opt.Window {
 		i := l.next
 		l.next += l.stride
-		fd, err := dial(l.to, i%l.opt.Sources)
-		if err != nil {
+		if err := l.dial(i); err != nil {
 			l.fail(err)
-			continue
-		}
-		c := &conn{fd: fd, index: i}
-		for len(l.byFD) <= fd {
-			l.byFD = append(l.byFD, nil)
-		}
-		l.byFD[fd] = c
-		l.inflight++
-		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
-		if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
-			l.drop(c, fmt.Errorf("epoll_ctl: %w", err))
-			continue
-		}
-		l.scratch = appendHandshake(l.scratch[:0], l.opt.Addr, l.opt.Path(i), l.opt.Subprotocol)
-		if err := l.write(c, l.scratch); err != nil {
-			l.drop(c, err)
 		}
 	}
+}
+
+// dial starts connection i.
+func (l *loop) dial(i int) error {
+	fd, err := dial(l.to, l.opt.Local(i))
+	if err != nil {
+		return err
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		_ = unix.Close(fd)
+		return fmt.Errorf("epoll_ctl: %w", err)
+	}
+	c := &conn{fd: fd, index: i}
+	l.scratch = appendHandshake(l.scratch[:0], l.opt.Host, l.opt.Path(i), l.opt.Subprotocol, l.header)
+	if err := l.write(c, l.scratch); err != nil {
+		reset(fd)
+		return err
+	}
+	for len(l.byFD) <= fd {
+		l.byFD = append(l.byFD, nil)
+	}
+	l.byFD[fd] = c
+	l.inflight++
+	if l.byIndex != nil {
+		l.byIndex[i/l.stride] = c
+	}
+	return nil
 }
 
 func (l *loop) arm(c *conn, out bool) error {
@@ -197,6 +217,10 @@ func (l *loop) becameReady() {
 func (l *loop) drop(c *conn, err error) {
 	l.byFD[c.fd] = nil
 	reset(c.fd)
+	if l.byIndex != nil && c.state != closing {
+		l.byIndex[c.index/l.stride] = nil
+		defer l.opt.Handler.Closed(c.index, err)
+	}
 	switch c.state {
 	case upgrading, greeting:
 		l.inflight--

@@ -3,13 +3,15 @@ package wsload
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/payload"
 )
 
-// MaxConns is the most connections one process may hold: a hard limit of 20,000 open files, less what
-// else needs one.
+// MaxConns is the most connections one process may hold without a Handler: a hard limit of 20,000 open files,
+// less what else needs one.
 const MaxConns = 19000
 
 // A Recorder takes what payloads took. Each belongs to one loop, and is called by it alone.
@@ -22,7 +24,15 @@ type Recorder interface {
 type Options struct {
 	// Addr is the server's host:port.
 	Addr string
-	// Conns is the number of connections Open makes; with Churn, the number made in all.
+	// Host is what the Host header says; Addr by default.
+	Host string
+	// Header is sent with every handshake.
+	Header http.Header
+	// Handler, if any, is told of everything and decides everything. Greeting, AppPing, Churn and the echoes
+	// are then of no effect, and Open and Counts say nothing.
+	Handler Handler
+	// Conns is the number of connections Open makes; with Churn, the number made in all; with a Handler, the
+	// bound of the indexes it may dial.
 	Conns int
 	// Path is the request target of connection i.
 	Path func(i int) string
@@ -51,6 +61,9 @@ type Options struct {
 	// one address has only some 28,000 ports; 4 by default. A server elsewhere is dialed from the
 	// address the system picks.
 	Sources int
+	// Local is the address that connection i comes from, in place of Sources; the zero Addr lets the system
+	// pick one.
+	Local func(i int) netip.Addr
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -70,8 +83,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Path == nil {
 		faults = append(faults, errors.New("wsload: no Path"))
 	}
-	if o.Conns < 1 || !o.Churn && o.Conns > MaxConns {
+	if o.Conns < 1 || !o.Churn && o.Handler == nil && o.Conns > MaxConns {
 		faults = append(faults, fmt.Errorf("wsload: %d connections, not 1 to %d", o.Conns, MaxConns))
+	}
+	if o.Host == "" {
+		o.Host = o.Addr
 	}
 	if o.Sources > 253 {
 		faults = append(faults, fmt.Errorf("wsload: %d Sources, more than 253", o.Sources))
