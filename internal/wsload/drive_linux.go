@@ -29,14 +29,22 @@ func (c *Client) Hangup(i int, code int) {
 	l.byIndex[i/l.stride] = nil
 	if conn.state == upgrading { // to which one cannot say goodbye
 		l.inflight--
-		l.byFD[conn.fd] = nil
-		reset(conn.fd)
+		l.forget(conn)
 		return
 	}
 	conn.state = closing
 	l.inflight++ // as drop counts those that are closing
 	l.scratch = appendFrame(l.scratch[:0], opClose, []byte{byte(code >> 8), byte(code)})
 	_ = l.write(conn, l.scratch)
+}
+
+// Sockets is the number of sockets that are open, those that the server has yet to close included. It may be
+// called from anywhere.
+func (c *Client) Sockets() (n int64) {
+	for _, l := range c.loops {
+		n += l.sockets.Load()
+	}
+	return n
 }
 
 func (c *Client) loop(i int) *loop { return c.loops[i%len(c.loops)] }

@@ -129,4 +129,7 @@ func TestHandlerIsToldOfRefusals(t *testing.T) {
 	s.Close()
 	dial(c, told, 4)
 	told.expect(t, "4 gone")
+	if n := c.Sockets(); n != 0 {
+		t.Errorf("%d sockets are open", n)
+	}
 }

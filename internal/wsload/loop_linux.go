@@ -45,7 +45,7 @@ type loop struct {
 
 // counters are read by the Client while the loop runs.
 type counters struct {
-	ready, failed, closed, messages atomic.Int64
+	ready, failed, closed, messages, sockets atomic.Int64
 	// lastReady is when, in nanoseconds, the newest connection became ready.
 	lastReady atomic.Int64
 	fault     atomic.Pointer[error]
@@ -187,6 +187,7 @@ func (l *loop) dial(i int) error {
 	}
 	l.byFD[fd] = c
 	l.inflight++
+	l.sockets.Add(1)
 	if l.byIndex != nil {
 		l.byIndex[i/l.stride] = c
 	}
@@ -215,8 +216,7 @@ func (l *loop) becameReady() {
 
 // drop ends a connection that the server closed or that broke.
 func (l *loop) drop(c *conn, err error) {
-	l.byFD[c.fd] = nil
-	reset(c.fd)
+	l.forget(c)
 	if l.byIndex != nil && c.state != closing {
 		l.byIndex[c.index/l.stride] = nil
 		defer l.opt.Handler.Closed(c.index, err)
@@ -231,6 +231,12 @@ func (l *loop) drop(c *conn, err error) {
 	case ready:
 		l.closed.Add(1)
 	}
+}
+
+func (l *loop) forget(c *conn) {
+	l.byFD[c.fd] = nil
+	reset(c.fd)
+	l.sockets.Add(-1)
 }
 
 // fail counts a connection that never became ready and keeps the first reason.

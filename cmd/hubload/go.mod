@@ -1,0 +1,22 @@
+module github.com/gohubkit/hubkit/cmd/hubload
+
+go 1.26.0
+
+replace github.com/gohubkit/hubkit => ../..
+
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.2.0
+	github.com/gohubkit/hubkit v0.0.0
+	github.com/gorilla/websocket v1.5.3
+	github.com/vbauerster/mpb/v8 v8.16.2
+	golang.org/x/sys v0.50.0
+	golang.org/x/term v0.48.0
+)
+
+require (
+	github.com/VividCortex/ewma v1.2.0 // indirect
+	github.com/acarl005/stripansi v0.0.0-20180116102854-5a71ef0e047d // indirect
+	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
+	github.com/mattn/go-runewidth v0.0.30 // indirect
+	github.com/vbauerster/cupwriter v0.0.5 // indirect
+)
