@@ -19,7 +19,6 @@ import (
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/fleet"
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/load"
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/plan"
-	"github.com/gohubkit/hubkit/cmd/hubload/internal/report"
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/screen"
 )
 
@@ -106,5 +105,3 @@ func write(name string, stdout io.Writer, fill func(io.Writer) error) (err error
 	defer func() { err = errors.Join(err, f.Close()) }()
 	return fill(f)
 }
-
-var _ = report.Held

@@ -113,8 +113,10 @@ func (s *sum) all(is func(*worker) bool) bool {
 	return true
 }
 
-// round reports whether all have reported since the last point.
-func (s *sum) round() bool { return s.all(func(w *worker) bool { return w.fresh }) }
+// round reports whether all have reported since the last point, and that was not just now.
+func (s *sum) round() bool {
+	return time.Since(s.lastPoint) > s.plan.Interval()/2 && s.all(func(w *worker) bool { return w.fresh })
+}
 
 func (s *sum) settled() bool {
 	return s.all(func(w *worker) bool { return w.snap.Time > s.began.UnixNano() && w.snap.Settled })

@@ -35,6 +35,7 @@ func (s *shard) findStreams() {
 		}
 		if i := conn / p.Procs; i%len(s.w.shards) == s.id {
 			s.streams = append(s.streams, stream{number: uint32(number), i: i, room: room})
+			s.publishers[i] = room
 		}
 	}
 }

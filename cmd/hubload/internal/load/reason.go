@@ -100,10 +100,10 @@ type comeback struct {
 	i  int
 }
 
-func (r *returns) empty() bool             { return len(r.q) == 0 }
-func (r *returns) due(now time.Time) bool  { return !now.Before(r.q[0].at) }
+func (r *returns) empty() bool              { return len(r.q) == 0 }
+func (r *returns) due(now time.Time) bool   { return !now.Before(r.q[0].at) }
 func (r *returns) push(at time.Time, i int) { heap.Push(&r.q, comeback{at, i}) }
-func (r *returns) pop() int                { return heap.Pop(&r.q).(comeback).i }
+func (r *returns) pop() int                 { return heap.Pop(&r.q).(comeback).i }
 
 type queue []comeback
 

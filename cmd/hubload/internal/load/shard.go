@@ -45,14 +45,15 @@ type shard struct {
 	returns   returns
 	quitting  bool
 
-	streams   []stream
-	turn      int // of the stream that sends next
-	refused   map[int]int64
-	published bool
-	scratch   []byte
-	message   []byte
-	pingTurn  int
-	pingBegan time.Time
+	streams    []stream
+	turn       int           // of the stream that sends next
+	publishers map[int]int   // room, by connection; one of them where a connection publishes in several
+	refused    map[int]int64 // by room
+	published  bool
+	scratch    []byte
+	message    []byte
+	pingTurn   int
+	pingBegan  time.Time
 
 	event protocol.Event
 	sum   Counters
@@ -69,7 +70,7 @@ type deadline struct {
 func newShard(w *Worker, id, conns int) *shard {
 	return &shard{
 		w: w, id: id, conns: make([]conn, conns),
-		refused: map[int]int64{}, message: newMessage(w.plan.Size), hist: NewHistograms(),
+		publishers: map[int]int{}, refused: map[int]int64{}, message: newMessage(w.plan.Size), hist: NewHistograms(),
 		failures: Reasons{}, closes: Reasons{}, errors: Reasons{},
 		sum: Counters{Unready: int64(conns)},
 	}
@@ -153,7 +154,9 @@ func (s *shard) expire(now time.Time) {
 	}
 }
 
-func (c *conn) connecting() bool { return c.state == dialing || c.state == greeted || c.state == joining }
+func (c *conn) connecting() bool {
+	return c.state == dialing || c.state == greeted || c.state == joining
+}
 
 func (s *shard) becameReady(i int) {
 	c := s.conn(i)

@@ -55,6 +55,9 @@ func (s *shard) received(i int, data []byte) {
 		s.count(i, data)
 		return
 	}
+	if bytes.HasPrefix(data, joinStart) || bytes.HasPrefix(data, leaveStart) {
+		return // presence: with many members most of what comes, and of no interest
+	}
 	if err := s.event.Decode(data); err != nil {
 		s.errors.Count("frame: " + clip(err.Error()))
 		return
@@ -62,7 +65,12 @@ func (s *shard) received(i int, data []byte) {
 	s.handle(i, &s.event, data)
 }
 
-var messageStart = []byte(`{"op":"message"`)
+// How a hub begins its frames. One that begins them otherwise is understood too, by decoding.
+var (
+	messageStart = []byte(`{"op":"message"`)
+	joinStart    = []byte(`{"op":"join"`)
+	leaveStart   = []byte(`{"op":"leave"`)
+)
 
 // Ids of requests: a join's is its room's place and one, a publish's is greater than any of those.
 const placeBits = 10
@@ -104,12 +112,21 @@ func (s *shard) handleError(i int, e *protocol.Event) {
 	case c.state == joining && e.ID < 1<<placeBits:
 		s.giveUp(i, requestError("join", e))
 	case e.ID >= 1<<placeBits:
-		s.sum.Refused++
-		s.refused[s.w.plan.RoomOf(s.global(i), int(e.ID&(1<<placeBits-1)))]++
-		s.errors.Count("publish: " + string(e.Code))
+		s.refuse(s.w.plan.RoomOf(s.global(i), int(e.ID&(1<<placeBits-1))), e)
+	case e.ID == 0 && string(e.Code) == string(protocol.CodeRateLimited):
+		// A hub that is over its limit does not look into the frame. Only publishes come so often.
+		if room, ok := s.publishers[i]; ok {
+			s.refuse(room, e)
+		}
 	default:
 		s.errors.Count("error: " + string(e.Code))
 	}
+}
+
+func (s *shard) refuse(room int, e *protocol.Event) {
+	s.sum.Refused++
+	s.refused[room]++
+	s.errors.Count("publish: " + string(e.Code))
 }
 
 func (s *shard) join(i int) {

@@ -22,6 +22,12 @@ import (
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/plan"
 )
 
+// How often shards look what is due: while they publish, and before.
+const (
+	busyTick = time.Millisecond
+	idleTick = 5 * time.Millisecond
+)
+
 // hangupTimeout bounds the wait at the end for the server to close what was hung up on.
 const hangupTimeout = 2 * time.Second
 
@@ -136,7 +142,7 @@ func Run(in io.Reader, out io.Writer) error {
 }
 
 func (w *Worker) run(orders <-chan Order, out *json.Encoder) error {
-	ticker := time.NewTicker(time.Millisecond)
+	ticker := time.NewTicker(idleTick)
 	defer ticker.Stop()
 	report := time.NewTicker(w.plan.Interval())
 	defer report.Stop()
@@ -156,20 +162,23 @@ func (w *Worker) run(orders <-chan Order, out *json.Encoder) error {
 			if !ok {
 				return nil
 			}
-			if done, err := w.obey(o, &at, out); done || err != nil {
+			if done, err := w.obey(o, &at, ticker, out); done || err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (w *Worker) obey(o Order, at *phase, out *json.Encoder) (done bool, err error) {
+func (w *Worker) obey(o Order, at *phase, ticker *time.Ticker, out *json.Encoder) (done bool, err error) {
 	switch o.Do {
 	case Connect:
 		at.connecting = time.Now()
 	case Measure:
 		at.measuring = time.Unix(0, o.At)
 		at.until = at.measuring.Add(w.plan.Duration)
+		if w.plan.Rate > 0 {
+			ticker.Reset(busyTick)
+		}
 		members := make([]int64, w.plan.Rooms)
 		w.each(func(s *shard) { s.begin(members) })
 		snap := w.snapshot(false)

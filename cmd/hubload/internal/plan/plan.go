@@ -70,7 +70,7 @@ type Plan struct {
 // Interval is how often processes report: often enough for a chart of a short test, seldom enough for a file of a
 // long one.
 func (p *Plan) Interval() time.Duration {
-	return min(max((p.Duration / 300).Truncate(500*time.Millisecond), 500*time.Millisecond), 10*time.Second)
+	return min(max((p.Duration/300).Truncate(500*time.Millisecond), 500*time.Millisecond), 10*time.Second)
 }
 
 // Patience is how long connecting may take before the test goes on with what there is: twice what the ramp asks

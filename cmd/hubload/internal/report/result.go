@@ -108,7 +108,7 @@ func Distribution(h *hdrhistogram.Histogram) [][2]float64 {
 // Connections is what became of them.
 type Connections struct {
 	Asked       int64        `json:"asked"`
-	Peak        int64        `json:"peak"`  // ready at once
+	Peak        int64        `json:"peak"`   // ready at once
 	AtEnd       int64        `json:"at_end"` // ready, before the tool hung up
 	Unready     int64        `json:"never_ready"`
 	Seconds     float64      `json:"connecting_seconds"`

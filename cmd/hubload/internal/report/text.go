@@ -53,7 +53,9 @@ func Rate(v float64) string {
 // WriteText writes the result for a terminal.
 func (r *Result) WriteText(w io.Writer) error {
 	var b strings.Builder
-	line := func(label, format string, args ...any) { fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{label}, args...)...) }
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{label}, args...)...)
+	}
 	quantiles := func(label string, q Quantiles) {
 		if q.Count > 0 {
 			line("  "+label, "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s", Millis(q.P50), Millis(q.P90), Millis(q.P99), Millis(q.P999), Millis(q.Max))
@@ -86,7 +88,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		line("notices", "%s gaps, %s goaways, %s times stale", Grouped(n.Gaps), Grouped(n.GoAways), Grouped(n.Stale))
 	}
 	fds, limit, cpu := r.tool()
-	line("this tool", "%d processes, %s of %s descriptors in the fullest, %.1f s of CPU", len(r.Processes), Grouped(fds), Limit(limit), cpu)
+	line("this tool", "%s, %s of %s descriptors in the fullest, %.1f s of CPU", Count(len(r.Processes), "process", "processes"), Grouped(fds), Limit(limit), cpu)
 	for _, warning := range r.Warnings {
 		line("warning", "%s", warning)
 	}
@@ -101,6 +103,14 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Count writes a number with its noun.
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Grouped(int64(n)) + " " + many
 }
 
 // Mark says whether a threshold held.

@@ -64,12 +64,12 @@ func newBars(out *os.File, p *plan.Plan) *bars {
 
 func label(s string) string { return fmt.Sprintf("%-12s", s) }
 
-// line is a bar without a bar.
+// line is a bar without a bar. Only a Progress that was shut down refuses it.
 func (b *bars) line(name string, s func(fleet.Progress) string) {
-	b.all.Add(1, mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
+	_, _ = b.all.Add(1, mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
 		_, err := io.WriteString(w, label(name)+s(*b.last.Load()))
 		return err
-	}))
+	}), mpb.BarFillerTrim())
 }
 
 // Show is called by the test.
