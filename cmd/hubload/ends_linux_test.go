@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,17 +24,17 @@ type running struct {
 	out  *until
 }
 
-// until is the output of a command, and closes seen when a word has come.
+// until is the output of a command, and closes seen when a line matches.
 type until struct {
-	word string
+	line *regexp.Regexp
 	seen chan struct{}
 	b    bytes.Buffer
 }
 
 func (u *until) Write(b []byte) (int, error) {
-	before := strings.Contains(u.b.String(), u.word)
+	before := u.line.Match(u.b.Bytes())
 	u.b.Write(b)
-	if !before && strings.Contains(u.b.String(), u.word) {
+	if !before && u.line.Match(u.b.Bytes()) {
 		close(u.seen)
 	}
 	return len(b), nil
@@ -43,7 +44,7 @@ func (u *until) Write(b []byte) (int, error) {
 func begin(t *testing.T, args ...string) *running {
 	t.Helper()
 	cmd, file := command(t, append([]string{serveHub(t), "-conns", "20", "-procs", "2", "-duration", "10m", "-rate", "50"}, args...)...)
-	r := &running{cmd, file, &until{word: "measuring", seen: make(chan struct{})}}
+	r := &running{cmd, file, &until{line: regexp.MustCompile(`measuring .*[1-9]\d* delivered`), seen: make(chan struct{})}}
 	cmd.Stdout, cmd.Stderr = r.out, r.out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
