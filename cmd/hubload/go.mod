@@ -9,6 +9,7 @@ require (
 	github.com/gohubkit/hubkit v0.0.0
 	github.com/gorilla/websocket v1.5.3
 	github.com/vbauerster/mpb/v8 v8.16.2
+	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.48.0
 )
@@ -20,6 +21,5 @@ require (
 	github.com/mattn/go-runewidth v0.0.30 // indirect
 	github.com/panjf2000/ants/v2 v2.12.1 // indirect
 	github.com/vbauerster/cupwriter v0.0.5 // indirect
-	go.uber.org/goleak v1.3.0 // indirect
 	golang.org/x/sync v0.13.0 // indirect
 )

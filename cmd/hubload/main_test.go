@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/fleet"
 	"github.com/gohubkit/hubkit/cmd/hubload/internal/report"
 	"github.com/gohubkit/hubkit/internal/testenv"
@@ -24,7 +26,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(commandEnv) != "" || os.Getenv(fleet.WorkerEnv) != "" {
 		main()
 	}
-	testenv.Main(m)
+	// Package ants, under the hub's worker pool, starts goroutines when it is imported.
+	testenv.Main(m, goleak.IgnoreCurrent())
 }
 
 // ran is a command that has ended.

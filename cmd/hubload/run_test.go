@@ -219,3 +219,13 @@ func TestRaw(t *testing.T) {
 		})
 	}
 }
+
+func TestRawBroadcast(t *testing.T) {
+	t.Parallel()
+	r := hubload(t, serveRooms(t), "-raw", "broadcast", "-conns", "12", "-rooms", "3", "-publishers", "1", "-rate", "60", "-duration", "1s",
+		"-hello", "hi from {room}", "-max-loss", "0", "-max-late", "0")
+	r.expect(t, 0)
+	if d := r.result.Deliveries; d.Expected != 60*4 || d.Received != 60*4 || d.Foreign != 0 {
+		t.Errorf("%+v", d)
+	}
+}

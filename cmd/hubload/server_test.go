@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,6 +88,48 @@ func (s *rawServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			held = nil
 		}
 	}
+}
+
+// serveRooms serves rooms: who says "in R" gets what others in R say, two messages in one frame where it can.
+func serveRooms(t *testing.T) string {
+	t.Helper()
+	var mu sync.Mutex
+	rooms := map[string][]*websocket.Conn{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		up := websocket.Upgrader{}
+		c, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.Close() }()
+		room := r.URL.Query().Get("room")
+		mu.Lock()
+		rooms[room] = append(rooms[room], c)
+		mu.Unlock()
+		var pair []byte
+		for {
+			_, m, err := c.ReadMessage()
+			if err != nil {
+				return
+			}
+			if string(m) == "hi from "+room {
+				continue
+			}
+			if pair == nil {
+				pair = m
+				continue
+			}
+			pair = append(append(pair, '\n'), m...)
+			mu.Lock()
+			for _, to := range rooms[room] {
+				_ = to.WriteMessage(websocket.BinaryMessage, pair)
+			}
+			mu.Unlock()
+			pair = nil
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return webSocketURL(srv) + "?room={room}"
 }
 
 func serveRaw(t *testing.T, s *rawServer) string {

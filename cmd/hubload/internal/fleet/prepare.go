@@ -174,10 +174,11 @@ func chooseSources(p *plan.Plan, to netip.AddrPort, ports int) ([]netip.Addr, er
 			given = append(given, a)
 		}
 	}
+	spreads := to.Addr().Is4() && to.Addr().IsLoopback()
 	switch {
 	case len(p.Sources) > 0 && len(given) == 0:
 		return nil, fmt.Errorf("no -source is of the same family as %v", to.Addr())
-	case len(given) > 0 && len(given) < need, len(given) == 0 && need > 1 && !(to.Addr().Is4() && to.Addr().IsLoopback()):
+	case len(given) > 0 && len(given) < need, len(given) == 0 && need > 1 && !spreads:
 		return nil, fmt.Errorf("one address has only %d local ports to reach %v (sysctl net.ipv4.ip_local_port_range): %d connections need %d addresses; give them with -source",
 			ports, to, conns, need)
 	case len(given) > 0 || need == 1:

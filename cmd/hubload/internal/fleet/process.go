@@ -33,7 +33,7 @@ type event struct {
 
 // start starts a worker. Its reports, and in the end its end, go to events, which are read until then.
 func start(exe string, index int, events chan<- event, wg *sync.WaitGroup) (*process, error) {
-	cmd := exec.Command(exe) //nolint:gosec // this program itself
+	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), WorkerEnv+"=1")
 	var said tail
 	cmd.Stderr = &said

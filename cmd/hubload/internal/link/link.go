@@ -48,10 +48,8 @@ type Links interface {
 
 // New makes Links, of which none is dialed yet.
 func New(o Options) (Links, error) {
-	if o.TLS == nil && !o.Portable {
-		if l, err, ok := newEpoll(o); ok {
-			return l, err
-		}
+	if haveEpoll && o.TLS == nil && !o.Portable {
+		return newEpoll(o)
 	}
 	return newPortable(o), nil
 }

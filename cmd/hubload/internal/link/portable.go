@@ -73,12 +73,12 @@ func (p *portable) Dial(i int) error {
 
 // serve is the life of a connection.
 func (p *portable) serve(ctx context.Context, c *peer) {
-	ws, subprotocol, err := p.handshake(ctx, c.i)
+	ws, err := p.handshake(ctx, c.i)
 	if err == nil {
 		defer func() { _ = ws.Close() }()
 		stop := context.AfterFunc(p.ctx, func() { _ = ws.Close() })
 		defer stop()
-		err = p.read(c, ws, subprotocol)
+		err = p.read(c, ws)
 	}
 	mu := p.shard(c.i)
 	mu.Lock()
@@ -90,7 +90,7 @@ func (p *portable) serve(ctx context.Context, c *peer) {
 	}
 }
 
-func (p *portable) handshake(ctx context.Context, i int) (*websocket.Conn, string, error) {
+func (p *portable) handshake(ctx context.Context, i int) (*websocket.Conn, error) {
 	scheme := "ws://"
 	if p.o.TLS != nil {
 		scheme = "wss://"
@@ -121,18 +121,21 @@ func (p *portable) handshake(ctx context.Context, i int) (*websocket.Conn, strin
 		header = http.Header{}
 	}
 	ws, resp, err := dialer.DialContext(ctx, scheme+p.o.Host+p.o.Path(i), header)
+	if resp != nil {
+		defer func() { _ = resp.Body.Close() }() // which holds nothing: gorilla has read it
+	}
 	if err != nil {
 		if resp != nil && errors.Is(err, websocket.ErrBadHandshake) {
 			err = &wsload.RefusedError{Status: resp.StatusCode, Line: resp.Proto + " " + resp.Status,
 				RetryAfter: resp.Header.Get("Retry-After")}
 		}
-		return nil, "", err
+		return nil, err
 	}
-	return ws, ws.Subprotocol(), nil
+	return ws, nil
 }
 
 // read tells the Handler of everything until the connection ends.
-func (p *portable) read(c *peer, ws *websocket.Conn, subprotocol string) error {
+func (p *portable) read(c *peer, ws *websocket.Conn) error {
 	on := func(tell func()) bool {
 		mu := p.shard(c.i)
 		mu.Lock()
@@ -148,7 +151,7 @@ func (p *portable) read(c *peer, ws *websocket.Conn, subprotocol string) error {
 	})
 	opened := on(func() {
 		c.ws = ws
-		p.o.Handler.Opened(c.i, subprotocol)
+		p.o.Handler.Opened(c.i, ws.Subprotocol())
 	})
 	if !opened {
 		return nil // while the handshake was under way

@@ -107,10 +107,10 @@ func (r *returns) pop() int                 { return heap.Pop(&r.q).(comeback).i
 
 type queue []comeback
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(a, b int) bool { return q[a].at.Before(q[b].at) }
-func (q queue) Swap(a, b int)      { q[a], q[b] = q[b], q[a] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(comeback)) }
+func (q *queue) Len() int           { return len(*q) }
+func (q *queue) Less(a, b int) bool { return (*q)[a].at.Before((*q)[b].at) }
+func (q *queue) Swap(a, b int)      { (*q)[a], (*q)[b] = (*q)[b], (*q)[a] }
+func (q *queue) Push(x any)         { *q = append(*q, x.(comeback)) }
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	x := (*q)[last]

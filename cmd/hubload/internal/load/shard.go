@@ -39,7 +39,6 @@ type shard struct {
 	conns []conn // connection i of the process is at i over the number of shards
 
 	next      int // to dial
-	allowed   int // by the ramp
 	inflight  int
 	deadlines []deadline // of those connecting, in order
 	returns   returns

@@ -3,7 +3,6 @@
 package load
 
 import (
-	"math"
 	"os"
 	"time"
 
@@ -22,10 +21,10 @@ func openFiles() int64 {
 
 func fileLimit() int64 {
 	var lim unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil || uint64(lim.Cur) > math.MaxInt64 {
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil {
 		return 0
 	}
-	return int64(lim.Cur)
+	return max(0, int64(lim.Cur)) // none is the highest number there is, which is negative here
 }
 
 func cpuSeconds() float64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,12 @@ import (
 )
 
 const barWidth = 28
+
+// Colors of a terminal.
+const (
+	yellow = "\x1b[33m"
+	plain  = "\x1b[0m"
+)
 
 // bars are two progress bars, of connecting and of measuring, over lines of figures.
 type bars struct {
@@ -54,8 +61,8 @@ func newBars(out *os.File, p *plan.Plan) *bars {
 	}
 	b.line("descriptors", func(pr fleet.Progress) string {
 		s := descriptors(pr) + " in the fullest process"
-		for _, w := range pr.Warnings {
-			s += "  \x1b[33m" + w + "\x1b[0m"
+		if len(pr.Warnings) > 0 {
+			s += "  " + yellow + strings.Join(pr.Warnings, "; ") + plain
 		}
 		return s
 	})
