@@ -2,7 +2,6 @@ package load
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -93,7 +92,7 @@ func (r Reasons) add(reason string, n int64) {
 
 // Add adds others.
 func (r Reasons) Add(o Reasons) {
-	for reason, n := range maps.All(o) {
+	for reason, n := range o {
 		r.add(reason, n)
 	}
 }
@@ -192,10 +191,9 @@ type Snapshot struct {
 
 // An Order is what a process is told: first a Plan, later what to do.
 type Order struct {
-	Plan   *Assignment `json:"plan,omitempty"`
-	Do     string      `json:"do,omitempty"`
-	At     int64       `json:"at,omitempty"` // of Measure: when, in nanoseconds of the Unix clock
-	Serial int         `json:"-"`
+	Plan *Assignment `json:"plan,omitempty"`
+	Do   string      `json:"do,omitempty"`
+	At   int64       `json:"at,omitempty"` // of Measure: when, in nanoseconds of the Unix clock
 }
 
 // What an Order says to do.

@@ -17,7 +17,6 @@ type Command struct {
 	// JSON and HTML are the files to write; "" for none, and "-" for the standard output.
 	JSON, HTML string
 	Quiet      bool
-	Version    bool
 }
 
 // ErrUsage is what Parse's errors about the command line match.
@@ -96,7 +95,7 @@ func (c *Command) flags() *flag.FlagSet {
 	fs.Func("max-closed", "at most `N` connections were closed before the end", amountVar(&t.Closed))
 	fs.Func("max-loss", "at most `N` expected deliveries did not arrive", amountVar(&t.Loss))
 	fs.Func("max-errors", "at most `N` publishes were refused, unanswered or not sent", amountVar(&t.Errors))
-	fs.Func("max-late", "at most `N` messages came twice or out of order", amountVar(&t.Lags))
+	fs.Func("max-late", "at most `N` messages came twice or out of order", amountVar(&t.Late))
 	fs.Func("max-connect-p99", "99 of 100 connections are ready within this `time`", durationVar(&t.ConnectP99))
 	fs.Func("max-delivery-p99", "99 of 100 deliveries take at most this `time`", durationVar(&t.DeliveryP99))
 	fs.Func("max-ping-p99", "99 of 100 pings are answered within this `time`", durationVar(&t.PingP99))

@@ -11,7 +11,7 @@ import (
 // Thresholds are what a test must hold; nil ones are not asked for.
 type Thresholds struct {
 	ConnectP99, DeliveryP99, PingP99   *time.Duration
-	Failed, Loss, Closed, Errors, Lags *Amount
+	Failed, Loss, Closed, Errors, Late *Amount
 }
 
 // An Amount is a number, or a share in percent.

@@ -35,7 +35,7 @@ func (r *Result) Judge(t plan.Thresholds) {
 	amount("max-closed", t.Closed, c.Closed, c.Asked)
 	amount("max-loss", t.Loss, d.Lost, d.Expected)
 	amount("max-errors", t.Errors, p.Refused+p.Unanswered+p.Skipped, p.Sent+p.Skipped)
-	amount("max-late", t.Lags, d.Repeated+d.OutOfOrder, d.Received+d.Repeated)
+	amount("max-late", t.Late, d.Repeated+d.OutOfOrder, d.Received+d.Repeated)
 	quantile("max-connect-p99", t.ConnectP99, c.Connect)
 	quantile("max-delivery-p99", t.DeliveryP99, d.Latency)
 	quantile("max-ping-p99", t.PingP99, r.Pings.Trip)
