@@ -77,7 +77,7 @@
     const end = Math.max(100, ...shown.map(([p]) => p));
     chart(id, shown.map(([p]) => p), [{ label: name, data: shown.map(([, ms]) => ms), color: "a", fill: true }], {
       value: millis, xv: percent, xlabel: "percentile",
-      x: { distr: 3, range: () => [1, 10 ** Math.ceil(Math.log10(end))] },
+      x: { distr: 3, range: () => [1, 10 ** Math.ceil(Math.log10(end) - 0.01)] },
       xaxis: { ...whole, space: 30 },
     });
   }
