@@ -210,9 +210,10 @@ func (f *fleet) finish() {
 	f.order(load.Order{Do: load.Finish})
 	until := time.Now().Add(farewell)
 	for f.left > 0 && time.Now().Before(until) {
-		if f.await(until, func() bool { return f.left == 0 }) == nil {
-			break
-		}
+		_ = f.await(until, func() bool { return f.left == 0 }) // what breaks now is noted, and the others are waited for
+	}
+	if f.left > 0 {
+		f.sum.fail(fmt.Sprintf("%d processes did not end within %v", f.left, farewell))
 	}
 }
 
