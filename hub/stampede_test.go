@@ -25,6 +25,8 @@ func TestHandshakesAtOnce(t *testing.T) {
 	for i := range children {
 		clients = append(clients, s.startChild(t, stampedeJob, fmt.Sprint(i), each, nil))
 	}
+	// Who has been answered need not have been counted yet.
+	await(t, "all are connected", func() bool { return s.Stats().Conns == children*each })
 	if st := s.Stats(); st.Accepted != children*each || st.Refused != 0 || st.Conns != children*each {
 		t.Errorf("%d accepted, %d refused, %d connected; want %d", st.Accepted, st.Refused, st.Conns, children*each)
 	}

@@ -183,7 +183,7 @@ func (w *Writer) Resume(src *frame.Source, read uint64) {
 	if l == nil {
 		return
 	}
-	// What the history never had comes by the room only.
+	// What the history never had, or has no more.
 	w.drop(src, l.owed)
 	l.owed, l.read, l.until = 0, read, read
 	w.caughtUp()
@@ -194,9 +194,8 @@ func (w *Writer) Skip(src *frame.Source, to uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if l := w.lagOf(src); l != nil {
-		w.drop(src, l.owed)
-		l.gapFrom, l.gapTo = l.read, to
-		l.owed, l.read = 0, to
+		// What has come of them stays owed, since nobody will read it; Resume counts it. More than those may have come.
+		l.gapFrom, l.gapTo, l.read = l.read, to, to
 	}
 }
 
