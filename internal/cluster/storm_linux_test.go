@@ -1,3 +1,5 @@
+//go:build faults
+
 package cluster_test
 
 import (
@@ -10,9 +12,9 @@ import (
 	"github.com/gohubkit/hubkit/internal/storm"
 )
 
-// TestStorm: fifteen thousand clients are on a node that is shut down within a tenth of a second. They come back to the
+// TestFaultStorm: fifteen thousand clients are on a node that is shut down within a tenth of a second. They come back to the
 // node that remains, when their hints say, and no 100 ms see more than 1.2 times the rate at which it admits.
-func TestStorm(t *testing.T) {
+func TestFaultStorm(t *testing.T) {
 	const clients, rate = 15_000, 2000
 	r := redistest.Start(t)
 	leaves := startNode(t, "leaves", []string{r.Addr()})
