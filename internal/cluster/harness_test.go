@@ -74,7 +74,8 @@ func (n *node) start() {
 	const ready = "node at "
 	n.proc = testenv.Start(n.t, testenv.Command{
 		Path: self, Args: n.args, Env: []string{asNode + "=1"},
-		Ready: func(line string) bool { return strings.HasPrefix(line, ready) },
+		Ready:     func(line string) bool { return strings.HasPrefix(line, ready) },
+		StopGrace: patience, // a node with thousands of connections takes its time
 	})
 	n.addr.Store(strings.TrimPrefix(n.proc.ReadyLine(), ready))
 }
