@@ -6,15 +6,17 @@ SHELL       := bash
 # Tools run by version with their own dependencies, so that go.mod stays the product's.
 STATICCHECK  := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCILINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT    := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 TESTFLAGS ?=
 BENCH     ?= .
 BENCHTIME ?= 1s
+RUNFLAGS  ?=
 FUZZTIME  ?= 10s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## check what the tests need: servers, browser, Node; as root on Debian, install it
@@ -50,6 +52,27 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem ./...
+
+# Both of these run each benchmark COUNT times for COMPARETIME, all in turn: some 5 minutes for a run of all.
+PKGS        ?= ./...
+COUNT       ?= 6
+COMPARETIME ?= 100ms
+
+.PHONY: bench-compare
+bench-compare: ## compare the benchmarks with those of another revision (BASE=rev PKGS=./... BENCH=regexp COUNT=6)
+	@BENCHSTAT='$(BENCHSTAT)' .ci/bench compare '$(BASE)' '$(PKGS)' '$(BENCH)' '$(COUNT)' '$(COMPARETIME)'
+
+.PHONY: bench-keep
+bench-keep: ## run the benchmarks and keep the figures in docs/benchmarks
+	@BENCHSTAT='$(BENCHSTAT)' .ci/bench keep docs/benchmarks '$(PKGS)' '$(BENCH)' '$(COUNT)' '$(COMPARETIME)'
+
+.PHONY: bench-peers
+bench-peers: ## measure hubkit beside other libraries and keep the results in docs/benchmarks (RUNFLAGS=-tests=idle,...): an hour
+	cd bench && go run ./run -o ../docs/benchmarks $(RUNFLAGS)
+
+.PHONY: bench-million
+bench-million: ## hold a million connections on this machine and keep the report in docs/benchmarks: ten minutes
+	cd bench && go run ./million -o ../docs/benchmarks/million.md $(RUNFLAGS)
 
 .PHONY: cover
 cover: deps ## measure what the tests cover, by package; "go tool cover -html=cover.out" shows the lines

@@ -7,10 +7,16 @@
 // publishes, the clients are with the other, and the time of all three is measured. Peers that cannot do
 // what a test needs are left out of it.
 //
-// Run it inside the bench module, on Linux:
+// Run it inside the bench module, on Linux. All there is takes the better part of an hour, and is kept in the
+// documentation: peers.md, peers.svg and peers.json.
 //
-//	go run ./run -peers gws,centrifuge -tests fanout,echo -rounds 5 -json results.json
+//	go run ./run -o ../docs/benchmarks
 //
-// The tables are Markdown, on standard output; progress goes to standard error. The column "×" is the
-// test's first figure over the first peer's.
+// A folder that has results already keeps those of tests that are not run again, so it may be filled test by
+// test. Without -o the tables are printed:
+//
+//	go run ./run -peers gws,centrifuge -tests fanout,echo -rounds 5
+//
+// Progress goes to standard error. The column "×" is the test's first figure over the first peer's. The best of
+// each column is bold, among those that have lost nothing.
 package main

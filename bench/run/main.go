@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gohubkit/hubkit/bench/internal/machine"
 	"github.com/gohubkit/hubkit/bench/internal/result"
 )
 
@@ -34,7 +34,7 @@ func run() error {
 	var o options
 	peerList := flag.String("peers", "", "comma-separated `names`; empty for all there are")
 	testList := flag.String("tests", "", "comma-separated `names`; empty for all")
-	jsonFile := flag.String("json", "", "write every result to `file`")
+	out := flag.String("o", "", "keep results, page and chart in `folder`, beside those of other tests that are there; without it, print tables")
 	flag.IntVar(&o.rounds, "rounds", 3, "times to run each test against each peer")
 	flag.IntVar(&o.conns, "conns", 0, "connections, in place of each test's own number")
 	flag.IntVar(&o.n, "n", 0, "messages, echoes or churned connections, in place of each test's own number")
@@ -58,24 +58,33 @@ func run() error {
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
 
-	var all []result.Result
-	for _, t := range chosenTests {
-		able := slices.DeleteFunc(slices.Clone(chosenPeers), func(p peer) bool { return !t.suits(p) })
-		rs, err := rounds(ctx, bin, t, able, &o)
-		if err != nil {
-			return err
-		}
-		printTable(os.Stdout, t, able, rs, &o)
-		all = append(all, rs...)
-	}
-	if *jsonFile == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(all, "", "\t")
-	if err != nil {
+	r := record{Rounds: o.rounds, Machine: machine.Look(ctx)}
+	if r.Versions, err = versions(ctx, chosenPeers); err != nil {
 		return err
 	}
-	return os.WriteFile(*jsonFile, append(data, '\n'), 0o600)
+	var kept *records
+	if *out != "" {
+		if kept, err = open(*out); err != nil {
+			return err
+		}
+	}
+	for _, t := range chosenTests {
+		able := slices.DeleteFunc(slices.Clone(chosenPeers), func(p peer) bool { return !t.suits(p) })
+		r.Test, r.Kind, r.Title, r.Heading = t.name, t.kind, t.title, t.describe(&o)
+		r.Peers = nil
+		for _, p := range able {
+			r.Peers = append(r.Peers, p.name)
+		}
+		if r.Results, err = rounds(ctx, bin, t, able, &o); err != nil {
+			return err
+		}
+		if kept == nil {
+			r.writeTable(os.Stdout)
+		} else if err := kept.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rounds runs one test. A run that fails is reported and left out; the error is ctx's.

@@ -12,6 +12,8 @@ type peer struct {
 	name string
 	// dir is the server's folder in the bench module.
 	dir string
+	// module is the library's; empty for our own.
+	module string
 	// args are the server's own flags, load those the load client needs for its protocol.
 	args, load []string
 	// redis: its nodes can be joined; history: and their rooms can keep messages.
@@ -24,6 +26,9 @@ var centrifugeProtocol = []string{
 	"-app-ping", `{}`, "-app-pong", `{}`,
 }
 
+// floor is no library: it makes the system calls and nothing else.
+const floor = "floor"
+
 var peers = []peer{
 	{name: "hubkit", dir: "hubkit", redis: true},
 	{
@@ -35,17 +40,17 @@ var peers = []peer{
 			"-echo-frame", `{"op":"send","data":"%s"}`,
 		},
 	},
-	{name: "centrifuge", dir: "peers/centrifuge", load: centrifugeProtocol, redis: true, history: true},
+	{name: "centrifuge", dir: "peers/centrifuge", module: "github.com/centrifugal/centrifuge", load: centrifugeProtocol, redis: true, history: true},
 	{
-		name: "centrifuge-batch", dir: "peers/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol,
+		name: "centrifuge-batch", dir: "peers/centrifuge", module: "github.com/centrifugal/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol,
 		redis: true, history: true,
 	},
-	{name: "melody", dir: "peers/melody"},
-	{name: "chat", dir: "peers/chat"},
-	{name: "coder", dir: "peers/coder"},
-	{name: "gws", dir: "peers/gws"},
-	{name: "nbio", dir: "peers/nbio"},
-	{name: "floor", dir: "peers/floor"},
+	{name: "melody", dir: "peers/melody", module: "github.com/olahol/melody"},
+	{name: "chat", dir: "peers/chat", module: "github.com/gorilla/websocket"},
+	{name: "coder", dir: "peers/coder", module: "github.com/coder/websocket"},
+	{name: "gws", dir: "peers/gws", module: "github.com/lxzan/gws"},
+	{name: "nbio", dir: "peers/nbio", module: "github.com/lesismal/nbio"},
+	{name: floor, dir: "peers/floor"},
 }
 
 // choosePeers reads the flag; empty means every peer whose folder is there.

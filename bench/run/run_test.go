@@ -24,21 +24,27 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestPrintTable(t *testing.T) {
-	one := test{name: "fanout", kind: "fanout", title: "T", conns: 2, n: 3}
-	rs := []result.Result{
-		{Peer: "a", CPUPerMillion: 2, Expected: 6, Received: 6},
-		{Peer: "b", CPUPerMillion: 1, Expected: 6, Received: 5},
-		{Peer: "b", CPUPerMillion: 3, Expected: 6, Received: 4},
-		{Peer: "b", CPUPerMillion: 5, Expected: 6, Received: 6},
+func TestTable(t *testing.T) {
+	r := record{
+		Kind: "fanout", Heading: "T: 2 connections", Rounds: 3, Peers: []string{"a", "b", "c", "d", floor},
+		Results: []result.Result{
+			{Peer: "a", CPUPerMillion: 2, PerSecond: 10, Expected: 6, Received: 6},
+			{Peer: "b", CPUPerMillion: 1, PerSecond: 20, Expected: 6, Received: 5},
+			{Peer: "b", CPUPerMillion: 3, PerSecond: 20, Expected: 6, Received: 4},
+			{Peer: "b", CPUPerMillion: 1, PerSecond: 20, Expected: 6, Received: 6},
+			{Peer: "d", CPUPerMillion: 4, PerSecond: 15, Expected: 6, Received: 6},
+			{Peer: floor, CPUPerMillion: 0.5, PerSecond: 30, Expected: 6, Received: 6, MallocsPerUnit: 1},
+		},
 	}
 	var b strings.Builder
-	printTable(&b, one, []peer{{name: "a"}, {name: "b"}, {name: "c"}}, rs, &options{rounds: 3, size: 64})
+	r.writeTable(&b)
 	for _, want := range []string{
-		"### T: 2 connections, 3 messages of 64 bytes",
-		"| a | 2 | 1.00 | 0 | 0.00 | 0 | 0 | 0 | 1 |\n",
-		"| b | 3 | 1.50 | 0 | 0.00 | 3 | 0 | 0 | 3 |\n",
+		"### T: 2 connections\n",
+		"| a | **2** | 1.00 | 10 | **0.00** | 0 | 0 | 0 | 1 |\n",
+		"| b | 1 | 0.50 | 20 | 0.00 | 3 | 0 | 0 | 3 |\n", // the cheapest, and the fastest, by losing
 		"| c | failed |\n",
+		"| floor | 0.5 | 0.25 | 30 |",
+		"| d | 4 | 2.00 | **15** | **0.00** | 0 | 0 | 0 | 1 |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

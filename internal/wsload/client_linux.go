@@ -29,6 +29,8 @@ type Counts struct {
 	Closed int64
 	// Messages is the number of payloads received.
 	Messages int64
+	// Pings of the WebSocket kind, each of them answered.
+	Pings int64
 }
 
 // New starts the loops; they make no connection yet.
@@ -102,6 +104,7 @@ func (c *Client) Counts() Counts {
 		n.Failed += l.failed.Load()
 		n.Closed += l.closed.Load()
 		n.Messages += l.messages.Load()
+		n.Pings += l.pings.Load()
 		if p := l.fault.Load(); p != nil && n.Fault == nil {
 			n.Fault = *p
 		}

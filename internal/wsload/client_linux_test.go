@@ -170,6 +170,9 @@ func TestGreetingAndPings(t *testing.T) {
 		AppPing:  "{}", AppPong: "{pong}",
 	})
 	await(t, c, 3)
+	if n := c.Counts().Pings; n != 3 {
+		t.Errorf("%d pings, want 3", n)
+	}
 }
 
 func TestEchoes(t *testing.T) {

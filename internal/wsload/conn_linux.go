@@ -140,6 +140,7 @@ func (l *loop) frame(c *conn, f frame) error {
 	case opClose:
 		return parseClose(f.payload)
 	case opPing:
+		l.pings.Add(1)
 		l.scratch = appendFrame(l.scratch[:0], opPong, f.payload)
 		return l.write(c, l.scratch)
 	case opPong:

@@ -133,3 +133,38 @@ func TestHandlerIsToldOfRefusals(t *testing.T) {
 		t.Errorf("%d sockets are open", n)
 	}
 }
+
+// Each Dial asks anew where to.
+func TestServer(t *testing.T) {
+	greet := func(name string) string {
+		return serve(t, func(c *websocket.Conn, _ *http.Request) {
+			_ = c.WriteMessage(websocket.TextMessage, []byte(name))
+			_ = c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1012, "go"))
+			_, _, _ = c.ReadMessage()
+		})
+	}
+	servers := []string{greet("first"), greet("second")}
+	told, dials := make(events, 16), 0
+	c, err := wsload.New(wsload.Options{
+		Addr: servers[0], Conns: 1, Handler: told,
+		Path: func(int) string { return "/ws" },
+		Server: func(int) netip.AddrPort {
+			dials++
+			return netip.MustParseAddrPort(servers[dials-1])
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, name := range []string{"first", "second"} {
+		c.Do(0, func() {
+			if err := c.Dial(0); err != nil {
+				told.Closed(0, err)
+			}
+		})
+		told.expect(t, "0 opened ")
+		told.expect(t, "0 message "+name)
+		told.expect(t, "0 closed 1012 go")
+	}
+}

@@ -45,7 +45,7 @@ type loop struct {
 
 // counters are read by the Client while the loop runs.
 type counters struct {
-	ready, failed, closed, messages, sockets atomic.Int64
+	ready, failed, closed, messages, pings, sockets atomic.Int64
 	// lastReady is when, in nanoseconds, the newest connection became ready.
 	lastReady atomic.Int64
 	fault     atomic.Pointer[error]
@@ -167,7 +167,11 @@ func (l *loop) dialMore() {
 
 // dial starts connection i.
 func (l *loop) dial(i int) error {
-	fd, err := dial(l.to, l.opt.Local(i))
+	to := l.to
+	if l.opt.Server != nil {
+		to = l.opt.Server(i)
+	}
+	fd, err := dial(to, l.opt.Local(i))
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,14 @@ type Recorder interface {
 type Options struct {
 	// Addr is the server's host:port.
 	Addr string
+	// Server is whom connection i dials, asked for each Dial, in place of Addr. It is called on the loop of i.
+	Server func(i int) netip.AddrPort
 	// Host is what the Host header says; Addr by default.
 	Host string
 	// Header is sent with every handshake.
 	Header http.Header
 	// Handler, if any, is told of everything and decides everything. Greeting, AppPing, Churn and the echoes
-	// are then of no effect, and Open and Counts say nothing.
+	// are then of no effect, and Open and Counts, but for the pings, say nothing.
 	Handler Handler
 	// Conns is the number of connections Open makes; with Churn, the number made in all; with a Handler, the
 	// bound of the indexes it may dial.

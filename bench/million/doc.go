@@ -1,0 +1,21 @@
+// Command million holds a million WebSocket connections on one machine, and shows that everything works with
+// them: it starts as many hub processes as the limit of open files needs, one Redis, and load processes, all on loopback.
+//
+//	go run ./million                                    # a million: 10 minutes, 20 GB of memory
+//	go run ./million -o ../docs/benchmarks/million.md   # and writes the report
+//	go run ./million -conns 20000                       # a rehearsal: half a minute
+//
+// Every connection is a client of protocol v1 with an identity, in one common room and in one of many small
+// ones with history, and answers heartbeats. The trial shows, by counting at the clients:
+//
+//   - all of them connected at once
+//   - one publish on one node received by every one, through Redis
+//   - messages to the small rooms, with none lost
+//   - heartbeats kept for three intervals, with nobody cut
+//   - one node killed with SIGKILL, and its clients back elsewhere by the backoff of package backoff, with nothing
+//     lost
+//
+// It fails where one of these does not hold. Before it starts it asks package preflight whether limits and
+// memory allow it; it gives up when memory runs short, and whatever it dies of, everything it has started dies
+// with it.
+package main

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/gohubkit/hubkit/backoff"
+	"github.com/gohubkit/hubkit/internal/payload"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// seat is what a client remembers of its connection: 24 bytes, a million times.
+type seat struct {
+	offset uint64 // in the small room
+	epoch  uint32 // there, as a number of follower.epochs
+	state  uint8  // what follows
+	common uint8  // messages of the common room, modulo 256
+}
+
+const (
+	isOpen = 1 << iota
+	inCommon
+	inSmall
+	inBoth = isOpen | inCommon | inSmall
+)
+
+// comeback is a client that has lost its connection.
+type comeback struct {
+	since    time.Time
+	sequence *backoff.Sequence
+}
+
+// follower is the clients of one load process, as far as they are protocol v1: it says hello for them, follows the
+// positions of their rooms, counts, and decides when who has lost a connection comes back. The loop calls most
+// methods, orders the others.
+type follower struct {
+	first, rooms int
+
+	mu     sync.Mutex
+	seats  []seat
+	epochs []string
+	away   map[int]*comeback
+	stats  CrowdStats
+	event  protocol.Event
+
+	commonLatency, smallLatency, returns *hdrhistogram.Histogram // microseconds
+}
+
+func newFollower(spec crowdSpec) *follower {
+	f := &follower{
+		first: spec.First, rooms: spec.Rooms,
+		seats: make([]seat, spec.Conns),
+		away:  make(map[int]*comeback),
+		stats: CrowdStats{Lost: make(map[int]int)},
+	}
+	f.commonLatency, f.smallLatency, f.returns = newHistogram(), newHistogram(), newHistogram()
+	return f
+}
+
+// newHistogram is of microseconds.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 3)
+}
+
+func (f *follower) room(i int) string { return smallRoom(homeOf(f.first+i, f.rooms)) }
+
+// path is the target of connection i's handshake, which says who it is.
+func (f *follower) path(i int) string { return "/ws?user=u" + strconv.Itoa(f.first+i) }
+
+// hello joins both rooms, and goes on from where the client was in the small one.
+func (f *follower) hello(i int) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := protocol.Request{Op: protocol.OpHello, Resume: []protocol.Resume{
+		{Room: []byte(commonRoom)}, {Room: []byte(f.room(i)), Position: f.position(i)},
+	}}
+	return protocol.AppendRequest(nil, &q)
+}
+
+func (f *follower) position(i int) protocol.Position {
+	s := &f.seats[i]
+	if s.epoch == 0 {
+		return protocol.Position{}
+	}
+	return protocol.Position{Epoch: []byte(f.epochs[s.epoch-1]), Offset: s.offset}
+}
+
+// epoch is the number of an epoch, from one up.
+func (f *follower) epoch(name []byte) uint32 {
+	for i := len(f.epochs) - 1; i >= 0; i-- {
+		if f.epochs[i] == string(name) {
+			return uint32(i + 1)
+		}
+	}
+	f.epochs = append(f.epochs, string(name))
+	return uint32(len(f.epochs))
+}
+
+// frame takes what connection i has received, and reports whether it is in both its rooms.
+func (f *follower) frame(i int, data []byte) (settled bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &f.event
+	if err := e.Decode(data); err != nil {
+		f.fault(&f.stats.Strange, "connection %d: %v in %q", f.first+i, err, data)
+		return false
+	}
+	switch e.Op {
+	case protocol.OpWelcome:
+	case protocol.OpOK:
+		f.joined(i)
+	case protocol.OpMessage:
+		f.message(i)
+	case protocol.OpGap:
+		f.fault(&f.stats.Gaps, "connection %d: gap in %s up to %d", f.first+i, e.Room, e.Position.Offset)
+	case protocol.OpError:
+		f.fault(&f.stats.Refused, "connection %d, room %s: %s %s", f.first+i, e.Room, e.Code, e.Message)
+	default:
+		f.fault(&f.stats.Strange, "connection %d: unexpected %q", f.first+i, data)
+	}
+	return f.seats[i].state == inBoth
+}
+
+// opened notes that a handshake is done.
+func (f *follower) opened(i int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seats[i].state = isOpen
+	f.stats.Open++
+}
+
+func (f *follower) joined(i int) {
+	e, s := &f.event, &f.seats[i]
+	switch string(e.Room) {
+	case commonRoom:
+		s.state |= inCommon
+	case f.room(i):
+		s.state |= inSmall
+		if at := f.position(i); at.IsZero() {
+			s.epoch, s.offset = f.epoch(e.Position.Epoch), e.Position.Offset
+		} else {
+			f.follows(i, 0)
+		}
+	default:
+		f.fault(&f.stats.Strange, "connection %d: joined %q", f.first+i, e.Room)
+		return
+	}
+	f.stats.Joined++
+	if c := f.away[i]; c != nil && s.state == inBoth {
+		delete(f.away, i)
+		f.stats.Back++
+		_ = f.returns.RecordValue(max(1, time.Since(c.since).Microseconds())) // ten minutes are enough
+	}
+}
+
+// follows checks that the event is so many offsets after the client's position, and takes its place.
+func (f *follower) follows(i int, step uint64) {
+	e, s := &f.event, &f.seats[i]
+	if epoch := f.epoch(e.Position.Epoch); epoch != s.epoch {
+		f.fault(&f.stats.Missing, "connection %d: epoch of %s is %q after %q", f.first+i, e.Room, e.Position.Epoch, f.position(i).Epoch)
+		s.epoch, s.offset = epoch, e.Position.Offset
+		return
+	}
+	switch want := s.offset + step; {
+	case e.Position.Offset > want:
+		f.fault(&f.stats.Missing, "connection %d: %s is at %d after %d", f.first+i, e.Room, e.Position.Offset, s.offset)
+	case e.Position.Offset < want:
+		f.fault(&f.stats.Repeated, "connection %d: %s is at %d after %d", f.first+i, e.Room, e.Position.Offset, s.offset)
+	}
+	s.offset = e.Position.Offset
+}
+
+func (f *follower) message(i int) {
+	e := &f.event
+	at := payload.Next(e.Data)
+	if at < 0 {
+		f.fault(&f.stats.Strange, "connection %d: message %q", f.first+i, e.Data)
+		return
+	}
+	sent, _ := payload.Time(e.Data[at:])
+	took := max(1, (time.Now().UnixNano()-sent)/1000)
+	switch string(e.Room) {
+	case commonRoom:
+		f.seats[i].common++
+		f.stats.Common++
+		_ = f.commonLatency.RecordValue(took)
+	case f.room(i):
+		f.follows(i, 1)
+		f.stats.Small++
+		_ = f.smallLatency.RecordValue(took)
+	default:
+		f.fault(&f.stats.Strange, "connection %d: message of %q", f.first+i, e.Room)
+	}
+}
+
+// fault counts, and keeps the first.
+func (f *follower) fault(n *int64, format string, args ...any) {
+	*n++
+	if f.stats.Fault == "" {
+		f.stats.Fault = fmt.Sprintf(format, args...)
+	}
+}
+
+// lost says how long connection i waits before it tries to come back: what package backoff says, and the hint of
+// the close frame, as the Go client does. code is that of the close frame, or 1006.
+func (f *follower) lost(i, code int, reason string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := &f.seats[i]
+	if s.state&isOpen != 0 {
+		f.stats.Open--
+	}
+	if rooms := s.state &^ isOpen; rooms != 0 { // else it was on its way
+		f.stats.Lost[code]++
+		f.stats.Joined -= bits.OnesCount8(rooms)
+	}
+	s.state = 0
+	c := f.away[i]
+	if c == nil {
+		c = &comeback{since: time.Now(), sequence: backoff.Default().Start()}
+		f.away[i] = c
+	}
+	if h, ok := protocol.ParseHint(reason); ok {
+		c.sequence.Hint(h.RetryAfter, h.Spread)
+	}
+	f.stats.Tries++
+	return c.sequence.Next()
+}
+
+// snapshot returns what was counted so far.
+func (f *follower) snapshot() CrowdStats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.stats
+	s.Lost = make(map[int]int)
+	for code, n := range f.stats.Lost {
+		s.Lost[code] = n
+	}
+	return s
+}
+
+// unlike returns how many connections are not where they should be.
+func (f *follower) unlike(w Where) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.seats {
+		if s := &f.seats[i]; s.offset != w.Tops[homeOf(f.first+i, f.rooms)] || s.common != uint8(w.Common) {
+			n++
+		}
+	}
+	return n
+}
+
+var errEncode = errors.New("a histogram cannot be encoded")
+
+// latencies returns what was measured since the last call.
+func (f *follower) latencies() (l Latencies, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range []struct {
+		h   *hdrhistogram.Histogram
+		out *[]byte
+	}{{f.commonLatency, &l.Common}, {f.smallLatency, &l.Small}, {f.returns, &l.Return}} {
+		if *x.out, err = x.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase); err != nil {
+			return l, errors.Join(errEncode, err)
+		}
+		x.h.Reset()
+	}
+	return l, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gohubkit/hubkit/bench/internal/result"
+)
+
+func measured(name string, figures map[string]float64) record {
+	t := tests[position(name)]
+	r := record{Test: t.name, Kind: t.kind, Title: t.title, Heading: t.title + ": few", Rounds: 1}
+	for _, p := range peers {
+		if v, ok := figures[p.name]; ok {
+			r.Peers = append(r.Peers, p.name)
+			r.Results = append(r.Results, result.Result{Peer: p.name, Test: name, CPUPerMillion: v})
+		}
+	}
+	return r
+}
+
+// Tests that are run one by one end up on one page, in the order of the table, the last run of each.
+func TestRecords(t *testing.T) {
+	dir := t.TempDir()
+	for _, r := range []record{
+		measured("echo", map[string]float64{"hubkit": 7, "gws": 9}),
+		measured("fanout", map[string]float64{"hubkit": 5, "hubkit-v1": 4, "gws": 2, "nbio": 3}),
+		measured("echo", map[string]float64{"hubkit": 8, "gws": 12}),
+	} {
+		rs, err := open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rs.put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "peers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for _, want := range []string{
+		"| One room, full rate | CPU s/million | 5 | 4 | **gws 2** | 0.40 | 0.50 |\n",
+		"| Echoes | CPU s/million | **8** | – | gws 12 | 1.50 | – |\n",
+		"| gws | **2** | 0.40 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Count(text, "### Echoes") != 1 || strings.Index(text, "### Echoes") < strings.Index(text, "### One room") {
+		t.Errorf("not in order:\n%s", text)
+	}
+	svg, err := os.ReadFile(filepath.Join(dir, "peers.svg"))
+	if err != nil || !strings.Contains(string(svg), "<svg") || !strings.Contains(string(svg), ">gws<") {
+		t.Errorf("no chart with gws: %v in %d bytes", err, len(svg))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "peers.json"), []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(dir); err == nil {
+		t.Error("results that cannot be read are overwritten")
+	}
+}
+
+func TestVersions(t *testing.T) {
+	vs, err := versions(t.Context(), peers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range peers {
+		if p.module != "" && !strings.Contains(vs[p.name], p.module+" v") {
+			t.Errorf("%s is on %q", p.name, vs[p.name])
+		}
+	}
+}
