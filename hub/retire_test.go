@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gorilla/websocket"
@@ -30,7 +31,8 @@ func retired(t *testing.T, e end, code protocol.CloseCode, since time.Time) time
 func TestMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const conns, age, pace = 300, time.Hour, 5
-		s, stop := startTimed(t, hub.WithMaxAge(age), hub.WithRetirePace(pace))
+		s, stop := startTimed(t, hub.WithMaxAge(age), hub.WithRetirePace(pace),
+			hub.WithHeartbeat(heartbeat.Disabled())) // an hour of them takes its time
 		defer stop()
 		begun := time.Now()
 		ends := make(chan end, conns)
@@ -56,6 +58,7 @@ func TestMaxAge(t *testing.T) {
 				t.Errorf("%d of %d ended in minute %d", n, conns, at)
 			}
 		}
+		synctest.Wait() // the hub counts an end when it has seen the client's answer
 		if n := s.Stats().Closed[protocol.CloseMaxAge]; n != conns {
 			t.Errorf("%d are counted, want %d", n, conns)
 		}
