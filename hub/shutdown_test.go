@@ -12,6 +12,7 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/broker/memory"
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/internal/testenv"
 	"github.com/gohubkit/hubkit/protocol"
@@ -57,7 +58,8 @@ func TestShutdownUnderLoad(t *testing.T) {
 	}
 	w := &witness{Broker: mem, seen: make(map[string]int)}
 	s := start(t, hub.WithBroker(w), hub.WithOpenRooms("log"), hub.WithRooms("log", hub.DefaultHistory()),
-		hub.WithoutRateLimit(), hub.WithDrain(2*time.Second), hub.WithRoomLinger(time.Hour))
+		hub.WithoutRateLimit(), hub.WithDrain(2*time.Second), hub.WithRoomLinger(time.Hour),
+		hub.WithHeartbeat(heartbeat.Disabled())) // the publishers answer no ping before all are connected
 	keep := s.dial(t) // so that the node is subscribed
 	keep.ask(`{"op":"join","id":1,"room":"log"}`)
 	kept := make(chan error, 1)
