@@ -206,12 +206,12 @@ func TestTicketsAreGivenBack(t *testing.T) {
 		{"OnHandshake ends the goroutine", nil, func(s *server) {
 			s.OnHandshake(func(*http.Request, *hub.Conn) error { panic(http.ErrAbortHandler) })
 		}, refused},
-		{"not a version", nil, nil, func(t *testing.T, s *server) {
+		{"not a version", nil, nil, func(_ *testing.T, s *server) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"1"}}
 			s.ServeHTTP(httptest.NewRecorder(), r)
 		}},
-		{"no socket to be had", nil, nil, func(t *testing.T, s *server) {
+		{"no socket to be had", nil, nil, func(_ *testing.T, s *server) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 				"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}}

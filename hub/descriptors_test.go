@@ -42,7 +42,7 @@ func TestFewDescriptors(t *testing.T) {
 		}
 		return ready, bound, conns
 	}
-	open := func() (*websocket.Conn, *http.Response) {
+	open := func() (ws *websocket.Conn, status int, retryAfter string) {
 		t.Helper()
 		ws, res, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws", nil)
 		if res == nil {
@@ -52,12 +52,12 @@ func TestFewDescriptors(t *testing.T) {
 			t.Cleanup(func() { _ = ws.Close() })
 		}
 		_ = res.Body.Close()
-		return ws, res
+		return ws, res.StatusCode, res.Header.Get("Retry-After")
 	}
 	refused := func() {
 		t.Helper()
-		if ws, res := open(); ws != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-			t.Fatalf("beyond the bound: %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
+		if ws, status, after := open(); ws != nil || status != http.StatusServiceUnavailable || after == "" {
+			t.Fatalf("beyond the bound: %d, Retry-After %q", status, after)
 		}
 	}
 
@@ -67,7 +67,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	conns := make([]*websocket.Conn, bound)
 	for i := range conns {
-		if conns[i], _ = open(); conns[i] == nil {
+		if conns[i], _, _ = open(); conns[i] == nil {
 			t.Fatalf("connection %d of %d refused", i+1, bound)
 		}
 	}
@@ -107,8 +107,8 @@ func TestFewDescriptors(t *testing.T) {
 	// One leaves, and the next one gets in.
 	_ = conns[bound-1].Close()
 	await(t, "it is gone", func() bool { _, _, n := health(); return n == bound-1 })
-	if ws, res := open(); ws == nil {
-		t.Errorf("refused with %d where there is room", res.StatusCode)
+	if ws, status, _ := open(); ws == nil {
+		t.Errorf("refused with %d where there is room", status)
 	}
 	refused()
 	for _, ws := range conns[1:3] {

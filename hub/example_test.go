@@ -146,7 +146,7 @@ func ExampleOverflow() {
 
 	_, err = h.Publish(context.Background(), "price:tech", []byte(`{"symbol":"ACME","price":17}`), hub.Key("ACME"))
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
 	}
 	for _, r := range h.Stats().Rules {
 		fmt.Printf("%q: %s, %d dropped\n", r.Pattern, r.Overflow, r.Dropped)

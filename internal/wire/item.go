@@ -60,7 +60,7 @@ func (it *item) waits(i, flight int) bool {
 
 // lose gives up a message that waits.
 func (it *item) lose(i int) {
-	it.lost.set(i, it.batch.Len())
+	it.lost = it.lost.with(i, it.batch.Len())
 	it.left--
 	it.size -= it.batch.Start(i+1) - it.batch.Start(i)
 	if i == it.next {
@@ -91,9 +91,11 @@ type bitset []uint64
 
 func (s bitset) has(i int) bool { return s != nil && s[i/64]>>(i%64)&1 != 0 }
 
-func (s *bitset) set(i, n int) {
-	if *s == nil {
-		*s = make(bitset, (n+63)/64)
+// with is the set and i, which is below n. The set itself may be changed.
+func (s bitset) with(i, n int) bitset {
+	if s == nil {
+		s = make(bitset, (n+63)/64)
 	}
-	(*s)[i/64] |= 1 << (i % 64)
+	s[i/64] |= 1 << (i % 64)
+	return s
 }
