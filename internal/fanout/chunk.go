@@ -1,10 +1,6 @@
 package fanout
 
-import (
-	"sync"
-
-	"github.com/gohubkit/hubkit/internal/frame"
-)
+import "sync"
 
 // chunkSize is how many members are written to under one lock, by one worker at a time: few enough that a
 // join or leave waits for well under a millisecond of writes.
@@ -56,11 +52,26 @@ type tally struct {
 	retained bool
 }
 
+func (t *tally) add(sent int, retained bool) {
+	t.sent += sent
+	t.retained = t.retained || retained
+}
+
 // send sends a pass's batch to the members; through out, where there is one.
 func (c *chunk) send(p *pass, out *outlet, t *tally) {
-	b := p.batch
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !out.use(len(c.members)) {
+		c.dispatch(p, nil, t)
+		return
+	}
+	c.dispatch(p, out, t)
+	out.flush()
+}
+
+// dispatch sends a pass's batch to the members, or hands that over to out. It is called with mu held.
+func (c *chunk) dispatch(p *pass, out *outlet, t *tally) {
+	b := p.batch
 	for i := range c.members {
 		if int32(p.number-c.members[i].pass) <= 0 {
 			continue
@@ -69,19 +80,10 @@ func (c *chunk) send(p *pass, out *outlet, t *tally) {
 		if from == b.Len() {
 			continue
 		}
-		if out.use(len(c.members)) {
-			out.take(c.members[i].member, b, from, t)
+		if d := (due{c.members[i].member, b, from, t}); out != nil {
+			out.take(d)
 		} else {
-			t.send(c.members[i].member, b, from)
+			d.send()
 		}
 	}
-	if out != nil {
-		out.flush(b, t)
-	}
-}
-
-func (t *tally) send(m Member, b *frame.Batch, from int) {
-	sent, retained, _ := m.Send(b, from) // a member that is gone has counted what it lost
-	t.sent += sent
-	t.retained = t.retained || retained
 }

@@ -16,29 +16,39 @@ type Holder interface {
 }
 
 const (
-	// together is how many members a chunk must have for it to be worth while to send to them together.
+	// together is how many members there must be for it to be worth while to send to them together.
 	together = 4
 	// heldBytes bounds what is sent while members are held, and so for how long they are.
 	heldBytes = 64 << 10
 )
+
+// due is what a member is to be sent: a batch from one of its messages on.
+type due struct {
+	member Member
+	batch  *frame.Batch
+	from   int
+	tally  *tally
+}
+
+func (d *due) send() {
+	sent, retained, _ := d.member.Send(d.batch, d.from) // a member that is gone has counted what it lost
+	d.tally.add(sent, retained)
+}
 
 // outlet is a worker's way to send to many members with one system call.
 type outlet struct {
 	ring  *uring.Ring // nil after it has failed
 	bytes int
 	held  []held // as many as the ring has to send
-	late  []late // to be sent to when none is held
+	late  []due  // to be sent to when none is held
+	tasks []task // of gather
+	parts []part // of runTogether
 }
 
 type held struct {
-	member Holder
-	from   int
+	due
+	holder Holder
 	n      int // what the socket took
-}
-
-type late struct {
-	member Member
-	from   int
 }
 
 // newOutlet returns nil where the system has no such way.
@@ -47,7 +57,7 @@ func newOutlet() *outlet {
 	if err != nil {
 		return nil
 	}
-	return &outlet{ring: ring, held: make([]held, 0, chunkSize), late: make([]late, 0, chunkSize)}
+	return &outlet{ring: ring, held: make([]held, 0, chunkSize), late: make([]due, 0, chunkSize)}
 }
 
 func (o *outlet) close() {
@@ -60,49 +70,45 @@ func (o *outlet) close() {
 // use reports whether this is the way to send to so many members.
 func (o *outlet) use(members int) bool { return o != nil && o.ring != nil && members >= together }
 
-// take takes a member that is due. It is sent to by the next flush, or before.
-func (o *outlet) take(m Member, b *frame.Batch, from int, t *tally) {
-	var fd int
-	var data []byte
-	h, ok := m.(Holder)
-	if ok {
-		fd, data, ok = h.Hold(b, from)
+// take takes what is due to a member. It is sent by the next flush, or before.
+func (o *outlet) take(d due) {
+	h, ok := d.member.(Holder)
+	if ok && o.ring != nil {
+		if fd, data, ok := h.Hold(d.batch, d.from); ok {
+			o.ring.Send(fd, data)
+			o.held = append(o.held, held{due: d, holder: h})
+			if o.bytes += len(data); o.bytes >= heldBytes || o.ring.Full() {
+				o.submit()
+			}
+			return
+		}
 	}
-	if !ok {
-		// Others may be waiting for what is held here, and Send might wait for them.
-		o.late = append(o.late, late{m, from})
-		return
-	}
-	o.ring.Send(fd, data)
-	o.held = append(o.held, held{member: h, from: from})
-	if o.bytes += len(data); o.bytes >= heldBytes || o.ring.Full() {
-		o.submit(b, t)
-	}
+	// Others may be waiting for what is held here, and Send might wait for them.
+	o.late = append(o.late, d)
 }
 
-// flush sends to all that were taken.
-func (o *outlet) flush(b *frame.Batch, t *tally) {
-	o.submit(b, t)
-	for _, h := range o.late {
-		t.send(h.member, b, h.from)
+// flush sends all that was taken.
+func (o *outlet) flush() {
+	o.submit()
+	for i := range o.late {
+		o.late[i].send()
 	}
 	clear(o.late)
 	o.late = o.late[:0]
 }
 
-func (o *outlet) submit(b *frame.Batch, t *tally) {
+func (o *outlet) submit() {
 	if len(o.held) == 0 {
 		return
 	}
 	if err := o.ring.Submit(func(i, n int) { o.held[i].n = n }); err != nil {
 		o.close() // what is left unsent goes one by one, as will all that follows
 	}
-	for _, h := range o.held {
-		sent, retained := h.member.Settle(b, h.from, h.n)
-		t.sent += sent
-		t.retained = t.retained || retained
+	for i := range o.held {
+		h := &o.held[i]
+		h.tally.add(h.holder.Settle(h.batch, h.from, h.n))
 		if h.n == 0 {
-			o.late = append(o.late, late{h.member, h.from})
+			o.late = append(o.late, h.due)
 		}
 	}
 	clear(o.held)

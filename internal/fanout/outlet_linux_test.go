@@ -1,8 +1,10 @@
 package fanout
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -203,4 +205,63 @@ func (c *counting) Send(b *frame.Batch, from int) (int, bool, error) {
 	defer c.mu.Unlock()
 	c.n += b.Len() - from
 	return b.Len() - from, false, nil
+}
+
+// TestSmallRooms has the messages of many rooms with few members each, some of them in several rooms, go out together.
+func TestSmallRooms(t *testing.T) {
+	r := newRig(t, 1, 10, 1<<20)
+	fd, received := socket(t)
+	var held atomic.Int32
+	var wired atomic.Int64
+	const rooms, rounds = 300, 40
+	all := make([]*Room, rooms)
+	holders := make([]*holder, rooms)
+	for i := range all {
+		all[i] = r.room()
+		holders[i] = &holder{t: t, fd: fd, held: &held, wired: &wired, busy: i%9 == 4}
+		join(t, all[i], holders[i])
+		if i%3 == 1 {
+			join(t, all[i-1], holders[i])
+		}
+	}
+	for n := range rounds {
+		for _, room := range all {
+			if err := room.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			room.AddSoon(frame.Text, 0, "", func(dst []byte) []byte { return fmt.Appendf(dst, "%d", n) })
+		}
+		r.Flush()
+	}
+	r.Close()
+	total := 0
+	for i, h := range holders {
+		next := make(map[int]int)
+		rooms := 1
+		if i%3 == 1 {
+			rooms = 2
+		}
+		for _, p := range payloads(h.got) {
+			n, err := strconv.Atoi(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next[n]++
+			total++
+		}
+		for n := range rounds {
+			if next[n] != rooms {
+				t.Errorf("member %d got message %d %d times, want %d", i, n, next[n], rooms)
+			}
+		}
+	}
+	if got := r.Delivered.Load(); got != int64(total) {
+		t.Errorf("%d delivered, %d received", got, total)
+	}
+	if out := newOutlet(); out != nil { // else all went the other way
+		out.close()
+		if got := received(); got != wired.Load() || got == 0 {
+			t.Errorf("the socket has %d bytes, want %d", got, wired.Load())
+		}
+	}
 }

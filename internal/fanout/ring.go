@@ -25,3 +25,13 @@ func (r *ring) pop() task {
 	r.n--
 	return t
 }
+
+// at is the n-th from the front.
+func (r *ring) at(n int) *task { return &r.buf[(r.head+n)%len(r.buf)] }
+
+// drop takes n from the front.
+func (r *ring) drop(n int) {
+	for range n {
+		r.pop()
+	}
+}

@@ -270,9 +270,9 @@ func (r *Room) begin() *pass {
 }
 
 // end reports whether another pass is due.
-func (r *Room) end() bool {
+func (r *Room) end() (members int, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running = r.pending != nil
-	return r.running
+	return r.members, r.running
 }

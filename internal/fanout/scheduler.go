@@ -112,7 +112,12 @@ func (s *Scheduler) work() {
 			return
 		}
 		t := s.queue.pop()
+		tasks := s.gather(t, out)
 		s.mu.Unlock()
+		if tasks != nil {
+			s.runTogether(tasks, out)
+			continue
+		}
 		if t.pass == nil {
 			t.pass = s.begin(t.room)
 			for range min(s.conf.Workers, len(t.pass.chunks)) - 1 {
@@ -148,26 +153,31 @@ func (s *Scheduler) run(p *pass, out *outlet) {
 	if done == 0 {
 		return
 	}
+	if !s.did(p, int(done), &t) && int(p.next.Load()) < len(p.chunks) {
+		s.push(task{pass: p})
+	}
+}
+
+// did notes what became of some chunks of a pass, and reports whether those were the last.
+func (s *Scheduler) did(p *pass, chunks int, t *tally) (over bool) {
 	if t.retained {
 		p.holders.Store(true)
 	}
 	if t.sent > 0 {
 		p.room.source.Account.Delivered.Add(int64(t.sent))
 	}
-	switch {
-	case p.left.Add(-done) == 0:
+	if over = p.left.Add(-int32(chunks)) == 0; over {
 		s.end(p)
-	case int(p.next.Load()) < len(p.chunks):
-		s.push(task{pass: p})
 	}
+	return over
 }
 
 func (s *Scheduler) end(p *pass) {
 	if !p.holders.Load() {
 		s.recycle(p.batch)
 	}
-	if p.room.end() {
-		s.push(task{room: p.room})
+	if members, again := p.room.end(); again {
+		s.push(task{room: p.room, members: members})
 	}
 }
 
