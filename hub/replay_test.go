@@ -76,7 +76,7 @@ func TestReplayBeyondHistory(t *testing.T) {
 			case r.Offset == last+1:
 				got++
 			default:
-				t.Fatalf("%.200v after offset %d", r, last)
+				t.Fatalf("%s %.10s with offset %d after %d", r.Op, r.Data, r.Offset, last)
 			}
 			last = r.Offset
 		}

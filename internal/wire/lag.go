@@ -130,9 +130,9 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 	if l == nil {
 		return b, from
 	}
-	gone := 0
+	gone, until := 0, l.until // l does not outlive endLag
 	want := func(i int) bool {
-		return i >= from && (b.Class(i) == frame.Event || b.Seq(i) > l.until)
+		return i >= from && (b.Class(i) == frame.Event || b.Seq(i) > until)
 	}
 	for i := from; i < b.Len(); i++ {
 		if want(i) {
@@ -150,7 +150,7 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 		}
 		l.seen = b.Seq(i)
 	}
-	if b.Last() > l.until {
+	if b.Last() > until {
 		w.endLag(b.Source()) // all that comes now is later
 	}
 	switch {

@@ -226,6 +226,42 @@ func TestBegunMessagesAreFinished(t *testing.T) {
 	}
 }
 
+// TestResumeAheadOfTheRoom: who has read further than the room has come gets nothing twice, even where the room's next
+// batch has both what was read and what was not.
+func TestResumeAheadOfTheRoom(t *testing.T) {
+	r := stalledRig(t, 4, 1<<20)
+	rooms, seq := make(sources), uint64(0)
+	src := rooms.get("replay")
+	send := func(messages ...string) {
+		t.Helper()
+		if _, _, err := r.Send(rooms.batch("replay", &seq, messages...), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("1", "2", "3", "4")
+	ahead := uint64(0)
+	if err := r.Page(t.Context(), src, rooms.batch("replay", &ahead, "1", "2")); err != nil {
+		t.Fatal(err)
+	}
+	br := bufio.NewReader(r.peer)
+	expectFrames(t, br, "head", "1", "2")
+	if err := r.Page(t.Context(), src, rooms.batch("replay", &ahead, "3", "4", "5", "6")); err != nil {
+		t.Fatal(err)
+	}
+	expectFrames(t, br, "3", "4", "5", "6")
+	r.Resume(src, ahead)
+	send("5", "6", "7")
+	expectFrames(t, br, "7")
+	send("8")
+	expectFrames(t, br, "8")
+	if err := r.Drained(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := src.Account; a.Dropped.Load() != 0 || a.Delivered.Load() != 8 || r.lagging {
+		t.Errorf("%d delivered, %d dropped, lagging: %v", a.Delivered.Load(), a.Dropped.Load(), r.lagging)
+	}
+}
+
 // TestNoTimeoutInReplay runs on the clock of a bubble: who reads from the history may take as long as he likes, and no
 // longer than others once he has caught up.
 func TestNoTimeoutInReplay(t *testing.T) {
