@@ -110,9 +110,9 @@ func TestEndsOfReplay(t *testing.T) {
 		name string
 		end  func(t *testing.T, s *server, slow *client, c *hub.Conn)
 	}{
-		{"the connection is closed", func(t *testing.T, s *server, _ *client, c *hub.Conn) { c.Close(4000, "enough") }},
-		{"the client goes", func(t *testing.T, s *server, slow *client, _ *hub.Conn) { _ = slow.ws.Close() }},
-		{"the room is left", func(t *testing.T, s *server, slow *client, c *hub.Conn) {
+		{"the connection is closed", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { c.Close(4000, "enough") }},
+		{"the client goes", func(_ *testing.T, _ *server, slow *client, _ *hub.Conn) { _ = slow.ws.Close() }},
+		{"the room is left", func(t *testing.T, s *server, _ *client, c *hub.Conn) {
 			if err := c.Leave(t.Context(), "replay"); err != nil {
 				t.Error(err)
 			}

@@ -157,7 +157,8 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 	case gone == 0:
 		return b, from
 	case gone == b.Len()-from:
-		return b, b.Len()
+		from = b.Len()
+		return b, from
 	}
 	return b.Pick(want), 0
 }

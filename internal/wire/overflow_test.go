@@ -138,7 +138,7 @@ func TestPolicies(t *testing.T) {
 			for _, s := range tt.sends {
 				room, list, ok := strings.Cut(s, ": ")
 				if !ok {
-					for _, p := range strings.Fields(s) {
+					for p := range strings.FieldsSeq(s) {
 						if err := r.SendOne(oneFrame(p)); err != nil {
 							t.Fatal(err)
 						}
