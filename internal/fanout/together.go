@@ -12,21 +12,21 @@ func (s *Scheduler) gather(first task, out *outlet) []task {
 	if !first.small() || out == nil || out.ring == nil {
 		return nil
 	}
-	members, tasks := first.members, append(out.tasks[:0], first)
+	members := first.members
+	out.tasks = append(out.tasks[:0], first)
 	for n := 0; n < s.queue.n; n++ {
 		t := s.queue.at(n)
 		if !t.small() || members+t.members > chunkSize {
 			break
 		}
 		members += t.members
-		tasks = append(tasks, *t)
+		out.tasks = append(out.tasks, *t)
 	}
-	out.tasks = tasks
 	if members < together {
 		return nil
 	}
-	s.queue.drop(len(tasks) - 1)
-	return tasks
+	s.queue.drop(len(out.tasks) - 1)
+	return out.tasks
 }
 
 // small reports whether a task is a room that has too few members to send to them together, as far as is known.
