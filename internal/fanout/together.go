@@ -14,7 +14,7 @@ func (s *Scheduler) gather(first task, out *outlet) []task {
 	}
 	members := first.members
 	out.tasks = append(out.tasks[:0], first)
-	for n := 0; n < s.queue.n; n++ {
+	for n := range min(s.queue.n, chunkSize-1) {
 		t := s.queue.at(n)
 		if !t.small() || members+t.members > chunkSize {
 			break
