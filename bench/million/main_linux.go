@@ -76,7 +76,7 @@ func run() error {
 	}
 	if *out == "" {
 		if err == nil {
-			_, err = fmt.Print(t.page())
+			_, err = fmt.Print(t.page(""))
 		}
 		return err
 	}

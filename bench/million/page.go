@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// page is the report in Markdown.
-func (r *Report) page() string {
+// page is the report in Markdown; json names the file beside it, where there is one.
+func (r *Report) page(json string) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	conns := float64(r.Plan.Conns)
@@ -15,7 +15,11 @@ func (r *Report) page() string {
 	if r.Failed != "" {
 		p("**This trial failed:** %s. What follows is what it had measured by then.\n\n", r.Failed)
 	}
-	p("Written by `go run ./million` in `bench/`; the figures are in [million.json](million.json) too.\n\n")
+	written := "Written by `go run ./million` in `bench/`"
+	if json != "" {
+		written += fmt.Sprintf("; the figures are in [%s](%s) too", json, json)
+	}
+	p("%s.\n\n", written)
 	p("%s\n\n", r.Machine)
 	p("%d hub processes of %s connections each behind one Redis, and %d load processes, since a process may open %s files for "+
 		"connections here; all of it on this machine, over loopback TCP. Every connection is a client of protocol v1 with an "+
@@ -39,22 +43,29 @@ func (r *Report) page() string {
 		p("| one publish on one node, received%s | by %s within %.2f s (p50 %.2f s, p99 %.2f s) |\n", when, grouped(f.Received),
 			f.Latency.Max/1000, f.Latency.P50/1000, f.Latency.P99/1000)
 	}
-	s := r.Small
-	p("| small rooms, %.0f deliveries/s for %g s | %s messages, %s deliveries of %s, none lost (p50 %.1f ms, p99 %.1f ms, most %.0f ms) |\n",
-		r.Options.Deliveries, r.Options.Pace, grouped(s.Published), grouped(s.Received), grouped(s.Expected), s.Latency.P50, s.Latency.P99, s.Latency.Max)
-	p("| all held for %.0f s by heartbeats | %s pings answered, %d connections cut |\n", r.Beats.Seconds, grouped(r.Beats.Pings), r.Beats.Expired)
-	k := r.Kill
-	p("| one hub killed (SIGKILL) while the others publish | %s clients lost, %s back on other hubs with %s tries: half within %.2f s, "+
-		"the last after %.2f s |\n", grouped(k.Lost), grouped(k.Back), grouped(k.Tries), k.Stream.Return.P50/1000, k.Stream.Return.Max/1000)
-	p("| messages to the small rooms meanwhile | %s deliveries of %s, none lost, none twice; %s of them replayed from history |\n\n",
-		grouped(k.Stream.Received), grouped(k.Stream.Expected), grouped(k.Replayed))
+	if s := r.Small; s.Expected > 0 {
+		p("| small rooms, %.0f deliveries/s for %g s | %s messages, %s deliveries of %s, none lost (p50 %.1f ms, p99 %.1f ms, most %.0f ms) |\n",
+			r.Options.Deliveries, r.Options.Pace, grouped(s.Published), grouped(s.Received), grouped(s.Expected), s.Latency.P50, s.Latency.P99, s.Latency.Max)
+	}
+	if r.Beats.Seconds > 0 {
+		p("| all held for %.0f s by heartbeats | %s pings answered, %d connections cut |\n", r.Beats.Seconds, grouped(r.Beats.Pings), r.Beats.Expired)
+	}
+	if k := r.Kill; k.Lost > 0 {
+		p("| one hub killed (SIGKILL) while the others publish | %s clients lost, %s back on other hubs with %s tries: half within %.2f s, "+
+			"the last after %.2f s |\n", grouped(k.Lost), grouped(k.Back), grouped(k.Tries), k.Stream.Return.P50/1000, k.Stream.Return.Max/1000)
+		p("| messages to the small rooms meanwhile | %s deliveries of %s, none lost, none twice; %s of them replayed from history |\n",
+			grouped(k.Stream.Received), grouped(k.Stream.Expected), grouped(k.Replayed))
+	}
 
-	p("## Memory\n\nBytes for each connection: what all of it has in use more than before the first connection, over %s. Processes by "+
+	p("\n## Memory\n\nBytes for each connection: what all of it has in use more than before the first connection, over %s. Processes by "+
 		"their proportional set size; a connection here is two sockets, both ends being on this machine.\n\n", grouped(r.Plan.Conns))
-	p("| | just connected | held for %.0f s | in all |\n|---|---:|---:|---:|\n", r.Beats.Seconds)
 	before, after, held := r.Memory.Before, r.Memory.After, r.Memory.Held
+	if r.Beats.Seconds == 0 { // the trial did not come so far
+		held = after
+	}
+	p("| | just connected | held for %.0f s | in all |\n|---|---:|---:|---:|\n", r.Beats.Seconds)
 	row := func(name string, f func(Memory) int64) {
-		p("| %s | %.0f | %.0f | %s |\n", name, float64(f(after)-f(before))/conns, float64(f(held)-f(before))/conns, size(f(held)))
+		p("| %s | %.0f | %.0f | %s |\n", name, float64(f(after)-f(before))/conns, float64(f(held)-f(before))/conns, size(f(held)-f(before)))
 	}
 	row("hubs", func(m Memory) int64 { return m.Hubs })
 	row("load processes", func(m Memory) int64 { return m.Loads })
@@ -63,10 +74,12 @@ func (r *Report) page() string {
 	row("kernel: socket queues", func(m Memory) int64 { return m.Buffered })
 	row("kernel: page tables", func(m Memory) int64 { return m.PageTables })
 	row("everything, as the machine has less available", func(m Memory) int64 { return -m.Available })
-	h := r.Hubs
-	p("\nThe machine had %s available before, %s with all connected and %s while they were held. The hubs have %s goroutines in all, "+
-		"%s of Go heap and %s of stacks in use.\n\n", size(before.Available), size(after.Available), size(held.Available),
-		grouped(h.Goroutines), size(int64(h.Heap)), size(int64(h.Stack)))
+	p("\nThe machine had %s available before, %s with all connected and %s while they were held.", size(before.Available),
+		size(after.Available), size(held.Available))
+	if h := r.Hubs; h.Goroutines > 0 {
+		p(" The hubs have %s goroutines in all, %s of Go heap and %s of stacks in use.", grouped(h.Goroutines), size(int64(h.Heap)), size(int64(h.Stack)))
+	}
+	p("\n\n")
 
 	p("## CPU\n\nSeconds of user and system time; the kernel's work for loopback is done where a process writes.\n\n")
 	p("| | took, s | hubs | load | Redis | cores busy |\n|---|---:|---:|---:|---:|---:|\n")

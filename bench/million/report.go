@@ -125,5 +125,5 @@ func (r *Report) write(file string) error {
 	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
 		return err
 	}
-	return os.WriteFile(file, []byte(r.page()), 0o644) //nolint:gosec // for everybody to read
+	return os.WriteFile(file, []byte(r.page(filepath.Base(beside))), 0o644) //nolint:gosec // for everybody to read
 }
