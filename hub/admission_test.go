@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,11 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/internal/testenv"
-	"github.com/gohubkit/hubkit/preflight"
 	"github.com/gohubkit/hubkit/protocol"
-	"go.uber.org/goleak"
 )
 
 // settled fails unless the gate gets every ticket back.
@@ -329,152 +328,4 @@ func TestResumingFirst(t *testing.T) {
 	if st := s.Stats().Admission; st.Resumed != 1 || st.Fast != 2 {
 		t.Errorf("stats %+v", st)
 	}
-}
-
-func TestClientAddr(t *testing.T) {
-	tests := []struct {
-		name    string
-		trusted []string
-		header  string
-		want    string
-	}{
-		{"nobody trusted", nil, "203.0.113.9", "127.0.0.1"},
-		{"trusted", []string{"127.0.0.1"}, "198.51.100.7, 203.0.113.9", "203.0.113.9"},
-		{"two trusted", []string{"127.0.0.0/8", "203.0.113.9"}, "2001:db8::1, 203.0.113.9", "2001:db8::1"},
-		{"trusted, without the header", []string{"127.0.0.1"}, "", "127.0.0.1"},
-		{"another is trusted", []string{"10.0.0.1"}, "203.0.113.9", "127.0.0.1"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			overEach(t, func(t *testing.T, tr transport) {
-				var opts []hub.Option
-				if tt.trusted != nil {
-					opts = one(hub.WithTrustedProxies(tt.trusted...))
-				}
-				s := tr.start(t, opts...)
-				asked := make(chan string, 1)
-				s.OnHandshake(func(r *http.Request, _ *hub.Conn) error {
-					asked <- s.ClientAddr(r).String()
-					return nil
-				})
-				conns := make(chan *hub.Conn, 1)
-				s.OnConnect(func(_ context.Context, c *hub.Conn) error {
-					conns <- c
-					return nil
-				})
-				header := http.Header{}
-				if tt.header != "" {
-					header.Set("X-Forwarded-For", tt.header)
-				}
-				s.connect(t, header).welcomed()
-				c := receive(t, "OnConnect", conns)
-				if got := receive(t, "OnHandshake", asked); got != tt.want || c.ClientAddr().String() != tt.want {
-					t.Errorf("got %v in the handshake and %v after, want %v", got, c.ClientAddr(), tt.want)
-				}
-				if got := c.RemoteAddr().String(); !strings.HasPrefix(got, "127.0.0.1:") {
-					t.Errorf("RemoteAddr %v", got)
-				}
-			})
-		})
-	}
-}
-
-// TestMaxPerIPBehindProxy: clients are told apart by what a trusted proxy says, IPv6 ones by their /64, and by nothing
-// that they say themselves.
-func TestMaxPerIPBehindProxy(t *testing.T) {
-	from := func(addr string) http.Header { return http.Header{"X-Forwarded-For": {addr}} }
-	s := start(t, hub.WithMaxPerIP(1), hub.WithTrustedProxies("127.0.0.1"))
-	s.connect(t, from("203.0.113.1")).welcomed()
-	s.connect(t, from("203.0.113.1, 203.0.113.2")).welcomed()
-	s.connect(t, from("2001:db8::1")).welcomed()
-	s.connect(t, from("2001:db8:0:1::1")).welcomed()
-	for _, again := range []string{"203.0.113.1", "9.9.9.9, 203.0.113.2", "2001:db8::2", "2001:db8:0:1:ffff::"} {
-		if got := s.refused(t, from(again)); got.status != http.StatusServiceUnavailable {
-			t.Errorf("%s: %+v", again, got)
-		}
-	}
-	if n := s.Stats().Admission.Addresses; n != 4 {
-		t.Errorf("%d addresses", n)
-	}
-	untrusting := start(t, hub.WithMaxPerIP(1))
-	untrusting.connect(t, from("203.0.113.1")).welcomed()
-	untrusting.refused(t, from("203.0.113.2"))
-}
-
-// lines counts what is logged.
-type lines struct {
-	mu   sync.Mutex
-	text []string
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, string(p))
-	return len(p), nil
-}
-
-func (l *lines) with(what string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.text {
-		if strings.Contains(line, what) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-// TestRefusalsAreLoggedSeldom: once a second, with the sums.
-func TestRefusalsAreLoggedSeldom(t *testing.T) {
-	log := new(lines)
-	s := start(t, hub.WithMaxConns(1), hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
-	s.dial(t)
-	begin := time.Now()
-	for range 50 {
-		s.refused(t, nil)
-	}
-	got, most := log.with("handshakes refused"), 1+int(time.Since(begin)/time.Second)
-	if len(got) == 0 || len(got) > most || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "full=1") {
-		t.Errorf("%d lines, want 1 to %d: %v", len(got), most, got)
-	}
-}
-
-// TestPreflightIsLogged in one line, a warning where less is had than asked for.
-func TestPreflightIsLogged(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		opts  []hub.Option
-		level string
-		conns int // bounded by; 0 for something
-	}{
-		{"nothing asked", nil, "INFO", 0},
-		{"little asked", one(hub.WithMaxConns(7)), "INFO", 7},
-		{"more asked than there are descriptors", one(hub.WithMaxConns(1e6), hub.WithPreflight(preflight.WithDescriptorLimit(1000, 1000))), "WARN", 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			log := new(lines)
-			s := start(t, append(tt.opts, hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))...)
-			got := log.with("preflight: ")
-			if len(got) != 1 || !strings.Contains(got[0], "level="+tt.level) {
-				t.Errorf("logged %q", got)
-			}
-			most := s.Stats().Admission.MaxConns
-			if most <= 0 || most >= 1e6 && tt.level == "WARN" || tt.conns > 0 && most != tt.conns {
-				t.Errorf("bound is %d", most)
-			}
-			nodes, err := s.Nodes(t.Context())
-			if err != nil || nodes[0].Capacity != most {
-				t.Errorf("announced %+v, %v", nodes, err)
-			}
-		})
-	}
-	t.Run("off", func(t *testing.T) {
-		log := new(lines)
-		s := start(t, hub.WithoutPreflight(), hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
-		if got := log.with("preflight"); len(got) > 0 || s.Stats().Admission != (hub.AdmissionStats{}) {
-			t.Errorf("logged %q, %+v", got, s.Stats().Admission)
-		}
-		s.dial(t)
-	})
 }

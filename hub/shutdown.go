@@ -96,10 +96,7 @@ func (h *Hub) shed(ctx context.Context) error {
 // dismiss is shut, but after the answers to what the connection has on the worker pool.
 func (c *Conn) dismiss(why *CloseError) {
 	h := c.hub
-	h.poolMu.Lock()
-	pool := h.pool
-	h.poolMu.Unlock()
-	if pool == nil || pool.Pending(c.num) == 0 {
+	if !h.working(c) {
 		c.shut(why)
 		return
 	}
@@ -108,7 +105,7 @@ func (c *Conn) dismiss(why *CloseError) {
 		ctx := c.Context()
 		for {
 			// Behind all that it has there, in its turn.
-			queued, err := pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
+			queued, err := h.pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
 			busy, full := errors.AsType[*workerpool.BusyError](err)
 			if queued {
 				return
