@@ -1,9 +1,11 @@
 package fanout
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,7 +22,7 @@ type holder struct {
 	busy bool // it is never held
 
 	mu          sync.Mutex
-	held        *atomic.Int32 // by the worker, of all holders
+	held        *tallies      // of all holders
 	wired       *atomic.Int64 // bytes
 	got         []byte        // whatever way it came
 	sends, full int
@@ -30,13 +32,13 @@ func (h *holder) Hold(b *frame.Batch, from int) (fd int, data []byte, ok bool) {
 	if h.busy || !h.mu.TryLock() {
 		return -1, nil, false
 	}
-	h.held.Add(1)
+	h.held.add(1)
 	return h.fd, b.Wire(from), true
 }
 
 func (h *holder) Settle(b *frame.Batch, from, n int) (sent int, retained bool) {
 	defer h.mu.Unlock()
-	h.held.Add(-1)
+	h.held.add(-1)
 	h.wired.Add(int64(n))
 	if n == 0 {
 		h.full++
@@ -47,14 +49,32 @@ func (h *holder) Settle(b *frame.Batch, from, n int) (sent int, retained bool) {
 }
 
 func (h *holder) Send(b *frame.Batch, from int) (int, bool, error) {
-	if n := h.held.Load(); n != 0 {
-		h.t.Errorf("Send while %d are held", n)
+	if n := h.held.add(0); n != 0 {
+		h.t.Errorf("Send while the same goroutine holds %d", n)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.got = append(h.got, b.Wire(from)...)
 	h.sends++
 	return b.Len() - from, false, nil
+}
+
+// tallies counts for each goroutine by itself: Flush sends in its caller's, which holds none while a worker may.
+type tallies struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (t *tallies) add(n int) int {
+	var buf [64]byte
+	id, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("["))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == nil {
+		t.n = make(map[string]int)
+	}
+	t.n[string(id)] += n
+	return t.n[string(id)]
 }
 
 // socket is one that takes everything, and counts it.
@@ -90,7 +110,7 @@ func TestOutlet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Close(full) }() // it is not connected, and takes nothing
-	var held atomic.Int32
+	var held tallies
 	var wired atomic.Int64
 	holders := make([]*holder, 3*chunkSize/2)
 	for i := range holders {
@@ -211,7 +231,7 @@ func (c *counting) Send(b *frame.Batch, from int) (int, bool, error) {
 func TestSmallRooms(t *testing.T) {
 	r := newRig(t, 1, 10, 1<<20)
 	fd, received := socket(t)
-	var held atomic.Int32
+	var held tallies
 	var wired atomic.Int64
 	const rooms, rounds = 300, 40
 	all := make([]*Room, rooms)
