@@ -11,6 +11,8 @@ type peer struct {
 	link Link
 	conn net.Conn
 
+	// early is what was read before the Decoder was lent. It is less than what the Decoder has room for.
+	early []byte
 	// deadline is what the connection's read deadline is set to; zero for none.
 	deadline time.Time
 	// compress is what the handshake's response said, which gorilla does not tell otherwise.
@@ -65,6 +67,12 @@ func (p *peer) Read(b []byte) (int, error) {
 	}
 	if p.read > p.most {
 		return 0, ErrTooLarge // a message of nothing but empty fragments and pings, for example
+	}
+	if len(p.early) > 0 {
+		n := copy(b, p.early)
+		p.early = p.early[n:]
+		p.read += n
+		return n, nil
 	}
 	n, err := p.conn.Read(b)
 	p.read += n

@@ -32,6 +32,13 @@ func (p *Pool) Get(link Link, compress bool) *Decoder {
 	return d
 }
 
+// GetWith is Get where bytes have been read from the connection already. They are not kept beyond the first Wait.
+func (p *Pool) GetWith(link Link, compress bool, early []byte) *Decoder {
+	d := p.Get(link, compress)
+	d.peer.early = early
+	return d
+}
+
 // Put takes a Decoder back, whatever has become of it: what another connection could not use is dropped. An error says that
 // the connection has failed.
 func (p *Pool) Put(d *Decoder) error {

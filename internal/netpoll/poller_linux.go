@@ -31,8 +31,8 @@ type Poller struct {
 }
 
 // New starts a poller. ready is called from the poller's goroutine with the token of each socket that
-// has something to read or was hung up; it must not block.
-func New(ready func(token uint64)) (*Poller, error) {
+// has something to read or was hung up; data says that it is the former alone, as far as is known. It must not block.
+func New(ready func(token uint64, data bool)) (*Poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: epoll_create1: %w", err)
@@ -94,7 +94,7 @@ func (p *Poller) control(op, fd int, token uint64) error {
 	return nil
 }
 
-func (p *Poller) loop(raw syscall.RawConn, ready func(uint64)) {
+func (p *Poller) loop(raw syscall.RawConn, ready func(uint64, bool)) {
 	defer close(p.done)
 	events := make([]syscall.EpollEvent, maxEvents)
 	for {
@@ -114,7 +114,7 @@ func (p *Poller) loop(raw syscall.RawConn, ready func(uint64)) {
 			return // closed: nothing else fails on a valid set and a valid buffer
 		}
 		for _, ev := range events[:n] {
-			ready(uint64(uint32(ev.Fd)) | uint64(uint32(ev.Pad))<<32)
+			ready(uint64(uint32(ev.Fd))|uint64(uint32(ev.Pad))<<32, ev.Events == syscall.EPOLLIN)
 		}
 	}
 }

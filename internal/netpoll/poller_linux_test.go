@@ -25,7 +25,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{events: make(chan uint64, 1000)}
 	var err error
-	if r.Poller, err = New(func(token uint64) { r.events <- token }); err != nil {
+	if r.Poller, err = New(func(token uint64, _ bool) { r.events <- token }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
@@ -191,7 +191,7 @@ func TestClose(t *testing.T) {
 	fd := descriptor(t, watched)
 	entered, release := make(chan struct{}), make(chan struct{})
 	var running atomic.Bool
-	p, err := New(func(uint64) {
+	p, err := New(func(uint64, bool) {
 		running.Store(true)
 		close(entered)
 		<-release
@@ -234,7 +234,7 @@ func TestCloseAgainstArm(t *testing.T) {
 	fd := descriptor(t, watched)
 	send(t, peer, "x")
 	for range 100 {
-		p, err := New(func(uint64) {})
+		p, err := New(func(uint64, bool) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestCloseAgainstArm(t *testing.T) {
 			})
 		}
 		_ = p.Close()
-		other, err := New(func(token uint64) { t.Errorf("event %d of another poller's socket", token) })
+		other, err := New(func(token uint64, _ bool) { t.Errorf("event %d of another poller's socket", token) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +313,7 @@ func TestPingPong(t *testing.T) {
 	var wg sync.WaitGroup
 	var p *Poller
 	started := make(chan struct{})
-	p, err := New(func(token uint64) {
+	p, err := New(func(token uint64, _ bool) {
 		<-started
 		c := conns[token]
 		if !c.busy.CompareAndSwap(false, true) {
@@ -367,7 +367,7 @@ func TestPingPong(t *testing.T) {
 }
 
 func BenchmarkArm(b *testing.B) {
-	p, err := New(func(uint64) {})
+	p, err := New(func(uint64, bool) {})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -382,5 +382,36 @@ func BenchmarkArm(b *testing.B) {
 		if err := p.Arm(fd, 1); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	a, b := pair(t, "tcp")
+	fd := descriptor(t, a)
+	buf := make([]byte, 4)
+	if n := Read(fd, buf); n != 0 {
+		t.Errorf("%d bytes of nothing", n)
+	}
+	r := newRig(t)
+	for _, want := range []string{"one", "four"} {
+		if _, err := io.WriteString(b, want); err != nil {
+			t.Fatal(err)
+		}
+		r.add(t, a, 1)
+		<-r.events
+		if n := Read(fd, buf); string(buf[:n]) != want {
+			t.Errorf("read %q, want %q", buf[:n], want)
+		}
+		if n := Read(fd, nil); n != 0 {
+			t.Errorf("%d bytes for nothing", n)
+		}
+		_ = r.Close()
+		r = newRig(t)
+	}
+	_ = b.Close()
+	r.add(t, a, 1)
+	<-r.events
+	if n := Read(fd, buf); n != 0 {
+		t.Errorf("%d bytes after the end", n)
 	}
 }

@@ -11,7 +11,7 @@ const Supported = false
 type Poller struct{}
 
 // New fails with errors.ErrUnsupported.
-func New(func(token uint64)) (*Poller, error) { return nil, errors.ErrUnsupported }
+func New(func(token uint64, data bool)) (*Poller, error) { return nil, errors.ErrUnsupported }
 
 // Add fails with errors.ErrUnsupported.
 func (*Poller) Add(int, uint64) error { return errors.ErrUnsupported }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestUnsupported(t *testing.T) {
-	if _, err := New(func(uint64) {}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := New(func(uint64, bool) {}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("New: %v, want errors.ErrUnsupported", err)
 	}
 }

@@ -219,6 +219,28 @@ func TestUse(t *testing.T) {
 	})
 }
 
+// TestTryUse: it is Use but where the Writer is in use, or closed.
+func TestTryUse(t *testing.T) {
+	eachKind(t, func(t *testing.T, connect func(testing.TB) (conn, peer net.Conn)) {
+		r := newRig(t, generous, connect)
+		got := -1
+		if ok := r.TryUse(func(fd int) { got = fd }); got != r.fd || ok != (r.fd >= 0) {
+			t.Errorf("descriptor %d, %v; want %d", got, ok, r.fd)
+		}
+		never := func(int) { t.Error("used") }
+		_ = r.Use(func(int) error {
+			if r.TryUse(never) {
+				t.Error("used while it is in use")
+			}
+			return nil
+		})
+		r.Close()
+		if r.TryUse(never) {
+			t.Error("used after Close")
+		}
+	})
+}
+
 // TestUseAgainstClose sees that the descriptor stays valid until Use returns.
 func TestUseAgainstClose(t *testing.T) {
 	for range 50 {

@@ -238,6 +238,19 @@ func (w *Writer) Use(f func(fd int) error) error {
 	return f(int(w.fd))
 }
 
+// TryUse is Use where nobody else uses the Writer, which it does not wait for. It reports whether f was called.
+func (w *Writer) TryUse(f func(fd int)) bool {
+	if !w.mu.TryLock() {
+		return false
+	}
+	defer w.mu.Unlock()
+	if w.fd < 0 {
+		return false
+	}
+	f(int(w.fd))
+	return true
+}
+
 // writeNow writes what the socket takes now. A socket that takes nothing is no error.
 func (w *Writer) writeNow(p []byte) (int, error) {
 	if w.fd < 0 {

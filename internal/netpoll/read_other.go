@@ -1,0 +1,6 @@
+//go:build !linux
+
+package netpoll
+
+// Read takes nothing.
+func Read(int, []byte) int { return 0 }
