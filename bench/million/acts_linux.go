@@ -9,29 +9,37 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// run is the trial's acts, one after the other. Each fails where it did not show what it is to show.
+// run is the trial's acts, one after the other. Each fails where it did not show what it is to show; the others are
+// shown all the same, where they can be.
 func (t *trial) run(ctx context.Context) error {
+	var failed []error
 	for _, act := range []struct {
-		name string
-		fn   func(context.Context) error
+		name  string
+		fn    func(context.Context) error
+		vital bool // for the others
 	}{
-		{"start", t.begin},
-		{"connect", t.connect},
-		{"fan-out", t.fanOut},
-		{"small rooms", t.smallRooms},
-		{"heartbeats", t.heartbeats},
-		{"node killed", t.nodeKilled},
-		{"fan-out after it", t.fanOut},
-		{"end", t.end},
+		{"start", t.begin, true},
+		{"connect", t.connect, true},
+		{"fan-out", t.fanOut, false},
+		{"small rooms", t.smallRooms, false},
+		{"heartbeats", t.heartbeats, false},
+		{"node killed", t.nodeKilled, false},
+		{"fan-out after it", t.fanOut, false},
+		{"end", t.end, false},
 	} {
 		start, before := time.Now(), t.cpu()
 		err := act.fn(ctx)
 		t.Acts = append(t.Acts, Act{Name: act.name, Seconds: time.Since(start).Seconds(), CPU: t.cpu().minus(before)})
-		if err != nil {
-			return fmt.Errorf("%s: %w", act.name, err)
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("%s: %w", act.name, err)
+		t.logf("failed: %v", err)
+		if failed = append(failed, err); act.vital || ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (t *trial) begin(ctx context.Context) error {
@@ -349,6 +357,7 @@ func (t *trial) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.Stale = c.Stale
 	var p problems
 	p.check(c.Open == t.plan.Conns && h.Conns == t.plan.Conns, "%d connections are open, the hubs count %d", c.Open, h.Conns)
 	p.check(h.Expired == 0, "%d cut", h.Expired)

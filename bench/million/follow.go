@@ -18,7 +18,7 @@ import (
 // seat is what a client remembers of its connection: 24 bytes, a million times.
 type seat struct {
 	offset uint64 // in the small room
-	epoch  uint32 // there, as a number of follower.epochs
+	epoch  uint32 // there: follower.epochs has its name
 	state  uint8  // what follows
 	common uint8  // messages of the common room, modulo 256
 }
@@ -44,7 +44,7 @@ type follower struct {
 
 	mu     sync.Mutex
 	seats  []seat
-	epochs []string
+	epochs names
 	away   map[int]*comeback
 	stats  CrowdStats
 	event  protocol.Event
@@ -88,18 +88,28 @@ func (f *follower) position(i int) protocol.Position {
 	if s.epoch == 0 {
 		return protocol.Position{}
 	}
-	return protocol.Position{Epoch: []byte(f.epochs[s.epoch-1]), Offset: s.offset}
+	return protocol.Position{Epoch: []byte(f.epochs.name(s.epoch)), Offset: s.offset}
 }
 
-// epoch is the number of an epoch, from one up.
-func (f *follower) epoch(name []byte) uint32 {
-	for i := len(f.epochs) - 1; i >= 0; i-- {
-		if f.epochs[i] == string(name) {
-			return uint32(i + 1)
-		}
+// names numbers strings, from one up.
+type names struct {
+	all     []string
+	numbers map[string]uint32
+}
+
+func (n *names) name(number uint32) string { return n.all[number-1] }
+
+func (n *names) number(name []byte) uint32 {
+	if k, ok := n.numbers[string(name)]; ok {
+		return k
 	}
-	f.epochs = append(f.epochs, string(name))
-	return uint32(len(f.epochs))
+	if n.numbers == nil {
+		n.numbers = make(map[string]uint32)
+	}
+	n.all = append(n.all, string(name))
+	k := uint32(len(n.all))
+	n.numbers[n.all[k-1]] = k
+	return k
 }
 
 // frame takes what connection i has received, and reports whether it is in both its rooms.
@@ -117,6 +127,9 @@ func (f *follower) frame(i int, data []byte) (settled bool) {
 		f.joined(i)
 	case protocol.OpMessage:
 		f.message(i)
+	case protocol.OpStale:
+		f.stats.Stale++
+	case protocol.OpLive:
 	case protocol.OpGap:
 		f.fault(&f.stats.Gaps, "connection %d: gap in %s up to %d", f.first+i, e.Room, e.Position.Offset)
 	case protocol.OpError:
@@ -143,7 +156,7 @@ func (f *follower) joined(i int) {
 	case f.room(i):
 		s.state |= inSmall
 		if at := f.position(i); at.IsZero() {
-			s.epoch, s.offset = f.epoch(e.Position.Epoch), e.Position.Offset
+			s.epoch, s.offset = f.epochs.number(e.Position.Epoch), e.Position.Offset
 		} else {
 			f.follows(i, 0)
 		}
@@ -162,7 +175,7 @@ func (f *follower) joined(i int) {
 // follows checks that the event is so many offsets after the client's position, and takes its place.
 func (f *follower) follows(i int, step uint64) {
 	e, s := &f.event, &f.seats[i]
-	if epoch := f.epoch(e.Position.Epoch); epoch != s.epoch {
+	if epoch := f.epochs.number(e.Position.Epoch); epoch != s.epoch {
 		f.fault(&f.stats.Missing, "connection %d: epoch of %s is %q after %q", f.first+i, e.Room, e.Position.Epoch, f.position(i).Epoch)
 		s.epoch, s.offset = epoch, e.Position.Offset
 		return

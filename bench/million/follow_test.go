@@ -43,7 +43,8 @@ func TestFollower(t *testing.T) {
 		{"gap", [][]byte{welcome("e", 4), protocol.AppendGap(nil, room, "e", 9)}, Faults{Gaps: 1}, "up to 9"},
 		{"refused", [][]byte{protocol.AppendError(nil, 0, room, &protocol.Error{Code: protocol.CodeForbidden})}, Faults{Refused: 1}, "forbidden"},
 		{"another's room", [][]byte{message("small:none", "e", 1)}, Faults{Strange: 1}, "small:none"},
-		{"stale", [][]byte{protocol.AppendStale(nil)}, Faults{Strange: 1}, "stale"},
+		{"stale and live", [][]byte{protocol.AppendStale(nil), protocol.AppendLive(nil)}, Faults{}, ""},
+		{"goaway", [][]byte{protocol.AppendGoAway(nil, protocol.Hint{})}, Faults{Strange: 1}, "goaway"},
 		{"nonsense", [][]byte{[]byte("nonsense")}, Faults{Strange: 1}, "nonsense"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -69,10 +70,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	t.Machine, t.GC = machine.Look(ctx), partEnv
+	t.Machine, t.GC, t.TCP = machine.Look(ctx), partEnv, tcpSettings()
 	defer t.stop()
 	if err = t.run(ctx); err != nil {
-		t.Failed = err.Error()
+		t.Failed = strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	if *out == "" {
 		if err == nil {

@@ -32,6 +32,17 @@ func kilobytes(file string) (map[string]int64, error) {
 	return out, nil
 }
 
+// tcpSettings are those that the cost of a packet depends on: two million sockets in a hash table made for a quarter of them are
+// long chains, and some ways of congestion control set a timer for each packet.
+func tcpSettings() (all []string) {
+	for _, name := range []string{"tcp_ehash_entries", "tcp_congestion_control"} {
+		if v, err := os.ReadFile("/proc/sys/net/ipv4/" + name); err == nil {
+			all = append(all, name+"="+strings.TrimSpace(string(v)))
+		}
+	}
+	return all
+}
+
 // Memory is what the machine and the parts have in use at one time, in bytes.
 type Memory struct {
 	// Available is what could still be had: MemAvailable of proc_meminfo(5).

@@ -72,6 +72,8 @@ type CrowdStats struct {
 	Pings int64
 	// Common and Small are messages received of the common room and of the small ones.
 	Common, Small int64
+	// Stale is how often a client was told that its hub has lost Redis. Nothing need be lost by it.
+	Stale int64
 	Faults
 	// Fault is the first of them, in words.
 	Fault string

@@ -26,9 +26,9 @@ func (r *Report) page(json string) string {
 		"identity of its own. It is in one room with everybody and in one of %s others, drawn at random, so that each of those has "+
 		"members on most of the nodes and each message to it crosses to most of them: %s rooms on the average hub. Those rooms have "+
 		"history. Heartbeats: %g s, and %g s for the answer, in ticks of %g s. Messages are of %d bytes. Go's settings in the hubs and the load "+
-		"processes: %s.\n\n",
+		"processes: %s. The kernel's: %s.\n\n",
 		r.Plan.Nodes, grouped(r.Plan.PerNode), r.Plan.Crowds, grouped(r.Plan.Ceiling), grouped(r.Plan.Rooms),
-		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.Size, strings.Join(r.GC, ", "))
+		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.Size, strings.Join(r.GC, ", "), strings.Join(r.TCP, ", "))
 	p("All counts are made at the clients, each of which also checks that the offsets of its small room follow each other without a " +
 		"hole and without a repetition. The program fails where one is not what it must be.\n\n")
 
@@ -55,6 +55,10 @@ func (r *Report) page(json string) string {
 			"the last after %.2f s |\n", grouped(k.Lost), grouped(k.Back), grouped(k.Tries), k.Stream.Return.P50/1000, k.Stream.Return.Max/1000)
 		p("| messages to the small rooms meanwhile | %s deliveries of %s, none lost, none twice; %s of them replayed from history |\n",
 			grouped(k.Stream.Received), grouped(k.Stream.Expected), grouped(k.Replayed))
+	}
+
+	if r.Stale > 0 {
+		p("| clients were told that their hub hears nothing of Redis | %s times; see above whether they missed anything |\n", grouped(r.Stale))
 	}
 
 	p("\n## Memory\n\nBytes for each connection: what all of it has in use more than before the first connection, over %s. Processes by "+

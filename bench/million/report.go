@@ -21,6 +21,8 @@ type Report struct {
 	Options settings        `json:"options"`
 	// GC is what of Go's settings the processes were given.
 	GC []string `json:"runtime"`
+	// TCP is what of the kernel's settings what a packet costs depends on.
+	TCP []string `json:"tcp"`
 
 	Connect struct {
 		Seconds float64 `json:"seconds"`
@@ -32,6 +34,8 @@ type Report struct {
 	Small   Stream   `json:"small_rooms"`
 	Beats   Beats    `json:"heartbeats"`
 	Kill    Kill     `json:"node_killed"`
+	// Stale is how often a client was told that its hub has lost Redis.
+	Stale int64 `json:"stale"`
 
 	Memory struct {
 		Before Memory `json:"before"`

@@ -260,6 +260,7 @@ func (t *trial) crowd(ctx context.Context) (sum CrowdStats, err error) {
 		sum.Pings += s.Pings
 		sum.Common += s.Common
 		sum.Small += s.Small
+		sum.Stale += s.Stale
 		sum.Missing += s.Missing
 		sum.Repeated += s.Repeated
 		sum.Gaps += s.Gaps
