@@ -152,8 +152,8 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.routes.open(ctx); err != nil {
 		return err
 	}
-	for _, links := range b.routes.table.Load().links {
-		for _, l := range links {
+	for _, o := range b.routes.table.Load().servers {
+		for _, l := range o.links {
 			select {
 			case err := <-l.first:
 				if err != nil {

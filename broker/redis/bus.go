@@ -34,7 +34,7 @@ func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
 		return nil, err
 	}
 	key := b.names.nodes()
-	res, err := b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl, 0)})
+	res, err := b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl)})
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (b *Broker) announce(ctx context.Context) error {
 	key := b.names.nodes()
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
-	_, err = b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl, 0), b.node, string(info)})
+	_, err = b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl), b.node, string(info)})
 	return err
 }
 

@@ -48,7 +48,7 @@ func (b *Broker) ping(ctx context.Context, addr string) error {
 	defer cancel()
 	client := b.client
 	if addr != "" {
-		if t := b.routes.table.Load(); t != nil && t.links[addr] == nil {
+		if t := b.routes.table.Load(); t != nil && t.servers[addr] == nil {
 			return nil
 		}
 		if client = client.Nodes()[addr]; client == nil {

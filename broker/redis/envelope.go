@@ -64,21 +64,31 @@ var errEnvelope = errors.New("redis: not an envelope and not JSON")
 
 // encodePlain makes the envelope of a message that is not stored.
 func encodePlain(payload []byte, key string, isBinary bool) string {
+	return text(appendPlain(make([]byte, 0, sizeOfPlain(payload, key)), payload, key, isBinary))
+}
+
+func sizeOfPlain(payload []byte, key string) int {
 	size := 2 + len(payload)
+	if key != "" {
+		size += 4 + len(key)
+	}
+	return size
+}
+
+func appendPlain(e, payload []byte, key string, isBinary bool) []byte {
 	var flags byte
 	if isBinary {
 		flags = flagBinary
 	}
 	if key != "" {
 		flags |= flagKey
-		size += 4 + len(key)
 	}
-	e := append(make([]byte, 0, size), kindPlain, flags)
+	e = append(e, kindPlain, flags)
 	if key != "" {
 		e = binary.BigEndian.AppendUint32(e, uint32(len(key)))
 		e = append(e, key...)
 	}
-	return text(append(e, payload...))
+	return append(e, payload...)
 }
 
 // decodeMessage opens the envelope of a message, or takes JSON as it is. The payload and the names in the

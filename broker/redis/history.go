@@ -37,7 +37,7 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	}
 	p, err := b.read(ctx, b.names.room(room), []string{
 		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(q.Limit),
-		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL, 0), begin,
+		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin,
 	})
 	if err != nil {
 		return broker.Page{}, err

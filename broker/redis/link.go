@@ -29,18 +29,12 @@ func (b *Broker) newLink(addr string) *link {
 	return &link{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{}), first: make(chan error, 1)}
 }
 
-// start makes the link work until close, or until the broker's context ends.
+// start makes the link work until stop, or until the broker's context ends.
 func (l *link) start() {
 	go func() {
 		defer close(l.ended)
 		l.run(l.ctx)
 	}()
-}
-
-// close ends the link and waits for it.
-func (l *link) close() {
-	l.stop()
-	<-l.ended
 }
 
 func (l *link) run(ctx context.Context) {
@@ -96,7 +90,8 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 	var tasks sync.WaitGroup
 	lost := make(chan error, 2)
 	tasks.Go(func() { lost <- s.run() })
-	tasks.Go(func() { lost <- s.watch(ctx) })
+	ping := func() error { return s.send(newRequest(verbPing, nil)) }
+	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &s.taken, ping) })
 	defer func() {
 		cancel()
 		l.set(nil)

@@ -18,6 +18,23 @@ func (n names) room(room string) string {
 	return n.prefix + ":{" + room + "}"
 }
 
+// appendRoom appends what room returns.
+func (n names) appendRoom(dst []byte, room string) []byte {
+	dst = append(append(dst, n.prefix...), ':', '{')
+	if room[0] == '}' {
+		dst = append(dst, 1)
+	}
+	return append(append(dst, room...), '}')
+}
+
+func (n names) sizeOfRoom(room string) int {
+	size := len(n.prefix) + len(":{}") + len(room)
+	if room[0] == '}' {
+		size++
+	}
+	return size
+}
+
 func (n names) broadcast() string            { return n.prefix + ":bus" }
 func (n names) node(id string) string        { return n.prefix + ":bus:" + id }
 func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + nonce }
@@ -60,9 +77,22 @@ func slotOf(key string) int {
 			key = tag
 		}
 	}
+	return slotOfTag(key)
+}
+
+// slotOfRoom is the slot of all that a room has.
+func slotOfRoom(room string) int {
+	tag, _, _ := strings.Cut(room, "}")
+	if tag == "" {
+		tag = "\x01"
+	}
+	return slotOfTag(tag)
+}
+
+func slotOfTag(tag string) int {
 	var crc uint16
-	for i := range len(key) {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^key[i]]
+	for i := range len(tag) {
+		crc = crc<<8 ^ crcTable[byte(crc>>8)^tag[i]]
 	}
 	return int(crc % slots)
 }

@@ -18,6 +18,12 @@ func TestSlots(t *testing.T) {
 		if channel != n.room(room) || meta != channel+":meta" || log != channel+":log" || idem != channel+":idem:key" {
 			t.Errorf("room %q: %q, %q, %q, %q", room, channel, meta, log, idem)
 		}
+		if made := string(n.appendRoom(nil, room)); made != channel || n.sizeOfRoom(room) != len(channel) {
+			t.Errorf("room %q: %q of size %d, want %q", room, made, n.sizeOfRoom(room), channel)
+		}
+		if got := slotOfRoom(room); got != slotOf(channel) {
+			t.Errorf("slotOfRoom(%q) = %d, want that of %q, %d", room, got, channel, slotOf(channel))
+		}
 		all := append(n.presence(channel), channel, meta, log, idem)
 		for _, key := range all {
 			if slotOf(key) != slotOf(channel) {

@@ -131,7 +131,7 @@ func (b *Broker) attend(ctx context.Context, s *rueidis.Lua, channel string, arg
 }
 
 func (b *Broker) enter(ctx context.Context, room, conn, member string) error {
-	_, err := b.attend(ctx, enterScript, b.names.room(room), b.owner, milliseconds(b.ttl, 0), conn, member)
+	_, err := b.attend(ctx, enterScript, b.names.room(room), b.owner, milliseconds(b.ttl), conn, member)
 	return err
 }
 

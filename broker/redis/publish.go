@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"crypto/sha1" //nolint:gosec // how Redis names scripts
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/resp"
 )
 
 // Publish hands a message to every subscribed node, and stores it first where the publication asks for it, in
@@ -24,13 +27,27 @@ func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication)
 	if err := broker.CheckRoom(room); err != nil {
 		return broker.Result{}, err
 	}
-	if !p.Retention.Enabled() && p.IdempotencyKey == "" {
+	l, br := b.routes.lane(room)
+	if err := br.check(); err != nil {
+		return broker.Result{}, err
+	}
+	res, err := l.publish(ctx, room, &p)
+	if err == nil {
+		return res, nil
+	}
+	if !errors.Is(err, errNotDone) {
+		return broker.Result{}, b.judge(br, err)
+	}
+	if isPlain(&p) {
 		channel := b.names.room(room)
 		_, err := b.do(ctx, channel, b.publishCommand(channel, encodePlain(p.Data, p.Key, p.Binary)))
 		return broker.Result{}, err
 	}
-	return b.store(ctx, room, p)
+	return b.store(ctx, room, &p)
 }
+
+// isPlain tells whether a publication can do without the script.
+func isPlain(p *broker.Publication) bool { return !p.Retention.Enabled() && p.IdempotencyKey == "" }
 
 func (b *Broker) publishCommand(channel, envelope string) rueidis.Completed {
 	if b.cluster {
@@ -40,19 +57,12 @@ func (b *Broker) publishCommand(channel, envelope string) rueidis.Completed {
 }
 
 // store publishes by the script.
-func (b *Broker) store(ctx context.Context, room string, p broker.Publication) (broker.Result, error) {
+func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) (broker.Result, error) {
 	channel, meta, log, idem := b.names.history(room, p.IdempotencyKey)
-	forget := "0"
-	if p.IdempotencyKey != "" {
-		forget = milliseconds(p.IdempotencyTTL, broker.DefaultIdempotencyTTL)
-	}
-	flags := "0"
-	if p.Binary {
-		flags = "1"
-	}
 	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, idem}, []string{
-		channel, b.verbs.publish, text(p.Data), p.Key, flags,
-		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL, 0), b.metadataAge(p.Retention), forget,
+		channel, b.verbs.publish, text(p.Data), p.Key, strconv.Itoa(flagsOf(p)),
+		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL), b.metadataAge(p.Retention),
+		strconv.FormatInt(forgetMillis(p), 10),
 	})
 	if err != nil {
 		return broker.Result{}, err
@@ -76,23 +86,84 @@ func (b *Broker) store(ctx context.Context, room string, p broker.Publication) (
 	}, nil
 }
 
+// publishHash is the name by which a server knows the script.
+var publishHash = func() string {
+	sum := sha1.Sum([]byte(publishSource)) //nolint:gosec // see above
+	return hex.EncodeToString(sum[:])
+}()
+
+// appendPublication appends the command that publishes: what publishCommand and store have rueidis send, made in
+// place.
+func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publication) []byte {
+	if isPlain(p) {
+		dst = resp.AppendWord(resp.AppendHead(dst, 3), b.verbs.publish)
+		dst = b.appendName(dst, room, "", "")
+		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.Key))
+		return append(appendPlain(dst, p.Data, p.Key, p.Binary), '\r', '\n')
+	}
+	dst = resp.AppendHead(dst, 15)
+	dst = resp.AppendWord(dst, "EVALSHA")
+	dst = resp.AppendWord(dst, publishHash)
+	dst = resp.AppendNumber(dst, 3)
+	dst = b.appendName(dst, room, ":meta", "")
+	dst = b.appendName(dst, room, ":log", "")
+	if p.IdempotencyKey != "" {
+		dst = b.appendName(dst, room, ":idem:", p.IdempotencyKey)
+	} else {
+		dst = b.appendName(dst, room, ":log", "")
+	}
+	dst = b.appendName(dst, room, "", "")
+	dst = resp.AppendWord(dst, b.verbs.publish)
+	dst = resp.AppendWord(dst, p.Data)
+	dst = resp.AppendWord(dst, p.Key)
+	dst = resp.AppendNumber(dst, int64(flagsOf(p)))
+	dst = resp.AppendNumber(dst, int64(p.Retention.Size))
+	dst = resp.AppendNumber(dst, wholeMillis(p.Retention.TTL))
+	dst = resp.AppendWord(dst, b.metadataAge(p.Retention))
+	return resp.AppendNumber(dst, forgetMillis(p))
+}
+
+// appendName appends the channel of a room, with something after it, as a word.
+func (b *Broker) appendName(dst []byte, room, after, more string) []byte {
+	dst = resp.AppendSize(dst, b.names.sizeOfRoom(room)+len(after)+len(more))
+	dst = append(append(b.names.appendRoom(dst, room), after...), more...)
+	return append(dst, '\r', '\n')
+}
+
+func flagsOf(p *broker.Publication) int {
+	if p.Binary {
+		return flagBinary
+	}
+	return 0
+}
+
+// forgetMillis is how long the idempotency key is remembered.
+func forgetMillis(p *broker.Publication) int64 {
+	switch {
+	case p.IdempotencyKey == "":
+		return 0
+	case p.IdempotencyTTL == 0:
+		return wholeMillis(broker.DefaultIdempotencyTTL)
+	}
+	return wholeMillis(p.IdempotencyTTL)
+}
+
 var errAnswer = errors.New("unexpected answer of a script")
 
-// milliseconds formats a duration for Redis, which knows none shorter than one.
-func milliseconds(d, or time.Duration) string {
-	if d == 0 {
-		d = or
-	}
+// wholeMillis is a duration as Redis has it, which knows none shorter than a millisecond.
+func wholeMillis(d time.Duration) int64 {
 	if d > 0 {
 		d = max(d, time.Millisecond)
 	}
-	return strconv.FormatInt(d.Milliseconds(), 10)
+	return d.Milliseconds()
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(wholeMillis(d), 10) }
 
 // metadataAge is how long the metadata of a room lives.
 func (b *Broker) metadataAge(r broker.Retention) string {
 	if r.TTL <= b.metadataTTL {
 		return b.metadataMillis
 	}
-	return milliseconds(r.TTL, 0)
+	return milliseconds(r.TTL)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -35,15 +36,36 @@ type routes struct {
 
 // table is an answer to who is where. It is not changed.
 type table struct {
-	links  map[string][]*link // by address
-	owners *[slots]*owner     // nil without a cluster
-	only   *owner
+	servers map[string]*owner // by address; empty for the only one
+	owners  *[slots]*owner    // nil without a cluster
+	only    *owner
 }
 
+// owner is a server that has slots, and this node's own connections to it.
 type owner struct {
 	addr    string
-	links   []*link
+	links   []*link // none where nothing is subscribed to
+	lanes   []*lane
 	breaker *breaker
+}
+
+func (o *owner) stop() {
+	for _, l := range o.links {
+		l.stop()
+	}
+	for _, l := range o.lanes {
+		l.stop()
+	}
+}
+
+// wait returns when the connections are closed, after stop.
+func (o *owner) wait() {
+	for _, l := range o.links {
+		<-l.ended
+	}
+	for _, l := range o.lanes {
+		<-l.ended
+	}
 }
 
 func newRoutes(b *Broker) *routes {
@@ -70,6 +92,26 @@ func (g *routes) link(r *room) *link {
 	h := fnv.New32a()
 	_, _ = h.Write(data(r.channel))
 	return o.links[h.Sum32()%uint32(len(o.links))]
+}
+
+// lane returns the lane for what is published to a room, nil where there is none, and the breaker of its server.
+func (g *routes) lane(room string) (*lane, *breaker) {
+	t := g.table.Load()
+	o := t.only
+	if t.owners != nil {
+		o = t.owners[slotOfRoom(room)]
+	}
+	switch {
+	case o == nil:
+		return nil, g.none
+	case len(o.lanes) == 0:
+		return nil, o.breaker
+	case len(o.lanes) == 1:
+		return o.lanes[0], o.breaker
+	}
+	h := fnv.New32a()
+	_, _ = h.Write(data(room))
+	return o.lanes[h.Sum32()%uint32(len(o.lanes))], o.breaker
 }
 
 func (g *routes) breaker(channel string) *breaker {
@@ -137,32 +179,37 @@ func (g *routes) probe(addr string) string {
 	return channel // a server that has hardly a slot: it says so, and the link ends
 }
 
-// open makes the links to all servers there are.
+// open makes the connections to all servers there are.
 func (g *routes) open(ctx context.Context) error {
 	if !g.b.cluster {
-		o := &owner{breaker: g.breakerAt("")}
-		g.table.Store(&table{only: o})
-		if g.b.receiver != nil {
-			o = &owner{breaker: o.breaker, links: g.newLinks("", false)}
-			g.table.Store(&table{only: o, links: map[string][]*link{"": o.links}})
-		}
+		g.table.Store(&table{only: &owner{breaker: g.breakerAt("")}})
+		o := g.newOwner("", false)
+		g.table.Store(&table{only: o, servers: map[string]*owner{"": o}})
 		return nil
 	}
 	g.table.Store(&table{owners: new([slots]*owner)})
 	return g.look(ctx)
 }
 
-// newLinks makes the links to a server. Those that come later leave the node Stale until they are settled.
-func (g *routes) newLinks(addr string, later bool) (links []*link) {
-	for range g.b.subscribeConns {
-		l := g.b.newLink(addr)
-		if later {
-			g.b.state.lost(l)
+// newOwner makes the connections to a server. Links that come later leave the node Stale until they are settled.
+func (g *routes) newOwner(addr string, later bool) *owner {
+	o := &owner{addr: addr, breaker: g.breakerAt(addr)}
+	if g.b.receiver != nil {
+		for range g.b.subscribeConns {
+			l := g.b.newLink(addr)
+			if later {
+				g.b.state.lost(l)
+			}
+			l.start()
+			o.links = append(o.links, l)
 		}
-		l.start()
-		links = append(links, l)
 	}
-	return links
+	for range g.b.publishConns {
+		l := g.b.newLane(addr)
+		l.start()
+		o.lanes = append(o.lanes, l)
+	}
+	return o
 }
 
 // steer asks for a look at the cluster.
@@ -205,56 +252,55 @@ func (g *routes) run() {
 	}
 }
 
-// look asks the cluster who has which slots, and makes and ends links accordingly.
+// look asks the cluster who has which slots, and makes and ends connections accordingly.
 func (g *routes) look(ctx context.Context) error {
 	addrs, err := g.ask(ctx)
 	if err != nil {
 		return err
 	}
 	old := g.table.Load()
-	t := &table{links: make(map[string][]*link), owners: new([slots]*owner)}
-	owners := make(map[string]*owner)
-	for slot, addr := range addrs {
-		if addr == "" {
+	servers, begun := make(map[string]*owner), []string(nil)
+	for _, addr := range addrs {
+		if addr == "" || servers[addr] != nil {
 			continue
 		}
-		o := owners[addr]
+		o := old.servers[addr]
 		if o == nil {
-			o = &owner{addr: addr, links: old.links[addr], breaker: g.breakerAt(addr)}
-			owners[addr] = o
-			t.links[addr] = o.links
-		}
-		t.owners[slot] = o
-	}
-	g.table.Store(t)
-	for addr, o := range owners {
-		if o.links == nil && g.b.receiver != nil {
 			// In use already: what asks for a link now gets none, and waits for the next step.
-			o = &owner{addr: addr, links: g.newLinks(addr, len(old.links) > 0), breaker: o.breaker}
-			owners[addr] = o
+			o = &owner{addr: addr, breaker: g.breakerAt(addr)}
+			begun = append(begun, addr)
+		}
+		servers[addr] = o
+	}
+	g.table.Store(newTable(addrs, servers))
+	if len(begun) > 0 {
+		for _, addr := range begun {
+			servers[addr] = g.newOwner(addr, len(old.servers) > 0)
+		}
+		g.table.Store(newTable(addrs, servers))
+	}
+	var gone []*owner
+	for addr, o := range old.servers {
+		if servers[addr] == nil {
+			gone = append(gone, o)
+			o.stop()
 		}
 	}
-	t = &table{links: make(map[string][]*link), owners: new([slots]*owner)}
-	for slot, addr := range addrs {
-		if o := owners[addr]; o != nil {
-			t.owners[slot] = o
-			t.links[addr] = o.links
-		}
-	}
-	g.table.Store(t)
-	for addr, links := range old.links {
-		if t.links[addr] != nil {
-			continue
-		}
-		for _, l := range links {
-			l.stop()
-		}
-		for _, l := range links {
-			<-l.ended
+	for _, o := range gone {
+		o.wait()
+		for _, l := range o.links {
 			g.b.state.settled(l)
 		}
 	}
 	return nil
+}
+
+func newTable(addrs *[slots]string, servers map[string]*owner) *table {
+	t := &table{servers: maps.Clone(servers), owners: new([slots]*owner)}
+	for slot, addr := range addrs {
+		t.owners[slot] = servers[addr]
+	}
+	return t
 }
 
 // mend has the rooms that belong elsewhere, or nowhere yet, subscribed to where they belong. It tells
@@ -296,16 +342,17 @@ func (g *routes) ask(ctx context.Context) (addrs *[slots]string, err error) {
 	return nil, unavailable(err)
 }
 
-// close ends all links.
+// close ends all connections.
 func (g *routes) close() {
 	t := g.table.Load()
 	if t == nil {
 		return
 	}
-	for _, links := range t.links {
-		for _, l := range links {
-			l.close()
-		}
+	for _, o := range t.servers {
+		o.stop()
+	}
+	for _, o := range t.servers {
+		o.wait()
 	}
 }
 

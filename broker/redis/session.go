@@ -7,15 +7,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gohubkit/hubkit/internal/resp"
-)
-
-var (
-	errSilent  = errors.New("the server does not answer")
-	errDesync  = errors.New("an answer to nothing that was asked")
-	errReplica = errors.New("the server is not the master")
 )
 
 // session is a connection of a link. One goroutine reads it and calls the receiver, one writes it.
@@ -47,17 +40,9 @@ func newRequest(verb string, rooms []*room) *request {
 
 // connect makes a session. Its goroutines are run's.
 func (l *link) connect(ctx context.Context) (*session, error) {
-	addr, err := l.b.routes.locate(ctx, l.addr)
+	conn, err := l.b.connect(ctx, l.addr)
 	if err != nil {
 		return nil, err
-	}
-	conn, err := resp.Dial(ctx, addr, l.b.connOptions())
-	if err != nil {
-		return nil, err
-	}
-	if l.b.master != "" && conn.Role() != "master" {
-		_ = conn.Close() // the Sentinels will say who is
-		return nil, errReplica
 	}
 	return &session{link: l, conn: conn, inbox: inbox{b: l.b, link: l}, wake: make(chan struct{}, 1)}, nil
 }
@@ -239,40 +224,4 @@ func (s *session) answered(v *resp.Value) error {
 	s.pending = s.pending[1:]
 	q.done <- err
 	return nil
-}
-
-// watch asks a server that is silent for a sign of life, and ends the session of one that gives none. It returns
-// when ctx ends or with the session's end.
-func (s *session) watch(ctx context.Context) error {
-	timeout := s.link.b.ioTimeout
-	tick := time.NewTicker(max(timeout/8, 1))
-	defer tick.Stop()
-	var seen uint64
-	var asked time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case now := <-tick.C:
-			switch taken := s.taken.Load(); {
-			case taken != seen:
-				seen, asked = taken, time.Time{}
-			case asked.IsZero():
-				asked = now
-				if err := s.send(newRequest(verbPing, nil)); err != nil {
-					return err
-				}
-			case now.Sub(asked) >= timeout:
-				return errSilent
-			}
-		}
-	}
-}
-
-func (b *Broker) connOptions() *resp.Options {
-	return &resp.Options{
-		Dialer: b.dialer(), TLS: b.tls, User: b.user, Password: b.password,
-		ClientName: b.clientName, Database: b.database, Timeout: b.dialTimeout, WriteTimeout: b.ioTimeout,
-		Buffer: bufferSize,
-	}
 }

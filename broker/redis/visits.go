@@ -79,7 +79,7 @@ func (b *Broker) visit(ctx context.Context, room string) {
 // look runs the script of a visit. It tells whether Redis has lost the owner, how long it is until another
 // one expires, or a negative duration, and whether expired ones are left.
 func (b *Broker) look(ctx context.Context, room, owner string, ttl time.Duration) (lost bool, wait time.Duration, more bool, err error) {
-	res, err := b.attend(ctx, visitScript, b.names.room(room), owner, milliseconds(ttl, 0))
+	res, err := b.attend(ctx, visitScript, b.names.room(room), owner, milliseconds(ttl))
 	if err != nil {
 		return false, 0, false, err
 	}

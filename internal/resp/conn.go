@@ -28,7 +28,7 @@ type Options struct {
 }
 
 // Conn is a connection to a server that is ready for commands. One goroutine reads, by Next and Fill; another may
-// write meanwhile.
+// write meanwhile, by Write and Send.
 type Conn struct {
 	stream stream
 	reader *Reader
@@ -41,6 +41,8 @@ type stream interface {
 	io.WriteCloser
 	// read is io.Reader's Read. It calls idle before it waits; last is what it returned last.
 	read(p []byte, last int, idle func()) (int, error)
+	// send writes what can be written without waiting, which may be nothing.
+	send(p []byte) (int, error)
 }
 
 // patient is a net.Conn as a stream. It cannot tell, and calls idle each time.
@@ -53,6 +55,8 @@ func (c *patient) read(p []byte, _ int, idle func()) (int, error) {
 	idle()
 	return c.Read(p)
 }
+
+func (c *patient) send([]byte) (int, error) { return 0, nil }
 
 func (c *patient) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
@@ -149,6 +153,10 @@ func (c *Conn) Fill(idle func()) (err error) {
 
 // Write writes p whole. It fails when the server takes nothing for as long as the write timeout.
 func (c *Conn) Write(p []byte) (int, error) { return c.stream.Write(p) }
+
+// Send writes as much of p as the connection takes at once, and does not wait. Only TCP on Linux can tell, and
+// with more than one processor; elsewhere it writes nothing, and Write is the way.
+func (c *Conn) Send(p []byte) (int, error) { return c.stream.send(p) }
 
 // Close ends the connection: reading and writing return.
 func (c *Conn) Close() error { return c.stream.Close() }

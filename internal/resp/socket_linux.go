@@ -25,7 +25,7 @@ type socket struct {
 
 	use  sync.RWMutex // held, for reading, by who reads or writes; else by who changes what follows
 	conn *net.TCPConn // nil while the reader waits in the system
-	fd   int          // while conn is nil
+	fd   int          // that of conn, or our own while conn is nil
 }
 
 const (
@@ -43,7 +43,21 @@ func listen(conn net.Conn, timeout time.Duration) stream {
 	if !ok || runtime.GOMAXPROCS(0) == 1 {
 		return &patient{conn, timeout}
 	}
-	return &socket{conn: tcp, timeout: timeout}
+	fd, err := descriptor(tcp)
+	if err != nil {
+		return &patient{conn, timeout}
+	}
+	return &socket{conn: tcp, fd: fd, timeout: timeout}
+}
+
+// descriptor is good for as long as conn is open.
+func descriptor(conn *net.TCPConn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	err = raw.Control(func(n uintptr) { fd = int(n) })
+	return fd, err
 }
 
 // Close wakes who reads or writes, and waits for them.
@@ -90,6 +104,28 @@ func (s *socket) Write(p []byte) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// send does not wait, whichever way the reader waits. Close waits for it, so the descriptor is ours.
+func (s *socket) send(p []byte) (int, error) {
+	s.use.RLock()
+	defer s.use.RUnlock()
+	if s.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	for len(p) > 0 {
+		n, err := syscall.SendmsgN(s.fd, p, nil, nil, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+		switch {
+		case err == nil:
+			return n, nil
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
+			return 0, nil
+		default:
+			return 0, s.failed(os.NewSyscallError("sendmsg", err))
+		}
+	}
+	return 0, nil
 }
 
 func (s *socket) read(p []byte, last int, idle func()) (n int, err error) {
@@ -173,23 +209,14 @@ func (s *socket) exchange(change func() error) error {
 
 // detach takes the connection out of Go's poller: a copy of the descriptor keeps it.
 func (s *socket) detach() error {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	fd, failure := -1, error(nil)
-	err = raw.Control(func(old uintptr) {
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-		if fd, failure = syscall.Dup(int(old)); failure == nil {
-			syscall.CloseOnExec(fd)
-		}
-	})
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Dup(s.fd)
 	if err == nil {
-		err = os.NewSyscallError("dup", failure)
+		syscall.CloseOnExec(fd)
 	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return err
+		return os.NewSyscallError("dup", err)
 	}
 	_ = s.conn.Close()
 	s.conn, s.fd = nil, fd
@@ -221,5 +248,6 @@ func (s *socket) attach() error {
 		return net.ErrClosed
 	}
 	s.conn = tcp
-	return nil
+	s.fd, err = descriptor(tcp)
+	return err
 }

@@ -1,0 +1,171 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/resp"
+)
+
+// errNotDone says that a command was not executed, for certain: it may be sent again, another way.
+var errNotDone = errors.New("not executed")
+
+// lane keeps one connection to one server for what is published. It promises nothing: what it cannot take, or the
+// server has not executed, the caller publishes by rueidis.
+type lane struct {
+	b     *Broker
+	addr  string // empty where the client knows the only server
+	ctx   context.Context
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	current atomic.Pointer[pipeline]
+}
+
+func (b *Broker) newLane(addr string) *lane {
+	ctx, stop := context.WithCancel(b.ctx)
+	return &lane{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{})}
+}
+
+// start makes the lane work until stop, or until the broker's context ends.
+func (l *lane) start() {
+	go func() {
+		defer close(l.ended)
+		l.run(l.ctx)
+	}()
+}
+
+func (l *lane) run(ctx context.Context) {
+	tries := l.b.backoff.Start()
+	for {
+		err := l.session(ctx, tries.Connected)
+		if ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, errReplica) && !errors.Is(err, errLeft) {
+			l.b.routes.breakerAt(l.addr).suspect() // rueidis has connections of its own
+		}
+		l.b.steer()
+		tries.Disconnected()
+		if tries.Wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+// session makes a connection and returns when it is lost or ctx ends.
+func (l *lane) session(ctx context.Context, connected func()) error {
+	conn, err := l.b.connect(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	p := newPipeline(l.b, conn)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks sync.WaitGroup
+	lost := make(chan error, 2)
+	tasks.Go(func() { lost <- p.run() })
+	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &p.taken, p.ping) })
+	l.current.Store(p)
+	connected()
+	select {
+	case err = <-lost:
+	case <-l.ctx.Done():
+		err = errLeft
+		if !p.leave() { // a server that has left the cluster answers what it was asked
+			select {
+			case <-lost:
+			case <-l.b.ctx.Done():
+			}
+		}
+	}
+	l.current.Store(nil)
+	cancel()
+	_ = p.fail(err)
+	_ = conn.Close()
+	tasks.Wait()
+	return err
+}
+
+// publish has a publication executed and waits for the answer, no longer than ctx. The error is errNotDone, one of the
+// server, ctx's, or that of a connection that broke before the answer came.
+func (l *lane) publish(ctx context.Context, room string, pub *broker.Publication) (broker.Result, error) {
+	if l == nil {
+		return broker.Result{}, errNotDone
+	}
+	p := l.current.Load()
+	if p == nil {
+		return broker.Result{}, errNotDone
+	}
+	c, _ := calls.Get().(*call)
+	if err := p.enter(ctx, c, room, pub); err != nil {
+		calls.Put(c)
+		return broker.Result{}, err
+	}
+	if done := ctx.Done(); done == nil {
+		<-c.done
+	} else {
+		select {
+		case <-c.done:
+		case <-done:
+			return broker.Result{}, ctx.Err() // the call is the pipeline's, and nobody's after that
+		}
+	}
+	res, err := c.res, c.err
+	*c = call{done: c.done}
+	calls.Put(c)
+	return res, err
+}
+
+// call is a command under way.
+type call struct {
+	done   chan struct{} // takes one signal: res and err are there
+	script bool          // the answer is that of the script
+	size   int           // of the command, in bytes
+	res    broker.Result
+	err    error
+}
+
+var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+// take takes in the answer, and tells whether the server is no master any more.
+func (c *call) take(b *Broker, epoch string, v *resp.Value) (replica bool) {
+	if v.Kind == resp.Fail {
+		return c.refused(b, resp.Error(v.Text))
+	}
+	if !c.script {
+		return false
+	}
+	if v.Kind != resp.Array || len(v.Elems) != 3 || v.Elems[1].Kind != resp.Int {
+		c.err = errAnswer
+		return false
+	}
+	if text := v.Elems[0].Text; string(text) != epoch {
+		epoch = string(text)
+	}
+	c.res = broker.Result{
+		Position:  broker.Position{Epoch: epoch, Offset: uint64(v.Elems[1].Int)},
+		Duplicate: v.Elems[2].Int == 1,
+	}
+	return false
+}
+
+// refused takes in an error. Those by which the server says that it has not executed the command are rueidis's to
+// deal with: it follows a slot to where it is now, and sends a script that is not known.
+func (c *call) refused(b *Broker, err resp.Error) (replica bool) {
+	c.err = err
+	switch err.Code() {
+	case "NOSCRIPT", "LOADING", "TRYAGAIN":
+	case "MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN":
+		b.steer()
+	case "READONLY":
+		b.steer()
+		replica = true
+	default:
+		return false
+	}
+	c.err = errors.Join(errNotDone, err)
+	return replica
+}
