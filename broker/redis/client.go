@@ -17,8 +17,7 @@ const (
 	bufferSize = 64 << 10
 	ringScale  = 9 // 512 commands under way on each connection
 	// flushDelay is how long a busy connection gathers commands before it writes them; one at a time is not
-	// delayed. At 5,000 publications a second 200 us in place of 100 are 0.1 ms more in the median, and a tenth
-	// less processor time here, a quarter in Redis, and a tenth where the messages arrive.
+	// delayed.
 	flushDelay = 200 * time.Microsecond
 )
 

@@ -44,10 +44,16 @@
 // position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
 // five seconds after Close to let go of connections to servers that a cluster has lost.
 //
-// Connections: commands go through rueidis. Messages come on connections of this package's own, which speak RESP3
-// and are made by the same options; what they bring is handed on from the buffer it was read into. On Linux
-// such a connection has a thread to itself while messages keep coming within 2 ms of each other. A message
+// Connections: what is published goes out, and messages come in, on connections of this package's own, which speak
+// RESP3 and are made by the same options. What messages bring is handed on from the buffer it was read into. On Linux
+// such a connection has a thread to itself while something keeps coming within 2 ms. A message
 // of more than 64 MiB ends its connection; Redis itself cuts off subscribers for whom 32 MiB wait, by default.
+//
+// What is published at the same time goes out together: by the first caller while nothing is under way, and with
+// the next answer while something is. 4 MiB may be without an answer for each connection; after that callers wait, no
+// longer than their contexts. Commands under way when a connection breaks fail with broker.ErrUnavailable, and may have been
+// executed or not. All other commands go through rueidis, and so does a publication for which no connection is up, or
+// that the server says it has not executed: because a slot has moved, or the script is not known.
 //
 // # Keys and channels
 //

@@ -92,8 +92,9 @@ func WithDialTimeout(d time.Duration) Option { return func(c *config) { c.dialTi
 // is 4 s. Silence is noticed within 5/4 of it.
 func WithIOTimeout(d time.Duration) Option { return func(c *config) { c.ioTimeout = d } }
 
-// WithPublishConns sets how many connections to each server carry commands: a power of two from 1 to 256. The
-// default is 1; all goroutines share them.
+// WithPublishConns sets how many connections to each server carry what is published, and how many more all other
+// commands: a power of two from 1 to 256. What is published to a room is always on one of them. The default is 1; all
+// goroutines share them.
 func WithPublishConns(n int) Option { return func(c *config) { c.publishConns = n } }
 
 // WithSubscribeConns sets how many connections to each server carry messages to this node, from 1 to
