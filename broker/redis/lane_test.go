@@ -233,7 +233,7 @@ func TestNotDoneIsDone(t *testing.T) {
 	if _, err := b.Publish(t.Context(), "room", p); !errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), "OOM") {
 		t.Errorf("%v, want OOM, and ErrUnavailable", err)
 	}
-	s.Do("CONFIG", "SET", "maxmemory", "0")
+	s.Do("CONFIG", "SET", "maxmemory", "1gb")
 	publish(5)
 }
 

@@ -71,6 +71,17 @@ func TestDial(t *testing.T) {
 	if v, _ := ask(t, c, "PING"); string(v.Text) != "PONG" {
 		t.Errorf("%+v, want PONG", v)
 	}
+	ping := resp.AppendCommand(nil, "PING")
+	n, err := c.Send(ping)
+	if err == nil && n < len(ping) { // where it cannot tell
+		_, err = c.Write(ping[n:])
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if v, _ := ask(t, c, "ECHO", "x"); string(v.Text) != "PONG" {
+		t.Errorf("%+v, want PONG", v)
+	}
 	o.Password = ""
 	c = dial(t, s.Addr(), o) // no password: the default user
 	if v, _ := ask(t, c, "ACL", "WHOAMI"); string(v.Text) != "default" {

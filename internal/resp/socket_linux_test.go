@@ -91,11 +91,13 @@ func TestWaysOfWaiting(t *testing.T) {
 		}
 	}
 	answer := func() {
-		if _, err := s.Write([]byte("answer")); err != nil {
-			t.Error(err)
-		}
-		if _, err := io.ReadFull(other, make([]byte, 6)); err != nil {
-			t.Error(err)
+		for _, write := range []func([]byte) (int, error){s.Write, s.send} {
+			if n, err := write([]byte("answer")); n != 6 || err != nil {
+				t.Errorf("%d bytes written, %v", n, err)
+			}
+			if _, err := io.ReadFull(other, make([]byte, 6)); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	for range 3 {
@@ -121,9 +123,45 @@ func TestWaysOfWaiting(t *testing.T) {
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the reader ended with %v, want ErrClosed", err)
 	}
-	if _, err := s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Write after Close: %v, want ErrClosed", err)
+	for _, write := range []func([]byte) (int, error){s.Write, s.send} {
+		if _, err := write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("written after Close: %v, want ErrClosed", err)
+		}
 	}
+}
+
+// send writes what there is room for, and does not wait for more.
+func TestSendDoesNotWait(t *testing.T) {
+	s, other := pair(t)
+	much := make([]byte, 64<<20)
+	sent := 0
+	for {
+		n, err := s.send(much[sent:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		sent += n
+	}
+	if sent == 0 || sent == len(much) {
+		t.Fatalf("%d bytes sent of %d that nobody reads", sent, len(much))
+	}
+	if _, err := io.ReadFull(other, much[:sent]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "room to send", func() bool {
+		n, err := s.send([]byte("x"))
+		return n == 1 && err == nil
+	})
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of the connection to be an error", func() bool {
+		_, err := s.send([]byte("x"))
+		return err != nil && !errors.Is(err, net.ErrClosed)
+	})
 }
 
 // The end of the connection is noticed in the system too.
