@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/resp"
 )
 
 const (
@@ -126,5 +127,5 @@ func isBroken(err error) bool {
 		return false
 	}
 	_, answered := rueidis.IsRedisErr(err)
-	return !answered
+	return !answered && !errors.As(err, new(resp.Error))
 }
