@@ -34,15 +34,15 @@ func (b *Broker) newLane(addr string) *lane {
 func (l *lane) start() {
 	go func() {
 		defer close(l.ended)
-		l.run(l.ctx)
+		l.run()
 	}()
 }
 
-func (l *lane) run(ctx context.Context) {
+func (l *lane) run() {
 	tries := l.b.backoff.Start()
 	for {
-		err := l.session(ctx, tries.Connected)
-		if ctx.Err() != nil {
+		err := l.session(tries.Connected)
+		if l.ctx.Err() != nil {
 			return
 		}
 		if !errors.Is(err, errReplica) && !errors.Is(err, errLeft) {
@@ -50,35 +50,31 @@ func (l *lane) run(ctx context.Context) {
 		}
 		l.b.steer()
 		tries.Disconnected()
-		if tries.Wait(ctx) != nil {
+		if tries.Wait(l.ctx) != nil {
 			return
 		}
 	}
 }
 
-// session makes a connection and returns when it is lost or ctx ends.
-func (l *lane) session(ctx context.Context, connected func()) error {
-	conn, err := l.b.connect(ctx, l.addr)
+// session makes a connection and returns when it is lost or the lane is stopped.
+func (l *lane) session(connected func()) error {
+	conn, err := l.b.connect(l.ctx, l.addr)
 	if err != nil {
 		return err
 	}
 	p := newPipeline(l.b, conn)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	watched, cancel := context.WithCancel(l.b.ctx)
 	var tasks sync.WaitGroup
 	lost := make(chan error, 2)
 	tasks.Go(func() { lost <- p.run() })
-	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &p.taken, p.ping) })
+	tasks.Go(func() { lost <- watch(watched, l.b.ioTimeout, &p.taken, p.ping) })
 	l.current.Store(p)
 	connected()
 	select {
 	case err = <-lost:
 	case <-l.ctx.Done():
-		err = errLeft
-		if !p.leave() { // a server that has left the cluster answers what it was asked
-			select {
-			case <-lost:
-			case <-l.b.ctx.Done():
-			}
+		if err = errLeft; !p.leave() { // a server that has left the cluster answers what it was asked
+			err = <-lost
 		}
 	}
 	l.current.Store(nil)
