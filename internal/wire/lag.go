@@ -23,10 +23,21 @@ type lag struct {
 	source *frame.Source
 	read   uint64 // up to here messages were sent from the history, or need not be
 	until  uint64 // up to here, what comes by the room is not sent; forever until Resume
-	// The history has the messages between these no more: what comes of them by the room is lost.
-	gapFrom, gapTo uint64
-	seen           uint64 // the last message that came by the room
-	owed           int    // messages that came by the room and are still to be read
+	gaps   []gap  // what of it has not come by the room yet
+	seen   uint64 // the last message that came by the room
+	owed   int    // messages that came by the room and are still to be read
+}
+
+// gap is what the history has no more, and nobody will read: the messages after from, up to to. What comes of them by
+// the room is lost.
+type gap struct{ from, to uint64 }
+
+// lost reports whether a message is in a gap. It is asked about messages in their order, and forgets the gaps before.
+func (l *lag) lost(seq uint64) bool {
+	for len(l.gaps) > 0 && l.gaps[0].to < seq {
+		l.gaps = l.gaps[1:]
+	}
+	return len(l.gaps) > 0 && seq > l.gaps[0].from
 }
 
 func (w *Writer) more() *slow {
@@ -143,7 +154,7 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 			continue
 		}
 		switch seq := b.Seq(i); {
-		case seq > l.gapFrom && seq <= l.gapTo, seq > l.read && w.state == closed:
+		case l.lost(seq), seq > l.read && w.state == closed:
 			w.drop(l.source, 1)
 		case seq > l.read:
 			l.owed++
@@ -194,10 +205,15 @@ func (w *Writer) Resume(src *frame.Source, read uint64) {
 func (w *Writer) Skip(src *frame.Source, to uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if l := w.lagOf(src); l != nil {
-		// What has come of them stays owed, since nobody will read it; Resume counts it. More than those may have come.
-		l.gapFrom, l.gapTo, l.read = l.read, to, to
+	l := w.lagOf(src)
+	if l == nil {
+		return
 	}
+	// What has come of them stays owed, since nobody will read it; Resume counts it.
+	if from := max(l.read, l.seen); to > from {
+		l.gaps = append(l.gaps, gap{from, to})
+	}
+	l.read = to
 }
 
 // Forget ends the lag of a room that the connection has left.

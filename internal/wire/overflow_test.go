@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -262,6 +263,82 @@ func TestResumeAheadOfTheRoom(t *testing.T) {
 	}
 	if a := src.Account; a.Dropped.Load() != 0 || a.Delivered.Load() != 8 || r.lagging {
 		t.Errorf("%d delivered, %d dropped, lagging: %v", a.Delivered.Load(), a.Dropped.Load(), r.lagging)
+	}
+}
+
+// TestGapsInReplay: whatever is read, or is found to be missing, before or after it comes by the room, every message is
+// counted once, as what the client saw of it.
+func TestGapsInReplay(t *testing.T) {
+	const messages = 60
+	for seed := range uint64(50) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		r := stalledRig(t, 4, 1<<20)
+		rooms := make(sources)
+		src := rooms.get("replay")
+		batch := func(from, to uint64) *frame.Batch {
+			seq, texts := 2*from, []string(nil)
+			for n := from; n < to; n++ {
+				texts = append(texts, fmt.Sprint(n+1))
+			}
+			return rooms.batch("replay", &seq, texts...)
+		}
+		came, read := uint64(0), uint64(0)
+		come := func(n uint64) {
+			n = min(n, messages-came)
+			if n == 0 {
+				return
+			}
+			if _, _, err := r.Send(batch(came, came+n), 0); err != nil {
+				t.Fatal(err)
+			}
+			came += n
+		}
+		come(4) // for which there is no place
+		seen := make(chan int64)
+		go func() {
+			n := int64(-1) // for the head
+			for br := bufio.NewReader(r.peer); ; n++ {
+				if _, text, err := readFrame(br); err != nil || text == fmt.Sprint(messages) {
+					seen <- n + 1
+					return
+				}
+			}
+		}()
+		lost := int64(0)
+		for read < messages-10 {
+			n := 1 + rnd.Uint64N(3)
+			switch rnd.IntN(3) {
+			case 0:
+				come(min(n, messages-10-came))
+			case 1:
+				read += n
+				lost += int64(n)
+				r.Skip(src, 2*read)
+			default:
+				if err := r.Page(t.Context(), src, batch(read, read+n)); err != nil {
+					t.Fatal(err)
+				}
+				read += n
+			}
+		}
+		if err := r.Drained(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if came < read {
+			come(rnd.Uint64N(read - came))
+		}
+		r.Resume(src, 2*read)
+		for came < messages {
+			come(1 + rnd.Uint64N(5))
+			if err := r.Drained(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, a := <-seen, src.Account
+		if a.Dropped.Load() != lost || a.Delivered.Load() != got || got+lost != messages || r.lagging {
+			t.Fatalf("seed %d: %d delivered, %d dropped, want %d and %d; lagging: %v",
+				seed, a.Delivered.Load(), a.Dropped.Load(), got, lost, r.lagging)
+		}
 	}
 }
 
