@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/admission"
@@ -94,6 +96,9 @@ func (to remaining) exodus(n int, window time.Duration) exodus {
 
 // part is what has passed of d when it is the turn of the i-th.
 func (e exodus) part(d time.Duration, i int) time.Duration {
+	if e.n == 0 {
+		return 0
+	}
 	return time.Duration(float64(d) * float64(i) / float64(e.n))
 }
 
@@ -109,6 +114,44 @@ func (e exodus) notice(i int) *CloseError {
 		why.Spread = max(e.back/10, leastSpread)
 	}
 	return why
+}
+
+// departure is an exodus under way.
+type departure struct {
+	exodus
+	begun time.Time
+}
+
+// notice tells somebody who is not of the row, after so long, what it tells the one whose turn it is, or whose it was
+// last.
+func (d *departure) notice(elapsed time.Duration) *CloseError {
+	if elapsed < d.leave {
+		return d.exodus.notice(int(float64(d.n) * float64(elapsed) / float64(d.leave)))
+	}
+	why := d.exodus.notice(d.n)
+	if d.leave == 0 {
+		why.Spread = max(d.back-elapsed, leastSpread)
+	} else {
+		why.RetryAfter = max(0, d.back-elapsed)
+	}
+	return why
+}
+
+// latecomer tells somebody who comes while the hub goes.
+func (h *Hub) latecomer() *CloseError {
+	if d := h.leaving.Load(); d != nil {
+		return d.notice(time.Since(d.begun))
+	}
+	return straggler() // the others were not asked yet
+}
+
+// turnLate answers a handshake that comes while the hub goes. HTTP has one number, so that the spread is drawn here.
+func (h *Hub) turnLate(w http.ResponseWriter, r *http.Request) {
+	why := h.latecomer()
+	h.refuse(w, r, &HTTPError{
+		Status: http.StatusServiceUnavailable, Message: "shutting down",
+		RetryAfter: why.RetryAfter + rand.N(why.Spread) + 1,
+	})
 }
 
 // straggler tells a connection that is not of the row.

@@ -145,3 +145,31 @@ func TestExodus(t *testing.T) {
 		t.Errorf("a straggler is told %+v", why)
 	}
 }
+
+// TestLatecomer: who comes while the hub goes is told what those are told who go at that moment, and afterwards what is
+// left of the time in which they come back.
+func TestLatecomer(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		name          string
+		plan          exodus
+		elapsed       time.Duration
+		after, spread time.Duration
+	}{
+		{"the others are as fast", exodus{n: 10, leave: 10 * s, back: 10 * s}, 5 * s, 0, s},
+		{"the others are slower, at first", exodus{n: 10, leave: 10 * s, back: 40 * s}, 0, 0, 4 * s},
+		{"half way", exodus{n: 10, leave: 10 * s, back: 40 * s}, 5 * s, 15 * s, 4 * s},
+		{"when all have left", exodus{n: 10, leave: 10 * s, back: 40 * s}, 10 * s, 30 * s, 4 * s},
+		{"when most are back", exodus{n: 10, leave: 10 * s, back: 40 * s}, 35 * s, 5 * s, 4 * s},
+		{"when all are back", exodus{n: 10, leave: 10 * s, back: 40 * s}, 50 * s, 0, 4 * s},
+		{"all left at once", exodus{n: 10, back: 40 * s}, 10 * s, 0, 30 * s},
+		{"all left at once, and are back", exodus{n: 10, back: 40 * s}, time.Hour, 0, s},
+		{"nobody was there", exodus{leave: 10 * s, back: 10 * s}, 5 * s, 0, s},
+		{"nobody was there, afterwards", exodus{leave: 10 * s, back: 10 * s}, 15 * s, 0, s},
+	} {
+		d := departure{exodus: tt.plan}
+		if why := d.notice(tt.elapsed); why.RetryAfter != tt.after || why.Spread != tt.spread {
+			t.Errorf("%s: %v and %v, want %v and %v", tt.name, why.RetryAfter, why.Spread, tt.after, tt.spread)
+		}
+	}
+}

@@ -60,6 +60,8 @@ type Conn struct {
 
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    atomic.Bool // the socket is closed, and teardown has begun
+	// handling: the reader is at a message. It sets that before it looks at closing; dismiss does both the other way round.
+	handling atomic.Bool
 
 	mu       sync.Mutex
 	standing bool // the handshake is done, and the connection is in the registry
@@ -88,6 +90,7 @@ type extra struct {
 	done    chan struct{}                // of the context
 	after   []*func()                    // to be called when the context ends
 	cause   error                        // set at the end
+	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
 	replays []*replaying                 // rooms whose history is read
 }
@@ -105,7 +108,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
-		m.after == nil && m.replays == nil && m.cause == nil && m.timer == nil {
+		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil {
 		c.extra = nil
 	}
 }

@@ -54,6 +54,34 @@ func TestShutdownAnswersHeavyCalls(t *testing.T) {
 	})
 }
 
+// TestShutdownAnswersLightCalls: a call that is under way is answered before its connection is closed; what
+// the client sent after it is not.
+func TestShutdownAnswersLightCalls(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithDrain(time.Millisecond))
+		started, release := make(chan struct{}), make(chan struct{})
+		s.Handle("slow", func(context.Context, *hub.Conn, []byte) (any, error) {
+			close(started)
+			<-release
+			return "slow", nil
+		})
+		busy, idle := s.dial(t), s.dial(t)
+		busy.write(`{"op":"call","id":1,"method":"slow"}`)
+		busy.write(`{"op":"ping","id":2}`) // is not looked at any more
+		finished(t, "the handler", started)
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(context.Background()) }()
+		idle.hinted(protocol.CloseServiceRestart)
+		await(t, "the idle one is gone", func() bool { return s.Stats().Conns == 1 })
+		close(release)
+		busy.expect(`{"op":"ok","id":1,"data":"slow"}`)
+		busy.hinted(protocol.CloseServiceRestart)
+		if err := receive(t, "Shutdown", done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestShutdownWhilePoolIsFull: a connection whose share of the pool is used up is closed all the same.
 func TestShutdownWhilePoolIsFull(t *testing.T) {
 	s := start(t, hub.WithDrain(time.Millisecond), hub.WithWorkerPool(newPool(t, workerpool.WithWorkers(1), workerpool.WithQueue(1), workerpool.WithKeyShare(1))))

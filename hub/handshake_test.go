@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -268,5 +269,19 @@ func TestHandshakeWhileDraining(t *testing.T) {
 	}
 	if got := s.refused(t, nil); got != want {
 		t.Errorf("closed hub: got %+v, want %+v", got, want)
+	}
+}
+
+// TestHandshakeAfterCrowd: who comes when a crowd has been sent away is not told to come back before it.
+func TestHandshakeAfterCrowd(t *testing.T) {
+	const clients = 8
+	s := start(t, hub.WithAdmission(0.1, clients)) // the crowd needs 80 seconds
+	for range clients {
+		s.dial(t)
+	}
+	s.shutdown(t)
+	got := s.refused(t, nil)
+	if after, err := strconv.Atoi(got.retryAfter); err != nil || got.status != http.StatusServiceUnavailable || after < 80-int(patience/time.Second) {
+		t.Errorf("%+v", got)
 	}
 }

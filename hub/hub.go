@@ -62,10 +62,11 @@ type Hub struct {
 	ownPool bool
 
 	// ctx is what callbacks' contexts descend from. It ends when the hub is closed.
-	ctx    context.Context
-	cancel context.CancelFunc
-	life   life
-	report *time.Timer // announces this node's load; nil without a bus
+	ctx     context.Context
+	cancel  context.CancelFunc
+	life    life
+	leaving atomic.Pointer[departure] // once it goes
+	report  *time.Timer               // announces this node's load; nil without a bus
 }
 
 // New makes a hub that is ready to be mounted. The error tells every faulty option. It must be closed, with

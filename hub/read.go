@@ -138,13 +138,17 @@ func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
 		c.streak++
 	}
 	c.hub.stats.received.Add(1)
-	if c.closing.Load() {
-		return busy
+	c.handling.Store(true)
+	if !c.closing.Load() {
+		if c.kind == raw {
+			c.handleRaw(opcode, payload)
+		} else {
+			c.handleFrame(opcode, payload)
+		}
 	}
-	if c.kind == raw {
-		c.handleRaw(opcode, payload)
-	} else {
-		c.handleFrame(opcode, payload)
+	c.handling.Store(false)
+	if c.closing.Load() {
+		c.takeLeave()
 	}
 	return busy
 }

@@ -37,7 +37,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.life.enter()
 	defer h.life.leave()
 	if !h.life.serving() {
-		h.refuse(w, r, &HTTPError{Status: http.StatusServiceUnavailable, Message: "shutting down", RetryAfter: time.Second})
+		h.turnLate(w, r)
 		return
 	}
 	if !websocket.IsWebSocketUpgrade(r) {
@@ -164,7 +164,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
 	if !h.life.serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
-		c.shut(straggler())
+		c.shut(h.latecomer())
 	}
 	if err := h.beats.Add((*pulse)(c)); err != nil {
 		c.drop(err)

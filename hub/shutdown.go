@@ -12,7 +12,7 @@ import (
 // connections are closed with 1012 one after another, at the pace at which the nodes that remain admit
 // new ones, and over the drain window, or what ctx leaves of it, where they do not say: see WithAdmission. Each
 // has a hint when to come back, so that those nodes are not stormed however short the window is. A connection
-// with heavy calls under way is closed after their answers. Publishing goes on until the last has gone. When ctx
+// with calls under way, heavy or not, is closed after their answers. Publishing goes on until the last has gone. When ctx
 // ends first, what is left is cut. It returns when nothing is left running, or with an error that says what is.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	if !h.life.advance(draining) {
@@ -57,6 +57,7 @@ func (h *Hub) Close() error {
 	}
 	conns := h.conns.all()
 	together := h.remaining(context.Background()).exodus(len(conns), 0)
+	h.leaving.Store(&departure{together, time.Now()})
 	for _, c := range conns {
 		c.shut(together.notice(0))
 		c.drop(nil)
@@ -73,6 +74,7 @@ func (h *Hub) shed(ctx context.Context) error {
 		window = min(window, max(0, time.Until(deadline)-h.conf.closeTimeout-time.Second))
 	}
 	plan := h.remaining(ctx).exodus(len(conns), window)
+	h.leaving.Store(&departure{plan, time.Now()})
 	h.log.Info("draining", "conns", len(conns), "over", plan.leave, "back_within", plan.back)
 	begun := time.Now()
 	timer := time.NewTimer(0)
@@ -93,32 +95,54 @@ func (h *Hub) shed(ctx context.Context) error {
 	return nil
 }
 
-// dismiss is shut, but after the answers to what the connection has on the worker pool.
+// dismiss is shut, but after the answers to what the client has sent so far.
 func (c *Conn) dismiss(why *CloseError) {
-	h := c.hub
-	if !h.working(c) {
-		c.shut(why)
+	c.closing.Store(true) // what it sends from now on is for another connection
+	c.mu.Lock()
+	c.more().parting = why
+	c.mu.Unlock()
+	c.takeLeave()
+}
+
+// takeLeave closes a connection that was dismissed, when its reader is at no message. It is called by dismiss and by the
+// reader after each message, and whoever comes last does it.
+func (c *Conn) takeLeave() {
+	if c.handling.Load() {
 		return
 	}
-	c.closing.Store(true) // what it sends from now on is for another connection
-	h.life.run(func() {
-		ctx := c.Context()
-		for {
-			// Behind all that it has there, in its turn.
-			queued, err := h.pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
-			busy, full := errors.AsType[*workerpool.BusyError](err)
-			if queued {
-				return
-			}
-			if !full {
-				c.shut(why)
-				return
-			}
-			select {
-			case <-time.After(min(busy.RetryAfter, h.conf.closeTimeout)):
-			case <-ctx.Done():
-				return
-			}
+	c.mu.Lock()
+	var why *CloseError
+	if c.extra != nil {
+		why, c.extra.parting = c.extra.parting, nil
+		c.trim()
+	}
+	c.mu.Unlock()
+	switch {
+	case why == nil:
+	case c.hub.working(c):
+		c.hub.life.run(func() { c.shutBehind(why) })
+	default:
+		c.shut(why)
+	}
+}
+
+// shutBehind is shut, but behind all that the connection has on the worker pool, in its turn.
+func (c *Conn) shutBehind(why *CloseError) {
+	ctx := c.Context()
+	for {
+		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
+		busy, full := errors.AsType[*workerpool.BusyError](err)
+		if queued {
+			return
 		}
-	})
+		if !full {
+			c.shut(why)
+			return
+		}
+		select {
+		case <-time.After(min(busy.RetryAfter, c.hub.conf.closeTimeout)):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
