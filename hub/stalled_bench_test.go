@@ -35,11 +35,6 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 	tr.sendBuffer = smallBuffers
 	s := tr.start(b, hub.WithOpenRooms("*"), hub.WithRooms("news", opts...), hub.WithBacklog(64, 1<<20),
 		hub.WithWriteTimeout(time.Hour), hub.WithHeartbeat(heartbeat.Disabled())) // he answers no ping
-	conns := make(chan *hub.Conn, 1)
-	s.OnConnect(func(_ context.Context, c *hub.Conn) error { conns <- c; return nil })
-	s.dialStalled(b, "news")
-	stalled := <-conns
-	s.OnConnect(nil)
 	var mu sync.Mutex
 	var took []time.Duration
 	var round sync.WaitGroup
@@ -90,24 +85,23 @@ func benchStalled(b *testing.B, opts []hub.RoomOption) {
 		measuring = false
 		return took
 	}
-	lost := func() int64 {
-		st := stalled.Stats()
+	conns := make(chan *hub.Conn, 1)
+	s.OnConnect(func(_ context.Context, c *hub.Conn) error { conns <- c; return nil })
+	lost := func(c *hub.Conn) int64 {
+		st := c.Stats()
 		return st.Dropped + st.Conflated + int64(st.Replaying)
 	}
 	var with, without []time.Duration
 	for b.Loop() {
-		for before := lost(); lost() <= before; {
+		client := s.dialStalled(b, "news")
+		for stalled := <-conns; lost(stalled) == 0; {
 			publish() // until there is no place for him
 			round.Wait()
 		}
 		with = append(with, measure()...)
-		if err := stalled.Leave(b.Context(), "news"); err != nil {
-			b.Fatal(err)
-		}
+		_ = client.ws.Close()
+		await(b, "he is gone", func() bool { return s.Stats().Conns == readers })
 		without = append(without, measure()...)
-		if err := stalled.Join(b.Context(), "news"); err != nil {
-			b.Fatal(err)
-		}
 	}
 	for name, d := range map[string][]time.Duration{"p99-ms-with": with, "p99-ms-without": without} {
 		slices.Sort(d)
