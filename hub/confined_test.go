@@ -12,6 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/backoff"
 	"github.com/gohubkit/hubkit/broker/redis"
 	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/preflight"
 )
 
 const childRedis = "HUB_TEST_REDIS"
@@ -39,8 +40,12 @@ func confined() error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = srv.Serve(ln) }()
+	guard, err := preflight.NewListener(ln)
+	if err != nil {
+		return errors.Join(err, ln.Close(), h.Close())
+	}
+	srv := &http.Server{Handler: mux, ConnState: guard.ConnState, ReadHeaderTimeout: time.Hour}
+	go func() { _ = srv.Serve(guard) }()
 	fmt.Println(childReady, ln.Addr())
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent is gone, if it does not end this process before
 	return errors.Join(h.Close(), srv.Close())

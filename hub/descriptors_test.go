@@ -4,6 +4,7 @@ package hub_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -74,6 +75,19 @@ func TestFewDescriptors(t *testing.T) {
 	for range 200 { // more than there are descriptors kept back, one after the other
 		refused()
 	}
+	if _, _, n := health(); n != bound {
+		t.Errorf("%d connections, want %d", n, bound)
+	}
+
+	// Many more connections than there are descriptors say nothing, which the hub never hears of.
+	for range 400 {
+		mute, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mute.Close() //nolint:errcheck // it may be closed
+	}
+	refused()
 	if _, _, n := health(); n != bound {
 		t.Errorf("%d connections, want %d", n, bound)
 	}

@@ -1,0 +1,171 @@
+package preflight
+
+import (
+	"container/list"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// farewells bounds how many connections are being refused at a time, each of which keeps its descriptor for farewell
+	// at most: one that is closed with a request unread is reset, and then the answer may be lost.
+	farewells = 8
+	farewell  = time.Second
+	// retryAfter is what those who are refused are told, in seconds.
+	retryAfter = 5
+)
+
+// refusal is the answer to who finds no place.
+var refusal = fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"+
+	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n\r\nno descriptors left\n", retryAfter)
+
+// Listener accepts connections for an http.Server and sees to it that they leave descriptors for everything else, so that
+// neither accept nor a connection to Redis fails with EMFILE, whatever clients do:
+//
+//	ln, err := preflight.NewListener(tcp)
+//	srv := &http.Server{Handler: mux, ConnState: ln.ConnState, ReadHeaderTimeout: 10 * time.Second}
+//	err = srv.Serve(ln)
+//
+// A connection that comes when all descriptors but half of the reserve are in use takes the place of the one that has
+// waited longest for a request: for its first, or kept alive after one. So a health check is answered however many
+// connections somebody opens and says nothing on. Only where none waits for a request is the new one refused, with 503
+// and Retry-After, or over TLS without a word.
+//
+// Accept returns the connections as they are: what looks for a *net.TCPConn finds it. Over TLS give the Listener the plain
+// one, and use http.Server.ServeTLS, or tls.NewListener on the Listener.
+type Listener struct {
+	net.Listener
+	most int // descriptors that may be in use; Unlimited where they are not bounded
+
+	// accepting guards the census, and has Accept decide for one connection at a time.
+	accepting sync.Mutex
+	inUse     census
+
+	mu      sync.Mutex
+	waiting list.List // of net.Conn, as ConnState got them; the longest first
+	places  map[net.Conn]*list.Element
+
+	overTLS          atomic.Bool
+	goodbyes         chan struct{}
+	refusing         sync.WaitGroup
+	evicted, refused atomic.Int64
+}
+
+// NewListener makes a Listener of one that accepts TCP or Unix connections. Of the options WithReserve and
+// WithDescriptorLimit matter. An error is about the options alone and matches ErrOption. Where there is no limit, or the
+// descriptors in use cannot be counted, which takes Linux, the Listener bounds nothing.
+func NewListener(inner net.Listener, opts ...Option) (*Listener, error) {
+	c, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{
+		Listener: inner,
+		most:     Unlimited,
+		places:   make(map[net.Conn]*list.Element),
+		goodbyes: make(chan struct{}, farewells),
+	}
+	soft, _, err := c.rlimit()
+	if n := finite(soft); err == nil && n >= 0 && countDescriptors() >= 0 {
+		l.most = clamp(atLeast0(n - c.keep(n)/2))
+	}
+	return l, nil
+}
+
+// ConnState is for the field of that name of the http.Server. It is called by the server's goroutines, and blocks none.
+func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
+	if l.most < 0 {
+		return
+	}
+	if _, ok := conn.(*tls.Conn); ok {
+		l.overTLS.Store(true)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := l.places[conn]; at != nil {
+		l.waiting.Remove(at)
+		delete(l.places, conn)
+	}
+	if state == http.StateNew || state == http.StateIdle {
+		l.places[conn] = l.waiting.PushBack(conn)
+	}
+}
+
+// Accept blocks for the next connection that has a place.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || l.most < 0 || l.place() {
+			return conn, err
+		}
+		l.refuse(conn)
+	}
+}
+
+// place reports whether there is a place for one more connection, or can be made.
+func (l *Listener) place() bool {
+	l.accepting.Lock()
+	defer l.accepting.Unlock()
+	if l.inUse.add(l.most) <= l.most {
+		return true
+	}
+	l.inUse.n-- // this one, or the one whose place it takes
+	return l.evict()
+}
+
+// Close closes the listener, and returns when nobody is being refused any more, within a second.
+func (l *Listener) Close() error {
+	err := l.Listener.Close()
+	l.refusing.Wait()
+	return err
+}
+
+// Stats returns how many connections were closed because others came, and how many found no place.
+func (l *Listener) Stats() (evicted, refused int64) { return l.evicted.Load(), l.refused.Load() }
+
+// evict closes the connection that has waited longest for a request, and reports whether there was one.
+func (l *Listener) evict() bool {
+	l.mu.Lock()
+	front := l.waiting.Front()
+	if front == nil {
+		l.mu.Unlock()
+		return false
+	}
+	conn := l.waiting.Remove(front).(net.Conn)
+	delete(l.places, conn)
+	l.mu.Unlock()
+	l.evicted.Add(1)
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn() // the goodbye of TLS may block
+	}
+	_ = conn.Close()
+	runtime.Gosched() // the descriptor is free only when whoever reads from it has noticed
+	return true
+}
+
+// refuse answers a connection that has no place, and closes it.
+func (l *Listener) refuse(conn net.Conn) {
+	l.refused.Add(1)
+	select {
+	case l.goodbyes <- struct{}{}:
+	default:
+		_ = conn.Close()
+		return
+	}
+	l.refusing.Go(func() {
+		defer func() { <-l.goodbyes }()
+		defer func() { _ = conn.Close() }()
+		if l.overTLS.Load() || conn.SetDeadline(time.Now().Add(farewell)) != nil {
+			return
+		}
+		// Until the request has been seen whole, or enough of it: what is unread when the socket is closed resets it.
+		_, _ = conn.Read(make([]byte, 4<<10))
+		_, _ = conn.Write(refusal)
+	})
+}
