@@ -2,8 +2,13 @@ package preflight_test
 
 import (
 	"fmt"
+	"io"
 	"log"
+	"net"
+	"net/http"
+	"os"
 	"testing/fstest"
+	"time"
 
 	"github.com/gohubkit/hubkit/preflight"
 )
@@ -66,4 +71,34 @@ func ExampleWithConnBytes() {
 		}
 	}
 	// Output: 32914
+}
+
+// A server that answers its health check however many connections say nothing.
+func ExampleListener() {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := preflight.NewListener(tcp)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "fine") })
+	srv := &http.Server{Handler: mux, ConnState: ln.ConnState, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+
+	res, err := http.Get("http://" + ln.Addr().String() + "/healthz")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = io.Copy(os.Stdout, res.Body)
+	_ = res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	_ = srv.Close()
+	fmt.Println(<-served)
+	// Output:
+	// fine
+	// http: Server closed
 }

@@ -90,9 +90,10 @@ func (g *guarded) dial(t *testing.T) net.Conn {
 // TestListenerEvicts: who says nothing makes way, the first one first, and whoever asks is answered.
 func TestListenerEvicts(t *testing.T) {
 	for _, overTLS := range []bool{false, true} {
-		g := startGuarded(t, 60, overTLS)
+		const clients = 100
+		g := startGuarded(t, clients+30, overTLS)
 		var mute []net.Conn
-		for range 100 {
+		for range clients {
 			mute = append(mute, g.dial(t))
 		}
 		for range 20 {
