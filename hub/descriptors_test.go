@@ -85,7 +85,7 @@ func TestFewDescriptors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer mute.Close() //nolint:errcheck // it may be closed
+		t.Cleanup(func() { _ = mute.Close() })
 	}
 	refused()
 	if _, _, n := health(); n != bound {

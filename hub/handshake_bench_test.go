@@ -54,7 +54,7 @@ func handshake(b *testing.B, s *server) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil) //nolint:bodyclose // it is conn
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func TestListenerRefuses(t *testing.T) {
 		g := startGuarded(t, 40, overTLS)
 		var slow []io.Closer
 		for refused := int64(0); refused == 0; _, refused = g.listener.Stats() {
-			res, err := g.ask("/slow")
+			res, err := g.ask("/slow") //nolint:bodyclose // it is, below
 			if err == nil {
 				slow = append(slow, res.Body)
 			}
