@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,17 +28,48 @@ const (
 
 type latencies []time.Duration
 
-// row is the median and the 99th percentile in milliseconds.
-func (l latencies) row() string {
+// at is a percentile in milliseconds.
+func (l latencies) at(q float64) float64 {
 	slices.Sort(l)
-	at := func(q float64) float64 { return l[int(q*float64(len(l)-1))].Seconds() * 1e3 }
-	return fmt.Sprintf("%.2f\t %.2f", at(0.5), at(0.99))
+	return l[int(q*float64(len(l)-1))].Seconds() * 1e3
 }
 
 type results struct {
 	serverStats
 	calls, broadcasts, pongs latencies
 	heavy, busy              int
+	others                   float64 // of one processor, what other processes used meanwhile
+}
+
+// row is the line of a case: medians over its rounds, but the sum of the connections that were cut.
+func row(rounds []results, phase time.Duration) string {
+	median := func(figure func(results) float64) float64 {
+		all := make([]float64, len(rounds))
+		for i, r := range rounds {
+			all[i] = figure(r)
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	var b strings.Builder
+	for _, of := range []func(results) latencies{
+		func(r results) latencies { return r.calls },
+		func(r results) latencies { return r.broadcasts },
+		func(r results) latencies { return r.pongs },
+	} {
+		for _, q := range []float64{0.5, 0.99} {
+			_, _ = fmt.Fprintf(&b, "%.2f\t ", median(func(r results) float64 { return of(r).at(q) }))
+		}
+	}
+	cut := uint64(0)
+	for _, r := range rounds {
+		cut += r.Expired
+	}
+	_, _ = fmt.Fprintf(&b, "%.0f\t %d\t %.0f\t %.0f\t %.2f\t", median(func(r results) float64 { return float64(r.Pings) }), cut,
+		median(func(r results) float64 { return float64(r.heavy) })/phase.Seconds(),
+		median(func(r results) float64 { return float64(r.busy) })/phase.Seconds(),
+		median(func(r results) float64 { return r.others }))
+	return b.String()
 }
 
 // loader is the clients' process.

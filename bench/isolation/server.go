@@ -101,6 +101,23 @@ func publish(ctx context.Context, h *hub.Hub) error {
 	}
 }
 
+// burn computes until stdin ends.
+func burn(stdin io.Reader) {
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		close(ended)
+	}()
+	for {
+		compute(100)
+		select {
+		case <-ended:
+			return
+		default:
+		}
+	}
+}
+
 // compute is pure computation without memory.
 func compute(rounds int) int {
 	var block [4096]byte
