@@ -5,6 +5,9 @@ const (
 	RestTime  = restTime
 )
 
+// LongSlice is what workers with long tasks ask for.
+func LongSlice() (restore func()) { return longSlice() }
+
 // Lanes is the number of keys that the pool remembers.
 func Lanes(p *Pool) int {
 	p.mu.Lock()

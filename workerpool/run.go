@@ -16,6 +16,9 @@ const (
 	restTime  = 20 * time.Microsecond
 )
 
+// longAfter is the mean run time from which on a worker asks for a longer slice, which takes a microsecond.
+const longAfter = 200 * time.Microsecond
+
 // accept puts a task that has its places in the share and in the pool into its lane.
 func (p *Pool) accept(l *lane, t *task) {
 	t.accepted = p.now()
@@ -66,8 +69,12 @@ func (p *Pool) run() {
 		start  time.Duration
 		rested time.Duration
 		failed *PanicError
+
+		long    bool
+		restore = func() {}
 	)
 	defer func() {
+		restore()
 		if t == nil {
 			return
 		}
@@ -90,7 +97,11 @@ func (p *Pool) run() {
 			return
 		}
 		p.stats.WaitTotal += start - t.accepted
+		ask := !long && p.meanRun >= longAfter
 		p.unlock()
+		if ask {
+			long, restore = true, longSlice()
+		}
 
 		p.call(l.key, t, &failed)
 

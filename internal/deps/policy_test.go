@@ -61,7 +61,7 @@ var policy = []rule{
 	{
 		pkgs:   []string{"workerpool"},
 		not:    []string{"..."},
-		grants: []string{ants},
+		grants: []string{ants, xsys},
 	},
 	{
 		pkgs:   []string{"client"},

@@ -1,0 +1,3 @@
+package workerpool
+
+const Longer = longer
