@@ -79,8 +79,9 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Re
 // answered, for the close timeout at most.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
 	c := &Conn{hub: h, num: h.nextConn.Add(1)}
-	d, err := h.upgrade(w, r, nil, c)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, c.attach)
 	if err != nil {
+		c.upgradeFailed(r, err)
 		return
 	}
 	c.shut(why) // which drops it after the close timeout

@@ -54,22 +54,33 @@ func (e *CloseError) wireReason() string {
 	return string(protocol.AppendHint(nil, protocol.Hint{RetryAfter: e.RetryAfter, Spread: e.Spread, Reason: e.Reason}))
 }
 
-// drop closes the socket at once, and takes the connection out of everything. Only the first call counts.
-// It may be called from anywhere, since what may block happens in a goroutine of its own.
+// drop closes the socket at once, and takes the connection out of everything. Only the first call counts. It may be called
+// from anywhere, a fan-out pass included.
 func (c *Conn) drop(why error) {
+	if c.cut(why) {
+		c.hub.life.run(func() { c.teardown(why) })
+	}
+}
+
+// finish is drop for a reader at its end, which has nothing else to do: it returns when OnDisconnect has.
+func (c *Conn) finish(why error) {
+	if c.cut(why) {
+		c.teardown(why)
+	}
+}
+
+// cut closes the socket. It reports whether the caller is the one who has to see to the teardown.
+func (c *Conn) cut(why error) bool {
 	if !c.gone.CompareAndSwap(false, true) {
-		return
+		return false
 	}
 	c.writer.Close()
 	c.mu.Lock()
-	standing := c.standing
-	if !standing {
+	defer c.mu.Unlock()
+	if !c.standing {
 		c.more().cause = why
 	}
-	c.mu.Unlock()
-	if standing {
-		c.hub.life.run(func() { c.teardown(why) })
-	}
+	return c.standing
 }
 
 // stand is called when the connection is in everything that drop takes it out of. It reports false where the
@@ -129,13 +140,17 @@ func (c *Conn) departAll(rooms []membership) {
 		ctx, cancel = context.WithTimeout(ctx, teardownTimeout)
 		defer cancel()
 	}
-	for _, m := range rooms {
-		if !m.joining { // else the join finds out, and cleans up
+	for i := range rooms {
+		if m := &rooms[i]; !m.joining { // else the join finds out, and cleans up
 			if err := c.depart(ctx, m.room, m.place); err != nil {
-				c.hub.log.Warn("leaving a room failed", "conn", c.ID(), "room", m.room.name, "err", err)
+				c.notLeft(m.room.name, err)
 			}
 		}
 	}
+}
+
+func (c *Conn) notLeft(room string, err error) {
+	c.hub.log.Warn("leaving a room failed", "conn", c.ID(), "room", room, "err", err)
 }
 
 // disconnected tells the application of the end.
@@ -155,7 +170,7 @@ func (c *Conn) readFailed(err error) {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
 		// gorilla has answered with a close frame, or this is the answer to ours.
 		c.drain()
-		c.drop(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
+		c.finish(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
 	case errors.Is(err, decoder.ErrTooLarge):
 		c.shut(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
 		c.linger()
@@ -165,7 +180,7 @@ func (c *Conn) readFailed(err error) {
 	case errors.Is(err, net.ErrClosed):
 		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
 	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
-		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
+		c.finish(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	default:
 		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
 		// another one is not sent.
@@ -200,5 +215,5 @@ func (c *Conn) linger() {
 	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
 		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
 	}
-	c.drop(nil)
+	c.finish(nil)
 }

@@ -145,13 +145,13 @@ func (h *Hub) latecomer() *CloseError {
 	return straggler() // the others were not asked yet
 }
 
-// turnLate answers a handshake that comes while the hub goes. HTTP has one number, so that the spread is drawn here.
-func (h *Hub) turnLate(w http.ResponseWriter, r *http.Request) {
+// tooLate refuses a handshake that comes while the hub goes. HTTP has one number, so that the spread is drawn here.
+func (h *Hub) tooLate() *HTTPError {
 	why := h.latecomer()
-	h.refuse(w, r, &HTTPError{
+	return &HTTPError{
 		Status: http.StatusServiceUnavailable, Message: "shutting down",
 		RetryAfter: why.RetryAfter + rand.N(why.Spread) + 1,
-	})
+	}
 }
 
 // straggler tells a connection that is not of the row.

@@ -148,15 +148,11 @@ func (c *Conn) forget(r *room) {
 
 // enter subscribes the node, announces the member, and makes the connection one.
 func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fanout.Place, error) {
-	h := c.hub
-	if err := r.subscribe(ctx, h); err != nil {
+	if err := r.subscribe(ctx, c.hub); err != nil {
 		return fanout.Place{}, err
 	}
 	if r.rule.presence {
-		id := c.Identity()
-		m := broker.Member{Conn: c.ID(), User: id.User, Info: id.Info}
-		if err := h.presence.Enter(ctx, r.name, m); err != nil {
-			_ = c.absent(r.name) // an error does not say that nothing happened
+		if err := c.present(ctx, r.name); err != nil {
 			return fanout.Place{}, err
 		}
 	}
@@ -176,6 +172,16 @@ func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fa
 		_ = c.absent(r.name)
 	}
 	return place, err
+}
+
+// present announces the connection as a member.
+func (c *Conn) present(ctx context.Context, room string) error {
+	id := c.Identity()
+	err := c.hub.presence.Enter(ctx, room, broker.Member{Conn: c.ID(), User: id.User, Info: id.Info})
+	if err != nil {
+		_ = c.absent(room) // an error does not say that nothing happened
+	}
+	return err
 }
 
 // absent takes the connection's presence back where the context of whoever asked may be over: nobody else

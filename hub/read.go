@@ -1,8 +1,6 @@
 package hub
 
 import (
-	"errors"
-	"net"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/decoder"
@@ -68,27 +66,34 @@ func (c *Conn) wake(early []byte) {
 	if err := c.writer.Use(func(int) error { return nil }); err != nil {
 		return // gone meanwhile
 	}
-	c.readLoop(c.hub.decoders.GetWith((*link)(c), c.deflate, early))
+	c.read(c.hub.decoders.GetWith((*link)(c), c.deflate, early))
 }
 
-// readLoop reads and handles until the connection is idle or at its end. It owns d. For one connection there
-// is at most one, since the poller reports a socket once and then not until it is armed again.
-func (c *Conn) readLoop(d *decoder.Decoder) {
+// read reads and handles until the connection is idle or at its end, which it sees to. It owns d. For one connection
+// there is at most one, since the poller reports a socket once and then not until it is armed again.
+func (c *Conn) read(d *decoder.Decoder) {
+	if err := c.readLoop(d); err != nil {
+		c.readFailed(err)
+	}
+}
+
+// readLoop returns nil when the connection is idle, and d has been given back in any case: the end may take its time.
+func (c *Conn) readLoop(d *decoder.Decoder) error {
 	h := c.hub
 	linger := time.Duration(0) // the first wait is for what has arrived already
 	for {
 		ready, err := d.Wait(linger)
 		if err != nil {
-			c.endRead(d, err)
-			return
+			_ = h.decoders.Put(d) // err says more
+			return err
 		}
 		if !ready {
 			break
 		}
 		opcode, payload, err := d.Next(h.conf.readTimeout)
 		if err != nil {
-			c.endRead(d, err)
-			return
+			_ = h.decoders.Put(d) // err says more
+			return err
 		}
 		h.beats.Heard(&c.beat)
 		busy := c.handle(opcode, payload, d.Size())
@@ -101,19 +106,9 @@ func (c *Conn) readLoop(d *decoder.Decoder) {
 		linger = hot
 	}
 	if err := h.decoders.Put(d); err != nil {
-		c.drop(err)
-		return
+		return err
 	}
-	err := c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) })
-	if err != nil && !errors.Is(err, net.ErrClosed) { // see readFailed
-		c.drop(err)
-	}
-}
-
-// endRead ends a connection whose reader got err. The Decoder is given back first: the end may take its time.
-func (c *Conn) endRead(d *decoder.Decoder, err error) {
-	_ = c.hub.decoders.Put(d) // err says more
-	c.readFailed(err)
+	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) })
 }
 
 // handle handles one message, ping or pong, and reports whether more is to be expected soon. size is what the

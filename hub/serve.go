@@ -33,21 +33,14 @@ func (h *Hub) newUpgrader() websocket.Upgrader {
 
 // ServeHTTP answers a WebSocket handshake and returns once the connection stands; from then on it belongs
 // to the hub, and neither the request nor its context is kept.
+//
+// The steps that may refuse a handshake are methods of their own, so that little of the stack is in use where it is
+// answered: see decoder.Pool.Upgrade.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.life.enter()
 	defer h.life.leave()
-	if !h.life.serving() {
-		h.turnLate(w, r)
-		return
-	}
-	if !websocket.IsWebSocketUpgrade(r) {
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		h.refuse(w, r, &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"})
-		return
-	}
-	if !h.allowOrigin(r) {
-		h.refuse(w, r, &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"})
+	if err := h.unfit(w, r); err != nil {
+		h.refuse(w, r, err)
 		return
 	}
 	ticket, refusal := h.gate.Arrive(r, resumes(r))
@@ -63,16 +56,60 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	c.noteAddr(r)
-	if err := h.admit(r, c); err != nil {
-		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
-		h.refuse(w, r, err)
+	if !h.admits(w, r, c) {
 		return
 	}
-	d, err := h.upgrade(w, r, h.nameNode(r), c)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, r, h.nameNode(r), c.attach)
 	if err != nil {
 		h.stats.refused.Add(1)
+		c.upgradeFailed(r, err)
 		return
 	}
+	c.shaken(r, d)
+	stands = true
+	h.life.enter() // until teardown
+	c.born()
+	h.conns.add(c)
+	if c.stand() {
+		c.begin(d)
+	}
+}
+
+// unfit says why a request is no handshake that the hub would take from anybody.
+func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
+	switch {
+	case !h.life.serving():
+		return h.tooLate()
+	case !websocket.IsWebSocketUpgrade(r):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+	case !h.allowOrigin(r):
+		return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
+	}
+	return nil
+}
+
+// admits asks the application about a handshake, and answers it where it is refused.
+func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+	err := h.admit(r, c)
+	if err != nil {
+		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
+		h.refuse(w, r, err)
+	}
+	return err == nil
+}
+
+func (c *Conn) upgradeFailed(r *http.Request, err error) {
+	c.hub.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
+	if c.conn != nil {
+		c.writer.Close()
+	}
+}
+
+// shaken notes what a handshake has agreed on.
+func (c *Conn) shaken(r *http.Request, d *decoder.Decoder) {
+	h := c.hub
 	h.stats.accepted.Add(1)
 	c.ticket.Established()
 	c.deflate = d.Compressed()
@@ -85,28 +122,6 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case asksFor(r, protocol.Subprotocol):
 		c.kind, c.hello = v1, true
 	}
-	stands = true
-	h.life.enter() // until teardown
-	c.born()
-	h.conns.add(c)
-	if c.stand() {
-		c.begin(d)
-	}
-}
-
-// upgrade answers a handshake, with a header if any is given, and gives the connection its socket.
-func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, header http.Header, c *Conn) (*decoder.Decoder, error) {
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, header, func(conn net.Conn) decoder.Link {
-		c.attach(conn)
-		return (*link)(c)
-	})
-	if err != nil {
-		h.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
-		if c.conn != nil {
-			c.writer.Close()
-		}
-	}
-	return d, err
 }
 
 // admit asks the application about a handshake.
@@ -148,7 +163,7 @@ func asksFor(r *http.Request, subprotocol string) bool {
 }
 
 // attach gives the connection its socket, before anything is written to it.
-func (c *Conn) attach(conn net.Conn) {
+func (c *Conn) attach(conn net.Conn) decoder.Link {
 	h := c.hub
 	c.conn = conn
 	fd, watched := -1, false
@@ -157,6 +172,7 @@ func (c *Conn) attach(conn net.Conn) {
 	}
 	c.watched = watched
 	c.writer.Init(&h.wire, (*link)(c), conn, fd)
+	return (*link)(c)
 }
 
 // begin starts a connection whose handshake is done. It owns d.
@@ -187,7 +203,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		c.connected()
 	}
 	if !c.watched {
-		h.life.run(func() { c.readLoop(d) })
+		h.life.run(func() { c.read(d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {

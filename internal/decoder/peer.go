@@ -15,7 +15,9 @@ type peer struct {
 	early []byte
 	// deadline is what the connection's read deadline is set to; zero for none.
 	deadline time.Time
-	// compress is what the handshake's response said, which gorilla does not tell otherwise.
+	// response is the answer to the handshake, until it is sent.
+	response []byte
+	// compress is what it said, which gorilla does not tell otherwise.
 	upgraded, compress bool
 
 	// timeout is set while a message is read: the first read that has to wait starts it.
@@ -83,11 +85,23 @@ func (p *peer) Write(b []byte) (int, error) {
 	if !p.upgraded {
 		p.upgraded = true
 		p.compress = bytes.Contains(b, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
+		p.response = b
+		return len(b), nil
 	}
 	if err := p.link.WriteWire(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// respond sends what the first Write was given.
+func (p *peer) respond() error {
+	err := p.link.WriteWire(p.response)
+	p.response = nil
+	if err != nil {
+		_ = p.conn.Close()
+	}
+	return err
 }
 
 // Close is called by gorilla only where a handshake fails.

@@ -2,12 +2,9 @@ package decoder
 
 import (
 	"bufio"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -71,72 +68,9 @@ func index(compress bool) int {
 	return 0
 }
 
-// Upgrade answers a handshake and lends the Decoder that the new connection's link may begin with. hijacked is
-// called with the connection before anything is written to it. After an error the response has been
-// written where there was still one to write.
-func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header,
-	hijacked func(net.Conn) Link,
-) (*Decoder, error) {
-	d := &Decoder{limit: p.limit}
-	h := &hijacker{ResponseWriter: w, decoder: d, hijacked: hijacked}
-	return d, p.upgrade(d, u, h, r, header)
-}
-
-func (p *Pool) upgrade(d *Decoder, u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) error {
-	var ok bool
-	if d.br, ok = p.readers.Get().(*bufio.Reader); !ok {
-		d.br = bufio.NewReaderSize(nil, readBuffer)
-	}
-	ws, err := u.Upgrade(w, r, header)
-	if err != nil {
-		return err
-	}
-	ws.SetReadLimit(int64(p.limit))
-	ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
-	ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
-	d.ws = ws
-	return nil
-}
-
-// writeBuffers keeps gorilla from giving every connection a buffer to write messages with, which it is never
-// asked to do.
-var writeBuffers sync.Pool
-
-// Configure sets what Upgrade needs of an Upgrader.
-func Configure(u *websocket.Upgrader) {
-	u.ReadBufferSize, u.WriteBufferSize, u.WriteBufferPool = 0, 0, &writeBuffers
-}
-
-// hijacker gives gorilla the pool's own connection and buffer in place of the server's.
-type hijacker struct {
-	http.ResponseWriter
-	decoder  *Decoder
-	hijacked func(net.Conn) Link
-}
-
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	if rw.Reader.Buffered() > 0 {
-		_ = conn.Close()
-		return nil, nil, errors.New("websocket: client sent data before the handshake was complete")
-	}
-	// Deadlines of the HTTP server do not apply any more.
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		_ = conn.Close()
-		return nil, nil, err
-	}
-	d := h.decoder
-	d.peer.attach(h.hijacked(conn))
-	d.br.Reset(&d.peer)
-	return &d.peer, bufio.NewReadWriter(d.br, rw.Writer), nil
-}
-
 // forge makes a Decoder without a connection, by a handshake with nobody.
 func (p *Pool) forge(compress bool) *Decoder {
-	d := &Decoder{limit: p.limit}
+	d := p.blank()
 	d.peer.link = nobody{}
 	u := &websocket.Upgrader{EnableCompression: compress, CheckOrigin: func(*http.Request) bool { return true }}
 	Configure(u)
@@ -147,21 +81,25 @@ func (p *Pool) forge(compress bool) *Decoder {
 		"Sec-Websocket-Key":        {"AAAAAAAAAAAAAAAAAAAAAA=="},
 		"Sec-Websocket-Extensions": {"permessage-deflate"},
 	}}
-	if err := p.upgrade(d, u, &forger{decoder: d}, r, nil); err != nil {
+	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer)}
+	ws, err := u.Upgrade(f, r, nil)
+	if err != nil {
 		panic("decoder: " + err.Error()) // the handshake above is a constant
 	}
+	d.adopt(ws)
+	d.peer.response = nil
+	writers.Put(f.writer)
 	return d
 }
 
 type forger struct {
 	http.ResponseWriter
 	decoder *Decoder
+	writer  *bufio.Writer
 }
 
 func (f *forger) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	d := f.decoder
-	d.br.Reset(&d.peer)
-	return &d.peer, bufio.NewReadWriter(d.br, bufio.NewWriter(io.Discard)), nil
+	return &f.decoder.peer, f.decoder.buffers(f.writer), nil
 }
 
 type nobody struct{}

@@ -174,7 +174,13 @@ func (w *Writer) sendOne(wire []byte) error {
 			return nil
 		}
 	}
-	it := itemAt(frame.Single(append([]byte(nil), wire[n:]...)), 0)
+	return w.queueOne(wire[n:])
+}
+
+// queueOne queues what is left of a frame. It is called with mu held and releases it. Apart from sendOne it keeps off the
+// stack what most frames do not need.
+func (w *Writer) queueOne(rest []byte) error {
+	it := itemAt(frame.Single(append([]byte(nil), rest...)), 0)
 	switch {
 	case w.backlog == nil:
 		w.begin(it)

@@ -1,0 +1,96 @@
+package decoder
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Upgrade answers a handshake and lends the Decoder that the new connection's link may begin with. hijacked is
+// called with the connection before anything is written to it. After an error the response has been
+// written where there was still one to write.
+//
+// It is called far down on the stack of a goroutine of the HTTP server, which has to be copied where it outgrows 4 KiB. So
+// frames are kept small, and what gorilla writes is sent when gorilla has returned.
+func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header,
+	hijacked func(net.Conn) Link,
+) (*Decoder, error) {
+	h := &hijacker{ResponseWriter: w, decoder: p.blank(), writer: writers.Get().(*bufio.Writer), hijacked: hijacked}
+	ws, err := u.Upgrade(h, r, header)
+	if err == nil {
+		h.decoder.adopt(ws)
+		err = h.decoder.peer.respond()
+	}
+	h.writer.Reset(nil)
+	writers.Put(h.writer)
+	return h.decoder, err
+}
+
+// blank makes a Decoder that has yet to adopt a connection of gorilla's.
+func (p *Pool) blank() *Decoder {
+	d := &Decoder{limit: p.limit}
+	var ok bool
+	if d.br, ok = p.readers.Get().(*bufio.Reader); !ok {
+		d.br = bufio.NewReaderSize(nil, readBuffer)
+	}
+	return d
+}
+
+func (d *Decoder) adopt(ws *websocket.Conn) {
+	ws.SetReadLimit(int64(d.limit))
+	ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
+	ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
+	d.ws = ws
+}
+
+// buffers are what gorilla gets with a connection.
+//
+//go:noinline
+func (d *Decoder) buffers(w *bufio.Writer) *bufio.ReadWriter {
+	d.br.Reset(&d.peer)
+	return bufio.NewReadWriter(d.br, w)
+}
+
+// writers hold the buffers that gorilla builds responses in; one that is longer gets another.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 512) }}
+
+// writeBuffers keeps gorilla from giving every connection a buffer to write messages with, which it is never
+// asked to do.
+var writeBuffers sync.Pool
+
+// Configure sets what Upgrade needs of an Upgrader.
+func Configure(u *websocket.Upgrader) {
+	u.ReadBufferSize, u.WriteBufferSize, u.WriteBufferPool = 0, 0, &writeBuffers
+}
+
+// hijacker gives gorilla the pool's own connection and buffers in place of the server's.
+type hijacker struct {
+	http.ResponseWriter
+	decoder  *Decoder
+	writer   *bufio.Writer
+	hijacked func(net.Conn) Link
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if rw.Reader.Buffered() > 0 {
+		_ = conn.Close()
+		return nil, nil, errors.New("websocket: client sent data before the handshake was complete")
+	}
+	// Deadlines of the HTTP server do not apply any more.
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	d := h.decoder
+	d.peer.attach(h.hijacked(conn))
+	return &d.peer, d.buffers(h.writer), nil
+}
