@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -19,20 +20,7 @@ import (
 // benchHub is a hub on a real socket, and a way to connect to it.
 func benchHub(b *testing.B, opts ...hub.Option) (*hub.Hub, func() *websocket.Conn) {
 	b.Helper()
-	opts = append(opts, hub.WithoutRateLimit(), hub.WithBacklog(1<<16, 64<<20),
-		hub.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-	h, err := hub.New(opts...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	srv := httptest.NewServer(h)
-	url := "ws" + strings.TrimPrefix(srv.URL, "http")
-	b.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			b.Error(err)
-		}
-		srv.Close()
-	})
+	h, url := benchServer(b, opts...)
 	return h, func() *websocket.Conn {
 		ws, resp, err := websocket.DefaultDialer.Dial(url, http.Header{})
 		if err != nil {
@@ -42,6 +30,25 @@ func benchHub(b *testing.B, opts ...hub.Option) (*hub.Hub, func() *websocket.Con
 		b.Cleanup(func() { _ = ws.Close() })
 		return ws
 	}
+}
+
+// benchServer is a hub and its address.
+func benchServer(b *testing.B, opts ...hub.Option) (h *hub.Hub, url string) {
+	b.Helper()
+	opts = append(opts, hub.WithoutRateLimit(), hub.WithBacklog(1<<16, 64<<20),
+		hub.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	h, err := hub.New(opts...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
+	b.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			b.Error(err)
+		}
+		srv.Close()
+	})
+	return h, "ws" + strings.TrimPrefix(srv.URL, "http")
 }
 
 // BenchmarkEcho is one message there and back on one connection, client included.
@@ -63,6 +70,52 @@ func BenchmarkEcho(b *testing.B) {
 		if _, err := io.ReadFull(r, buf[:len(payload)]); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkHandshake is a connection that comes and goes, over a real socket: what it costs the HTTP server, gorilla,
+// the hub, and a client that allocates next to nothing.
+func BenchmarkHandshake(b *testing.B) {
+	for _, kind := range []string{"raw", "plain"} {
+		b.Run(kind, func(b *testing.B) {
+			opts := []hub.Option{hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return hub.Identity{User: "user"}, nil })}
+			if kind == "raw" {
+				opts = append(opts, hub.WithRaw())
+			}
+			benchHandshake(b, opts...)
+		})
+	}
+}
+
+func benchHandshake(b *testing.B, opts ...hub.Option) {
+	h, url := benchServer(b, opts...)
+	addr, err := net.ResolveTCPAddr("tcp", strings.TrimPrefix(url, "ws://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan struct{})
+	h.OnDisconnect(func(context.Context, *hub.Conn, error) { ended <- struct{}{} })
+	request := []byte("GET / HTTP/1.1\r\nHost: " + addr.String() + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	goodbye := []byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8} // a close frame with 1000, masked with zeros
+	buf := make([]byte, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		conn, err := net.DialTCP("tcp", nil, addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err = conn.Write(request); err == nil {
+			_, err = conn.Read(buf)
+		}
+		if err == nil {
+			_, err = conn.Write(goodbye)
+		}
+		if err != nil || !bytes.HasPrefix(buf, []byte("HTTP/1.1 101")) {
+			b.Fatalf("%v, %.40q", err, buf)
+		}
+		<-ended
+		_ = conn.Close()
 	}
 }
 

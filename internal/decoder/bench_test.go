@@ -1,13 +1,16 @@
 package decoder
 
 import (
+	"bufio"
 	"bytes"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gorilla/websocket"
 )
 
 // loop repeats a message for ever.
@@ -83,10 +86,42 @@ func BenchmarkForge(b *testing.B) {
 	}
 }
 
+// BenchmarkUpgrade is a handshake of which the socket and the HTTP server's part are left out, and the end of the
+// connection, to which nothing was sent.
+func BenchmarkUpgrade(b *testing.B) {
+	pool := NewPool(limit)
+	u := &websocket.Upgrader{}
+	Configure(u)
+	conn := &written{stream: stream{Reader: bytes.NewReader(nil)}}
+	w := &rehijacked{conn: conn, rw: bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn))}
+	r, l := handshake(), &quietLink{conn: conn}
+	attach := func(net.Conn) Link { return l }
+	b.ReportAllocs()
+	for b.Loop() {
+		d, err := pool.Upgrade(u, w, r, nil, attach)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := pool.Put(d); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// rehijacked is hijacked over and over.
+type rehijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+	rw   *bufio.ReadWriter
+}
+
+func (h *rehijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, h.rw, nil }
+
 // quietLink takes everything and notes nothing.
 type quietLink struct{ conn net.Conn }
 
 func (l *quietLink) NetConn() net.Conn    { return l.conn }
 func (*quietLink) WriteWire([]byte) error { return nil }
+func (*quietLink) Answer([]byte)          {}
 func (*quietLink) Ping([]byte) error      { return nil }
 func (*quietLink) Pong()                  {}

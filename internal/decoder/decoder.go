@@ -22,6 +22,9 @@ type Link interface {
 	// WriteWire takes bytes that gorilla writes: the handshake's response, then whole control frames.
 	// They are not kept.
 	WriteWire(p []byte) error
+	// Answer takes the answer to a close frame, after which Next returns a *websocket.CloseError: the connection is
+	// to be closed at once. It is not kept.
+	Answer(closeFrame []byte)
 	// Ping is called for a ping; the payload is not kept.
 	Ping(payload []byte) error
 	// Pong is called for a pong.
@@ -45,6 +48,7 @@ type Decoder struct {
 	peer  peer
 	limit int
 	used  bool // a message was read with it
+	ready bool // gorilla knows what it has to know before it reads
 	dirty bool // gorilla has failed, or has read a message in part
 	buf   []byte
 	wire  int // what the last message took on the wire
@@ -112,6 +116,7 @@ func (d *Decoder) next() (opcode int, payload []byte, err error) {
 		return opcode, payload, err
 	}
 	d.dirty = true
+	d.prepare()
 	opcode, r, err := d.ws.NextReader()
 	if err != nil {
 		return 0, nil, failed(err)
@@ -133,6 +138,17 @@ func (d *Decoder) next() (opcode int, payload []byte, err error) {
 		return 0, nil, err
 	}
 	return opcode, d.plain, nil
+}
+
+// prepare tells gorilla what it has to know before it reads, which most of its connections never do.
+func (d *Decoder) prepare() {
+	if d.ready {
+		return
+	}
+	d.ready = true
+	d.ws.SetReadLimit(int64(d.limit))
+	d.ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
+	d.ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
 }
 
 // readAll appends what r has to buf. Of more than limit bytes it reads hardly more.
@@ -226,8 +242,7 @@ func (d *Decoder) close(payload []byte) error {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
-	// An error means that the other side does not hear the answer, which it has not waited for.
-	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
+	d.peer.link.Answer(frame.Append(buf[:0], frame.Close, answer))
 	return ce
 }
 

@@ -82,11 +82,10 @@ func (p *Pool) forge(compress bool) *Decoder {
 		"Sec-Websocket-Extensions": {"permessage-deflate"},
 	}}
 	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer)}
-	ws, err := u.Upgrade(f, r, nil)
-	if err != nil {
+	var err error
+	if d.ws, err = u.Upgrade(f, r, nil); err != nil {
 		panic("decoder: " + err.Error()) // the handshake above is a constant
 	}
-	d.adopt(ws)
 	d.peer.response = nil
 	writers.Put(f.writer)
 	return d
@@ -99,12 +98,13 @@ type forger struct {
 }
 
 func (f *forger) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return &f.decoder.peer, f.decoder.buffers(f.writer), nil
+	return &f.decoder.peer, bufio.NewReadWriter(f.decoder.reader(), f.writer), nil
 }
 
 type nobody struct{}
 
 func (nobody) NetConn() net.Conn      { return nil }
 func (nobody) WriteWire([]byte) error { return nil }
+func (nobody) Answer([]byte)          {}
 func (nobody) Ping([]byte) error      { return nil }
 func (nobody) Pong()                  {}

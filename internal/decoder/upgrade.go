@@ -20,18 +20,18 @@ import (
 func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header,
 	hijacked func(net.Conn) Link,
 ) (*Decoder, error) {
-	h := &hijacker{ResponseWriter: w, decoder: p.blank(), writer: writers.Get().(*bufio.Writer), hijacked: hijacked}
-	ws, err := u.Upgrade(h, r, header)
-	if err == nil {
-		h.decoder.adopt(ws)
+	h := &hijacker{ResponseWriter: w, decoder: p.blank(), hijacked: hijacked}
+	h.rw.Writer = writers.Get().(*bufio.Writer)
+	var err error
+	if h.decoder.ws, err = u.Upgrade(h, r, header); err == nil {
 		err = h.decoder.peer.respond()
 	}
-	h.writer.Reset(nil)
-	writers.Put(h.writer)
+	h.rw.Writer.Reset(nil)
+	writers.Put(h.rw.Writer)
 	return h.decoder, err
 }
 
-// blank makes a Decoder that has yet to adopt a connection of gorilla's.
+// blank makes a Decoder that has yet to get a connection of gorilla's.
 func (p *Pool) blank() *Decoder {
 	d := &Decoder{limit: p.limit}
 	var ok bool
@@ -39,21 +39,6 @@ func (p *Pool) blank() *Decoder {
 		d.br = bufio.NewReaderSize(nil, readBuffer)
 	}
 	return d
-}
-
-func (d *Decoder) adopt(ws *websocket.Conn) {
-	ws.SetReadLimit(int64(d.limit))
-	ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
-	ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
-	d.ws = ws
-}
-
-// buffers are what gorilla gets with a connection.
-//
-//go:noinline
-func (d *Decoder) buffers(w *bufio.Writer) *bufio.ReadWriter {
-	d.br.Reset(&d.peer)
-	return bufio.NewReadWriter(d.br, w)
 }
 
 // writers hold the buffers that gorilla builds responses in; one that is longer gets another.
@@ -72,7 +57,7 @@ func Configure(u *websocket.Upgrader) {
 type hijacker struct {
 	http.ResponseWriter
 	decoder  *Decoder
-	writer   *bufio.Writer
+	rw       bufio.ReadWriter
 	hijacked func(net.Conn) Link
 }
 
@@ -90,7 +75,15 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		_ = conn.Close()
 		return nil, nil, err
 	}
-	d := h.decoder
-	d.peer.attach(h.hijacked(conn))
-	return &d.peer, d.buffers(h.writer), nil
+	h.decoder.peer.attach(h.hijacked(conn))
+	h.rw.Reader = h.decoder.reader()
+	return &h.decoder.peer, &h.rw, nil
+}
+
+// reader is the buffer that gorilla reads from.
+//
+//go:noinline
+func (d *Decoder) reader() *bufio.Reader {
+	d.br.Reset(&d.peer) // inlined into Hijack, it would take 100 bytes of stack
+	return d.br
 }
