@@ -47,7 +47,7 @@ func run(cfg Config, build func(Config) (Backend, error)) (err error) {
 	if l, ok := b.(Listener); ok {
 		return l.ListenAndServe(ctx, cfg.Addr, h)
 	}
-	lc := net.ListenConfig{KeepAlive: -1}
+	lc := net.ListenConfig{KeepAlive: -1} // as the README advises; the same for every server
 	l, err := lc.Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return err
