@@ -27,9 +27,6 @@ func (l *link) WriteWire(p []byte) error {
 	return l.writer.SendOne(p)
 }
 
-// Answer implements decoder.Link. What reads next is readFailed, which closes the socket.
-func (l *link) Answer(closeFrame []byte) { l.writer.Answer(closeFrame) }
-
 // Ping implements decoder.Link: a ping is answered, within the limits. It is counted here because it may come in
 // the midst of a message, too, as often as the other side likes.
 func (l *link) Ping(payload []byte) error {

@@ -122,6 +122,5 @@ type quietLink struct{ conn net.Conn }
 
 func (l *quietLink) NetConn() net.Conn    { return l.conn }
 func (*quietLink) WriteWire([]byte) error { return nil }
-func (*quietLink) Answer([]byte)          {}
 func (*quietLink) Ping([]byte) error      { return nil }
 func (*quietLink) Pong()                  {}

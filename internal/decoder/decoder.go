@@ -22,9 +22,6 @@ type Link interface {
 	// WriteWire takes bytes that gorilla writes: the handshake's response, then whole control frames.
 	// They are not kept.
 	WriteWire(p []byte) error
-	// Answer takes the answer to a close frame, after which Next returns a *websocket.CloseError: the connection is
-	// to be closed at once. It is not kept.
-	Answer(closeFrame []byte)
 	// Ping is called for a ping; the payload is not kept.
 	Ping(payload []byte) error
 	// Pong is called for a pong.
@@ -242,7 +239,8 @@ func (d *Decoder) close(payload []byte) error {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
-	d.peer.link.Answer(frame.Append(buf[:0], frame.Close, answer))
+	// An error means that the other side does not hear the answer, which it has not waited for.
+	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
 	return ce
 }
 

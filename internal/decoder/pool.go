@@ -105,6 +105,5 @@ type nobody struct{}
 
 func (nobody) NetConn() net.Conn      { return nil }
 func (nobody) WriteWire([]byte) error { return nil }
-func (nobody) Answer([]byte)          {}
 func (nobody) Ping([]byte) error      { return nil }
 func (nobody) Pong()                  {}

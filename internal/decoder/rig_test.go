@@ -33,8 +33,6 @@ func (l *link) WriteWire(p []byte) error {
 	return nil
 }
 
-func (l *link) Answer(p []byte) { l.written.Write(p) }
-
 func (l *link) Ping(p []byte) error {
 	l.events = append(l.events, fmt.Sprintf("ping %q", p))
 	return l.pingErr

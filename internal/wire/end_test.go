@@ -2,10 +2,8 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -271,35 +269,4 @@ func TestUseAgainstClose(t *testing.T) {
 		r.Close()
 		wg.Wait()
 	}
-}
-
-// TestAnswer ends a connection that the other side has closed: that side gets what was sent before, the answer, and the
-// end, and nothing that is sent later.
-func TestAnswer(t *testing.T) {
-	eachKind(t, func(t *testing.T, connect func(testing.TB) (conn, peer net.Conn)) {
-		r := newRig(t, generous, connect)
-		got := make(chan []byte)
-		go func() {
-			all, _ := io.ReadAll(r.peer) // Unix sockets and pipes end as they like
-			got <- all
-		}()
-		goodbye := frame.AppendClose(nil, 1000, "")
-		if err := r.SendOne(oneFrame("hello")); err != nil {
-			t.Fatal(err)
-		}
-		r.Answer(goodbye)
-		r.Answer(goodbye)
-		r.Finish(goodbye)
-		if err := r.SendOne(oneFrame("late")); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("after the answer: %v", err)
-		}
-		if err := r.Drained(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		if all, want := <-got, append(oneFrame("hello"), goodbye...); !bytes.Equal(all, want) {
-			t.Errorf("%q, want %q", all, want)
-		}
-		r.notFailed(t)
-	})
 }

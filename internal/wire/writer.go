@@ -160,26 +160,6 @@ func (w *Writer) Finish(closeFrame []byte) {
 	_ = w.sendOne(closeFrame) // the owner hears of a failure
 }
 
-// Answer is Finish for the answer to the other side's close frame. Close has to follow at once: the system may wait for it,
-// to send both in one segment.
-func (w *Writer) Answer(closeFrame []byte) {
-	w.mu.Lock()
-	if w.state != open {
-		w.mu.Unlock()
-		return
-	}
-	w.state = finishing
-	n := 0
-	if w.backlog == nil && w.fd >= 0 {
-		n, _ = writeMore(int(w.fd), closeFrame) // sendOne meets what stands in the way, too
-	}
-	if n == len(closeFrame) {
-		w.mu.Unlock()
-		return
-	}
-	_ = w.sendOne(closeFrame[n:])
-}
-
 // sendOne is called with mu held and releases it.
 func (w *Writer) sendOne(wire []byte) error {
 	n := 0
