@@ -171,8 +171,22 @@ func (c *Conn) attach(conn net.Conn) decoder.Link {
 		fd, watched = netpoll.Descriptor(conn)
 	}
 	c.watched = watched
+	if h.conf.heartbeat.Enabled() {
+		leaveAlone(conn)
+	}
 	c.writer.Init(&h.wire, (*link)(c), conn, fd)
 	return (*link)(c)
+}
+
+// leaveAlone ends the kernel's keepalive probes, which Go's listeners switch on: one for every 15 s of silence is more
+// than the heartbeat sends, which finds out the same and more.
+func leaveAlone(conn net.Conn) {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		_ = c.SetKeepAlive(false) // it may be closed already
+	}
 }
 
 // begin starts a connection whose handshake is done. It owns d.
