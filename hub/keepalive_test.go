@@ -46,7 +46,7 @@ func TestKeepalive(t *testing.T) {
 			}
 			start()
 			defer s.Close()
-			d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // httptest's
+			d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 			ws, resp, err := d.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
 			if err != nil {
 				t.Fatal(err)
