@@ -201,8 +201,21 @@ func (x receiver) StateChanged(s broker.State) {
 		return
 	}
 	h.life.run(func() {
+		if s == broker.Live {
+			h.settle()
+		}
 		for _, c := range h.conns.all() {
 			c.tellState()
 		}
 	})
+}
+
+// settle returns when what has been delivered so far is on its way: that all is well again is told after what was missed.
+func (h *Hub) settle() {
+	h.sched.Flush()
+	for _, r := range h.rooms.all() {
+		if r.Sent(h.ctx) != nil {
+			return
+		}
+	}
 }

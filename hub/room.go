@@ -126,6 +126,19 @@ func (x *index) unused(r *room, forget bool) bool {
 	return true
 }
 
+// all returns the rooms of this moment.
+func (x *index) all() (all []*room) {
+	for i := range x.shards {
+		s := &x.shards[i]
+		s.mu.RLock()
+		for _, r := range s.rooms {
+			all = append(all, r)
+		}
+		s.mu.RUnlock()
+	}
+	return all
+}
+
 func (x *index) len() int {
 	n := 0
 	for i := range x.shards {

@@ -31,9 +31,11 @@ type Room struct {
 	messages, bytes int
 	// running: a pass is under way or scheduled.
 	running bool
-	passes  uint32 // begun so far
-	added   Mark   // the furthest place known: added, or seen by one who joined
-	taken   Mark   // the last message that a pass has taken
+	passes  uint32        // begun so far
+	over    uint32        // of them, and ended
+	ended   chan struct{} // closed when another pass is over; nil while nobody waits
+	added   Mark          // the furthest place known: added, or seen by one who joined
+	taken   Mark          // the last message that a pass has taken
 	chunks  []*chunk
 	members int
 	open    int // no chunk before this one has a free place
@@ -273,6 +275,42 @@ func (r *Room) begin() *pass {
 func (r *Room) end() (members int, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.over = r.passes
+	if r.ended != nil {
+		close(r.ended)
+		r.ended = nil
+	}
 	r.running = r.pending != nil
 	return r.members, r.running
+}
+
+// Sent blocks until the members have been sent what was added before, or ctx ends; where the Scheduler is closed
+// it returns net.ErrClosed instead. Flush must have been called.
+func (r *Room) Sent(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.passes + uint32(len(r.earlier))
+	if r.pending != nil {
+		last++
+	}
+	for int32(r.over-last) < 0 {
+		if r.ended == nil {
+			r.ended = make(chan struct{})
+		}
+		ended := r.ended
+		r.mu.Unlock()
+		var err error
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-r.sched.gone:
+			err = net.ErrClosed
+		}
+		r.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

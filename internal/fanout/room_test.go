@@ -295,3 +295,29 @@ func checkChunks(t *testing.T, r *Room) {
 		t.Fatalf("%d members in chunks, %d in all", n, r.members)
 	}
 }
+
+// TestSent: it waits for what was added before, and for nothing that comes later.
+func TestSent(t *testing.T) {
+	r := newRig(t, 1, 10, 1<<20)
+	room := r.room()
+	if err := room.Sent(t.Context()); err != nil {
+		t.Errorf("an idle room: %v", err)
+	}
+	m := new(member)
+	join(t, room, m)
+	goOn := r.stall(t)
+	for n := range 30 { // more than a batch
+		add(room, 0, "%d", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := room.Sent(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("while nothing is sent: %v", err)
+	}
+	sent := make(chan error)
+	go func() { sent <- room.Sent(t.Context()) }()
+	goOn()
+	if err := <-sent; err != nil || len(m.got()) != 30 {
+		t.Errorf("%v after %d of 30 messages", err, len(m.got()))
+	}
+}
