@@ -15,13 +15,13 @@
 //   - one node killed with SIGKILL, and its clients back elsewhere by the backoff of package backoff, with nothing
 //     lost
 //
-// The kernel finds the socket of a packet in a hash table that was sized when the machine started, for fewer sockets than two
-// million. A network namespace may have one of its own (Linux 6.1), and with it the trial costs a tenth less:
-//
-//	sysctl -w net.ipv4.tcp_child_ehash_entries=4194304
-//	unshare -n sh -c 'ip link set lo up && exec go run ./million'
-//
 // It fails where one of these does not hold. Before it starts it asks package preflight whether limits and
 // memory allow it; it gives up when memory runs short, and whatever it dies of, everything it has started dies
 // with it.
+//
+// The kernel finds the socket of a packet in a hash table that was sized when the machine started, for fewer sockets than two
+// million: looking there was a tenth of a profile. A network namespace may have one of its own (Linux 6.1):
+//
+//	sysctl -w net.ipv4.tcp_child_ehash_entries=4194304
+//	unshare -n sh -c 'ip link set lo up && exec go run ./million'
 package main

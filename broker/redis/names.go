@@ -11,18 +11,14 @@ type names struct{ prefix string }
 // room is the channel of a room, and the beginning of its keys. The braces make the room's name the hash
 // tag: all of a room is in one slot of a cluster.
 func (n names) room(room string) string {
-	if room[0] == '}' {
-		// An empty hash tag is none. No room name has control characters.
-		return n.prefix + ":{\x01" + room + "}"
-	}
-	return n.prefix + ":{" + room + "}"
+	return text(n.appendRoom(make([]byte, 0, n.sizeOfRoom(room)), room))
 }
 
 // appendRoom appends what room returns.
 func (n names) appendRoom(dst []byte, room string) []byte {
 	dst = append(append(dst, n.prefix...), ':', '{')
 	if room[0] == '}' {
-		dst = append(dst, 1)
+		dst = append(dst, 1) // an empty hash tag is none; no room name has control characters
 	}
 	return append(append(dst, room...), '}')
 }
