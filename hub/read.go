@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/decoder"
-	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 // hot is how long a goroutine stays with a connection after a message, and hotAfter how many must have come so
@@ -45,7 +45,7 @@ func (c *Conn) takePong() (early []byte, done bool) {
 	var buf [pongLen + 1]byte // one more, to see that this is all
 	n := 0
 	c.writer.TryUse(func(fd int) { // for the reason that wake has, too
-		n = netpoll.Read(fd, buf[:])
+		n, _ = sock.Recv(fd, buf[:]) // who reads next finds out what is wrong
 		done = n == pongLen && buf[0] == 0x80|decoder.Pong && buf[1] == 0x80 && c.hub.poller.Arm(fd, c.token()) == nil
 	})
 	switch {

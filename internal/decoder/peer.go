@@ -10,6 +10,7 @@ import (
 type peer struct {
 	link Link
 	conn net.Conn
+	fast receiver // of conn, where that is TCP
 
 	// early is what was read before the Decoder was lent. It is less than what the Decoder has room for.
 	early []byte
@@ -26,12 +27,16 @@ type peer struct {
 	read, most int
 }
 
-func (p *peer) attach(link Link) { p.link, p.conn = link, link.NetConn() }
+func (p *peer) attach(link Link) {
+	p.link, p.conn = link, link.NetConn()
+	p.fast.attach(p.conn)
+}
 
 // detach leaves the connection without a deadline, so that its next reader need not look.
 func (p *peer) detach() error {
 	err := p.set(time.Time{})
 	p.link, p.conn = nil, nil
+	p.fast.detach()
 	return err
 }
 
@@ -76,7 +81,13 @@ func (p *peer) Read(b []byte) (int, error) {
 		p.read += n
 		return n, nil
 	}
-	n, err := p.conn.Read(b)
+	var n int
+	var err error
+	if p.fast.raw != nil {
+		n, err = p.fast.read(b)
+	} else {
+		n, err = p.conn.Read(b)
+	}
 	p.read += n
 	return n, err
 }

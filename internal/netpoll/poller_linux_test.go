@@ -384,34 +384,3 @@ func BenchmarkArm(b *testing.B) {
 		}
 	}
 }
-
-func TestRead(t *testing.T) {
-	a, b := pair(t, "tcp")
-	fd := descriptor(t, a)
-	buf := make([]byte, 4)
-	if n := Read(fd, buf); n != 0 {
-		t.Errorf("%d bytes of nothing", n)
-	}
-	r := newRig(t)
-	for _, want := range []string{"one", "four"} {
-		if _, err := io.WriteString(b, want); err != nil {
-			t.Fatal(err)
-		}
-		r.add(t, a, 1)
-		<-r.events
-		if n := Read(fd, buf); string(buf[:n]) != want {
-			t.Errorf("read %q, want %q", buf[:n], want)
-		}
-		if n := Read(fd, nil); n != 0 {
-			t.Errorf("%d bytes for nothing", n)
-		}
-		_ = r.Close()
-		r = newRig(t)
-	}
-	_ = b.Close()
-	r.add(t, a, 1)
-	<-r.events
-	if n := Read(fd, buf); n != 0 {
-		t.Errorf("%d bytes after the end", n)
-	}
-}

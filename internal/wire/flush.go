@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 // slice is how much a write is given at once, so that the write timeout measures progress and not the length of the
@@ -76,7 +78,7 @@ func (w *Writer) writeSome(raw syscall.RawConn, data []byte) (n int, err error) 
 	}
 	var werr error
 	err = raw.Write(func(fd uintptr) bool {
-		n, werr = writeFD(int(fd), data)
+		n, werr = sock.Send(int(fd), data)
 		return n > 0 || werr != nil
 	})
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 func TestHold(t *testing.T) {
@@ -30,7 +31,7 @@ func TestHold(t *testing.T) {
 		// Others wait until it is settled, and come after it.
 		done := make(chan error)
 		go func() { done <- r.SendOne(oneFrame("d")) }()
-		n, err := writeFD(fd, data)
+		n, err := sock.Send(fd, data)
 		if err != nil || n != len(data) {
 			t.Fatal(n, err)
 		}
@@ -68,7 +69,7 @@ func TestSettleInPart(t *testing.T) {
 			if !ok {
 				t.Fatal("not held")
 			}
-			if n, err := writeFD(fd, data[:tt.sent]); err != nil || n != tt.sent {
+			if n, err := sock.Send(fd, data[:tt.sent]); err != nil || n != tt.sent {
 				t.Fatal(n, err)
 			}
 			if sent, retained := r.Settle(b, 0, tt.sent); sent != tt.complete || retained != (tt.sent > 0) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 var (
@@ -262,7 +263,7 @@ func (w *Writer) writeNow(p []byte) (int, error) {
 	if w.fd < 0 {
 		return 0, nil
 	}
-	return writeFD(int(w.fd), p)
+	return sock.Send(int(w.fd), p)
 }
 
 // begin makes a backlog of what the socket did not take.

@@ -1,6 +1,6 @@
 //go:build !race
 
-package wire
+package sock
 
 import (
 	"syscall"
@@ -9,12 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeFD writes what a socket that does not block takes now; nothing, without an error, where it is full.
-//
-// The system call is made without telling the scheduler: it does not block, it is the larger part of all that
-// a hub does, and the bookkeeping would be a few percent of it. For the same reason it is send and not write, which
-// goes through the file system's layer first.
-func writeFD(fd int, p []byte) (int, error) {
+// Send sends what the socket takes of p now; nothing, without an error, where it is full.
+func Send(fd int, p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}

@@ -1,11 +1,12 @@
 //go:build unix && (!linux || race)
 
-package wire
+package sock
 
 import "syscall"
 
-// writeFD writes what a socket that does not block takes now; nothing, without an error, where it is full.
-func writeFD(fd int, p []byte) (int, error) {
+// Send sends what the socket, which must be one that does not block, takes of p now; nothing, without an error, where it
+// is full.
+func Send(fd int, p []byte) (int, error) {
 	for {
 		n, err := syscall.Write(fd, p)
 		switch err {
