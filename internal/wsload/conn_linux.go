@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gohubkit/hubkit/internal/payload"
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 type state uint8
@@ -45,13 +46,9 @@ func (l *loop) write(c *conn, b []byte) error {
 		c.out = append(c.out, b...)
 		return nil
 	}
-	n, err := unix.Write(c.fd, b)
-	if err != nil {
-		// ENOTCONN: the connect is still under way.
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOTCONN) {
-			return fmt.Errorf("write: %w", err)
-		}
-		n = 0
+	n, err := sock.Send(c.fd, b)
+	if err != nil && !errors.Is(err, unix.ENOTCONN) { // the connect is still under way
+		return fmt.Errorf("write: %w", err)
 	}
 	if n == len(b) {
 		return nil
@@ -61,11 +58,8 @@ func (l *loop) write(c *conn, b []byte) error {
 }
 
 func (l *loop) flush(c *conn) error {
-	n, err := unix.Write(c.fd, c.out)
+	n, err := sock.Send(c.fd, c.out)
 	if err != nil {
-		if errors.Is(err, unix.EAGAIN) {
-			return nil
-		}
 		return fmt.Errorf("write: %w", err)
 	}
 	if c.out = c.out[n:]; len(c.out) > 0 {
@@ -78,9 +72,9 @@ func (l *loop) flush(c *conn) error {
 // read takes what the socket has, once.
 func (l *loop) read(c *conn) error {
 	n := copy(l.buf, c.carry)
-	m, err := unix.Read(c.fd, l.buf[n:])
+	m, err := sock.Recv(c.fd, l.buf[n:])
 	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+	case errors.Is(err, unix.EAGAIN):
 		return nil
 	case err != nil:
 		return fmt.Errorf("read: %w", err)

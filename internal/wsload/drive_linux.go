@@ -8,7 +8,7 @@ func (c *Client) Do(k int, fn func()) { c.loops[k].do(fn) }
 // of these.
 func (c *Client) Dial(i int) error { return c.loop(i).dial(i) }
 
-// Send sends a whole message or a ping on connection i, or nothing where it is not open. What the socket does not
+// Send sends a whole message, a ping or a pong on connection i, or nothing where it is not open. What the socket does not
 // take is kept until it does. That the connection broke is told by Handler.Closed, later.
 func (c *Client) Send(i int, op Op, data []byte) {
 	l := c.loop(i)

@@ -30,6 +30,7 @@ const (
 	Text   Op = opText
 	Binary Op = opBinary
 	Ping   Op = opPing
+	Pong   Op = opPong // unasked, it says that the client is there
 )
 
 // A RefusedError is an answer to the handshake that is no upgrade.
