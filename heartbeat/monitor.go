@@ -126,9 +126,6 @@ func (m *Monitor) Remove(p Peer) bool {
 // a store. Entries in no monitor may be given too.
 func (m *Monitor) Heard(e *Entry) { e.hear(m.now.Load()) }
 
-// Awaits reports whether the peer whose Entry is e has been sent a ping within the timeout, as its last. It may have answered since.
-func (m *Monitor) Awaits(e *Entry) bool { return e.state() == pinged }
-
 // Len returns how many peers are watched.
 func (m *Monitor) Len() int {
 	m.mu.Lock()

@@ -120,32 +120,6 @@ func (r *rig) check() {
 	}
 }
 
-// TestAwaits: from the ping until the deadline that it may have kept.
-func TestAwaits(t *testing.T) {
-	r := newRig(t, Policy{Interval: 4 * time.Second, Timeout: 2 * time.Second, Tick: time.Second}, 0)
-	r.add(1)
-	p := r.all[0]
-	for p.pings == 0 {
-		if r.Awaits(&p.entry) {
-			t.Fatal("an answer is awaited before the ping")
-		}
-		r.run(1)
-	}
-	if !r.Awaits(&p.entry) {
-		t.Error("no answer is awaited after the ping")
-	}
-	r.Heard(&p.entry)
-	for range r.timeout {
-		r.run(1)
-	}
-	if r.Awaits(&p.entry) {
-		t.Error("an answer is awaited after it came")
-	}
-	if r.Remove(p); r.Awaits(&p.entry) {
-		t.Error("an answer is awaited of a peer that was removed")
-	}
-}
-
 // A process that was stopped for a minute finds all deadlines shifted by it.
 func TestLostTime(t *testing.T) {
 	r := newRig(t, Default(), 5000)

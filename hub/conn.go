@@ -44,6 +44,7 @@ type Conn struct {
 	// The reader's own.
 	lastMessage atomic.Uint32 // milliseconds since the hub's start
 	streak      int8          // messages that came soon after the one before, up to hotAfter
+	beats       bool          // the last frame was a ping or a pong
 	heavy       bool          // tasks of this connection may be on the worker pool
 	messages    bucket
 	bytes       bucket

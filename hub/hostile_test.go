@@ -22,6 +22,7 @@ const (
 	binaryFrame = 0x2
 	closeFrame  = 0x8
 	pingFrame   = 0x9
+	pongFrame   = 0xa
 )
 
 // masked is a frame as a client sends it, with a key that shows where it was not applied.

@@ -43,7 +43,7 @@ func TestTooManyBytes(t *testing.T) {
 		}
 
 		for name, flood := range map[string][]byte{
-			"pongs that nobody asked for":    masked(finBit|0xa, strings.Repeat("x", 120)),
+			"pongs that nobody asked for":    masked(finBit|pongFrame, strings.Repeat("x", 120)),
 			"pings":                          masked(finBit|pingFrame, strings.Repeat("x", 120)),
 			"messages of nothing but pieces": append(masked(textFrame, ""), append(bytes.Repeat(masked(0, ""), 1000), masked(finBit, "1")...)...),
 		} {

@@ -11,7 +11,6 @@ import (
 
 // TestAnswers: whatever a ping is answered with, in whatever pieces, is read as it is, and the pings go on.
 func TestAnswers(t *testing.T) {
-	const pongFrame = 0xa
 	pong := masked(finBit|pongFrame, "")
 	ask, answer := masked(finBit|textFrame, `{"op":"ping","id":7}`), `{"op":"ok","id":7}`
 	tests := []struct {

@@ -26,31 +26,40 @@ func (h *Hub) readable(token uint64, data bool) {
 		return
 	}
 	var early []byte
-	if data && h.beats.Awaits(&c.beat) {
+	if data {
 		var done bool
-		if early, done = c.takePong(); done {
+		if early, done = c.takeBeat(); done {
 			return
 		}
 	}
 	h.life.run(func() { c.wake(early) })
 }
 
-// pongLen is the length of the frame that answers our pings, which have no payload: a header with its mask.
-const pongLen = 6
+// beatLen is the length of a ping or pong without payload: a header with its mask.
+const beatLen = 6
 
-// takePong takes the answer to a ping off the socket of a connection that was idle, and arms the poller again: with a
-// million connections 40,000 come a second, and neither a goroutine nor a decoder is needed for them. Anything else that
-// the socket had is returned, as far as it was read. It is called by the poller, which starts no reader meanwhile.
-func (c *Conn) takePong() (early []byte, done bool) {
-	var buf [pongLen + 1]byte // one more, to see that this is all
-	n := 0
+// takeBeat takes a ping or a pong off the socket of a connection from which the last to come was one too, and arms the
+// poller again: with a million connections 40,000 come a second, and neither a goroutine nor a decoder is needed for them.
+// Anything else that the socket had is returned, as far as it was read. It is called by the poller, which starts no
+// reader meanwhile.
+func (c *Conn) takeBeat() (early []byte, done bool) {
+	var buf [beatLen + 1]byte // one more, to see that this is all
+	n, opcode := 0, 0
 	c.writer.TryUse(func(fd int) { // for the reason that wake has, too
+		if !c.beats {
+			return
+		}
 		n, _ = sock.Recv(fd, buf[:]) // who reads next finds out what is wrong
-		done = n == pongLen && buf[0] == 0x80|decoder.Pong && buf[1] == 0x80 && c.hub.poller.Arm(fd, c.token()) == nil
+		opcode = int(buf[0] ^ 0x80)
+		done = n == beatLen && (opcode == decoder.Pong || opcode == decoder.Ping) && buf[1] == 0x80 &&
+			c.hub.poller.Arm(fd, c.token()) == nil
 	})
 	switch {
 	case done:
 		c.hub.beats.Heard(&c.beat)
+		if opcode == decoder.Ping {
+			_ = (*link)(c).Ping(nil) // returns none
+		}
 		c.within(c.hub.now(), 0, n, false)
 		return nil, true
 	case n == 0: // a reader will find out why
@@ -118,7 +127,7 @@ func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
 	ms := uint32(now / time.Millisecond)
 	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
 	busy = soon && c.streak >= hotAfter
-	if opcode == decoder.Ping || opcode == decoder.Pong {
+	if c.beats = opcode == decoder.Ping || opcode == decoder.Pong; c.beats {
 		c.within(now, 0, size, false) // link.Ping has counted a ping as a message
 		return busy
 	}
