@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 // Supported reports whether this system has a Poller.
@@ -101,16 +103,11 @@ func (p *Poller) loop(raw syscall.RawConn, ready func(uint64, bool)) {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
 			var werr error
-			for {
-				n, werr = syscall.EpollWait(int(fd), events, 0)
-				if werr != syscall.EINTR {
-					break
-				}
-			}
+			n, werr = sock.Ready(int(fd), events)
 			// None ready: wait in the runtime until the set has one.
 			return n != 0 || werr != nil
 		})
-		if err != nil || n < 0 {
+		if err != nil || n == 0 {
 			return // closed: nothing else fails on a valid set and a valid buffer
 		}
 		for _, ev := range events[:n] {

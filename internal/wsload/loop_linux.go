@@ -4,24 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/gohubkit/hubkit/internal/payload"
+	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 // loop owns a share of the connections. Everything but the counters belongs to its goroutine.
 type loop struct {
-	opt  *Options
-	to   netip.AddrPort
-	ep   int
-	wake int
-	cmds chan func()
-	quit bool
+	opt   *Options
+	to    netip.AddrPort
+	ep    int
+	set   *os.File        // ep's, for the Go runtime
+	watch syscall.RawConn // of set
+	wake  int
+	cmds  chan func()
+	quit  bool
 
 	header   string // the lines of Options.Header
 	byFD     []*conn
@@ -56,13 +60,24 @@ func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, erro
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
+	// The runtime takes a descriptor into its own poller only when it does not block.
+	if err := unix.SetNonblock(ep, true); err != nil {
+		_ = unix.Close(ep)
+		return nil, err
+	}
+	set := os.NewFile(uintptr(ep), "epoll")
+	watch, err := set.SyscallConn()
+	if err != nil {
+		_ = set.Close()
+		return nil, err
+	}
 	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		_ = unix.Close(ep)
+		_ = set.Close()
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	l := &loop{
-		opt: opt, to: to, ep: ep, wake: wake,
+		opt: opt, to: to, ep: ep, set: set, watch: watch, wake: wake,
 		cmds:   make(chan func(), 8),
 		buf:    make([]byte, 256<<10),
 		next:   opt.Conns, // nothing to make until told
@@ -96,21 +111,29 @@ func (l *loop) do(fn func()) {
 }
 
 func (l *loop) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer l.release()
-	events := make([]unix.EpollEvent, 512)
+	events := make([]syscall.EpollEvent, 512)
 	for !l.quit {
 		l.dialMore()
-		n, err := unix.EpollWait(l.ep, events, -1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			l.fail(fmt.Errorf("epoll_wait: %w", err))
+		n, err := l.wait(events)
+		if err != nil {
+			l.fail(fmt.Errorf("epoll: %w", err))
 			return
 		}
-		for _, ev := range events[:max(n, 0)] {
+		for _, ev := range events[:n] {
 			l.handle(ev)
 		}
 	}
+}
+
+// wait waits in the Go runtime, which watches the set: a thread of its own that waits in the system costs two wake-ups more.
+func (l *loop) wait(events []syscall.EpollEvent) (n int, err error) {
+	var failed error
+	err = l.watch.Read(func(fd uintptr) bool {
+		n, failed = sock.Ready(int(fd), events)
+		return n != 0 || failed != nil
+	})
+	return n, errors.Join(err, failed)
 }
 
 func (l *loop) release() {
@@ -119,11 +142,11 @@ func (l *loop) release() {
 			reset(c.fd)
 		}
 	}
-	_ = unix.Close(l.ep)
+	_ = l.set.Close()
 	_ = unix.Close(l.wake)
 }
 
-func (l *loop) handle(ev unix.EpollEvent) {
+func (l *loop) handle(ev syscall.EpollEvent) {
 	if int(ev.Fd) == l.wake {
 		var b [8]byte
 		_, _ = unix.Read(l.wake, b[:])
