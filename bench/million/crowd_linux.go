@@ -55,6 +55,10 @@ func newCrowd(spec crowdSpec) (*Crowd, error) {
 		Handler: &c.driver,
 		Sources: 250,
 	})
+	if err == nil && spec.Beat > 0 {
+		b := &beater{crowd: c, every: spec.Beat}
+		go b.run()
+	}
 	return c, err
 }
 
@@ -95,7 +99,17 @@ func (d *driver) Opened(i int, _ string) {
 
 // Message implements wsload.Handler.
 func (d *driver) Message(i int, data []byte) {
-	if d.crowd.follow.frame(i, data) && d.pending[i] {
+	settled, again := d.crowd.follow.frame(i, data)
+	if again != nil {
+		time.AfterFunc(again.after, func() {
+			d.crowd.client.Do(0, func() {
+				if q := d.crowd.follow.join(i, again.room); q != nil {
+					d.crowd.client.Send(i, wsload.Text, q)
+				}
+			})
+		})
+	}
+	if settled && d.pending[i] {
 		d.settled(i)
 		d.fill()
 	}

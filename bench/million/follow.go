@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -112,14 +113,15 @@ func (n *names) number(name []byte) uint32 {
 	return k
 }
 
-// frame takes what connection i has received, and reports whether it is in both its rooms.
-func (f *follower) frame(i int, data []byte) (settled bool) {
+// frame takes what connection i has received, and reports whether it is in both its rooms, and whether one of them is to be
+// asked for again, after a while.
+func (f *follower) frame(i int, data []byte) (settled bool, again *rejoin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	e := &f.event
 	if err := e.Decode(data); err != nil {
 		f.fault(&f.stats.Strange, "connection %d: %v in %q", f.first+i, err, data)
-		return false
+		return false, nil
 	}
 	switch e.Op {
 	case protocol.OpWelcome:
@@ -133,11 +135,50 @@ func (f *follower) frame(i int, data []byte) (settled bool) {
 	case protocol.OpGap:
 		f.fault(&f.stats.Gaps, "connection %d: gap in %s up to %d", f.first+i, e.Room, e.Position.Offset)
 	case protocol.OpError:
+		if again = f.refused(); again != nil {
+			break
+		}
 		f.fault(&f.stats.Refused, "connection %d, room %s: %s %s", f.first+i, e.Room, e.Code, e.Message)
 	default:
 		f.fault(&f.stats.Strange, "connection %d: unexpected %q", f.first+i, data)
 	}
-	return f.seats[i].state == inBoth
+	return f.seats[i].state == inBoth, again
+}
+
+// rejoin is a room that a hub could not let a client into for now.
+type rejoin struct {
+	room  string
+	after time.Duration
+}
+
+// refused says what the event, an error, means to the Go client: a join that is refused for now is tried again on the same
+// connection, when the hub says or after a second, and up to as long later. It is nil where there is more to it.
+func (f *follower) refused() *rejoin {
+	e := &f.event
+	if len(e.Room) == 0 || !protocol.ErrorCode(e.Code).Retry() {
+		return nil
+	}
+	f.stats.Again++
+	after := e.RetryAfter
+	if after <= 0 {
+		after = time.Second
+	}
+	return &rejoin{string(e.Room), after + rand.N(after)}
+}
+
+// join asks for a room again, unless the client has left or is there by now.
+func (f *follower) join(i int, room string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := protocol.Request{Op: protocol.OpJoin, ID: 1, Room: []byte(room)}
+	bit := uint8(inCommon)
+	if room != commonRoom {
+		bit, q.Position = inSmall, f.position(i)
+	}
+	if f.seats[i].state&(isOpen|bit) != isOpen {
+		return nil
+	}
+	return protocol.AppendRequest(nil, &q)
 }
 
 // opened notes that a handshake is done.
@@ -150,6 +191,7 @@ func (f *follower) opened(i int) {
 
 func (f *follower) joined(i int) {
 	e, s := &f.event, &f.seats[i]
+	before := s.state
 	switch string(e.Room) {
 	case commonRoom:
 		s.state |= inCommon
@@ -162,6 +204,10 @@ func (f *follower) joined(i int) {
 		}
 	default:
 		f.fault(&f.stats.Strange, "connection %d: joined %q", f.first+i, e.Room)
+		return
+	}
+	if s.state == before {
+		f.fault(&f.stats.Strange, "connection %d: joined %q twice", f.first+i, e.Room)
 		return
 	}
 	f.stats.Joined++
@@ -244,6 +290,17 @@ func (f *follower) lost(i, code int, reason string) time.Duration {
 	}
 	f.stats.Tries++
 	return c.sequence.Next()
+}
+
+// beats counts a beat of connection i, and reports whether it is there to make it.
+func (f *follower) beats(i int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	open := f.seats[i].state&isOpen != 0
+	if open {
+		f.stats.Beats++
+	}
+	return open
 }
 
 // snapshot returns what was counted so far.

@@ -39,9 +39,11 @@ func TestFollower(t *testing.T) {
 		{"hole", [][]byte{welcome("e", 4), message(room, "e", 6)}, Faults{Missing: 1}, "is at 6 after 4"},
 		{"twice", [][]byte{welcome("e", 4), message(room, "e", 5), message(room, "e", 5)}, Faults{Repeated: 1}, "is at 5 after 5"},
 		{"another epoch", [][]byte{welcome("e", 4), message(room, "f", 5)}, Faults{Missing: 1}, `"f" after "e"`},
-		{"comes back elsewhere", [][]byte{welcome("e", 4), message(room, "e", 5), welcome("e", 4)}, Faults{Repeated: 1}, "is at 4 after 5"},
+		{"joins twice", [][]byte{welcome("e", 4), message(room, "e", 5), welcome("e", 4)}, Faults{Repeated: 1, Strange: 1}, "is at 4 after 5"},
 		{"gap", [][]byte{welcome("e", 4), protocol.AppendGap(nil, room, "e", 9)}, Faults{Gaps: 1}, "up to 9"},
 		{"refused", [][]byte{protocol.AppendError(nil, 0, room, &protocol.Error{Code: protocol.CodeForbidden})}, Faults{Refused: 1}, "forbidden"},
+		{"refused for now", [][]byte{protocol.AppendError(nil, 0, room, &protocol.Error{Code: protocol.CodeUnavailable})}, Faults{}, ""},
+		{"refused altogether", [][]byte{protocol.AppendError(nil, 0, "", &protocol.Error{Code: protocol.CodeUnavailable})}, Faults{Refused: 1}, "unavailable"},
 		{"another's room", [][]byte{message("small:none", "e", 1)}, Faults{Strange: 1}, "small:none"},
 		{"stale and live", [][]byte{protocol.AppendStale(nil), protocol.AppendLive(nil)}, Faults{}, ""},
 		{"goaway", [][]byte{protocol.AppendGoAway(nil, protocol.Hint{})}, Faults{Strange: 1}, "goaway"},
@@ -82,6 +84,21 @@ func TestFollower(t *testing.T) {
 	talk(f, common, welcome("e", 5))
 	if s := f.snapshot(); s.Joined != 2 || s.Back != 1 || s.any() || s.Common != 1 || s.Small != 1 {
 		t.Errorf("after the return %+v", s)
+	}
+	if got := f.join(0, room); got != nil {
+		t.Errorf("asks for a room it is in: %s", got)
+	}
+	f.lost(0, 1006, "")
+	if got := f.join(0, room); got != nil {
+		t.Errorf("asks for a room without a connection: %s", got)
+	}
+	talk(f, common)
+	if got := string(f.join(0, room)); got != `{"op":"join","id":1,"room":"`+room+`","epoch":"e","offset":5}` {
+		t.Errorf("asks again with %s", got)
+	}
+	if _, again := f.frame(0, protocol.AppendError(nil, 1, room, &protocol.Error{Code: protocol.CodeUnavailable, RetryAfter: time.Minute})); again == nil ||
+		again.room != room || again.after < time.Minute || again.after >= 2*time.Minute {
+		t.Errorf("refused for a minute, it asks again %+v", again)
 	}
 	l, err := f.latencies()
 	if err != nil || len(l.Common) == 0 || len(l.Small) == 0 || len(l.Return) == 0 {

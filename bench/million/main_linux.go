@@ -44,6 +44,7 @@ func run() error {
 	flag.Float64Var(&o.deliveries, "deliveries", 10_000, "messages that clients get a second in the small rooms")
 	flag.DurationVar(&o.pace, "for", 0, "how long those are published (default 60s, or 6s below 100,000 connections)")
 	flag.DurationVar(&o.interval, "heartbeat", 0, "heartbeat interval; at least 2s (default 25s, or 4s below 100,000 connections)")
+	asked := flag.Bool("asked", false, "clients are silent until a hub pings them, and do not beat unasked")
 	flag.IntVar(&o.size, "size", 128, "`bytes` of a message")
 	flag.IntVar(&o.parallel, "parallel", 2, "load processes that connect at the same time")
 	flag.IntVar(&o.window, "window", 256, "connections that each of those has on the way at once")
@@ -60,6 +61,9 @@ func run() error {
 	if err := o.complete(); err != nil {
 		return err
 	}
+	if *asked {
+		o.beat = 0
+	}
 	o.leave = int64(*leave * 1e9)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -70,7 +74,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	t.Machine, t.GC, t.TCP = machine.Look(ctx), partEnv, tcpSettings()
+	t.Machine, t.GC, t.Kernel = machine.Look(ctx), partEnv, kernelSettings()
 	defer t.stop()
 	if err = t.run(ctx); err != nil {
 		t.Failed = strings.ReplaceAll(err.Error(), "\n", "; ")
@@ -99,7 +103,7 @@ func (o *options) complete() error {
 	if o.interval == 0 {
 		o.interval = interval
 	}
-	o.timeout, o.tick = min(o.interval, 10*time.Second), o.interval/25
+	o.timeout, o.tick, o.beat = min(o.interval, 10*time.Second), o.interval/25, o.interval-o.interval/25
 	switch {
 	case o.conns < 100:
 		return fmt.Errorf("%d connections: at least 100", o.conns)

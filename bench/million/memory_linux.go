@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // kilobytes reads the lines "Name: number kB" of a file of /proc, in bytes.
@@ -32,13 +34,21 @@ func kilobytes(file string) (map[string]int64, error) {
 	return out, nil
 }
 
-// tcpSettings are those that the cost of a packet depends on: two million sockets in a hash table made for a quarter of them are
-// long chains, and some ways of congestion control set a timer for each packet.
-func tcpSettings() (all []string) {
+// kernelSettings are those that the cost of a packet depends on: two million sockets in a hash table made for a quarter of them are
+// long chains, some ways of congestion control set a timer for each packet, and a process that is woken goes before the one that
+// sent to it, packet by packet, unless the scheduling policy is SCHED_BATCH.
+func kernelSettings() (all []string) {
 	for _, name := range []string{"tcp_ehash_entries", "tcp_congestion_control"} {
 		if v, err := os.ReadFile("/proc/sys/net/ipv4/" + name); err == nil {
 			all = append(all, name+"="+strings.TrimSpace(string(v)))
 		}
+	}
+	if a, err := unix.SchedGetAttr(0, 0); err == nil {
+		policy, ok := map[uint32]string{unix.SCHED_NORMAL: "normal", unix.SCHED_BATCH: "batch"}[a.Policy]
+		if !ok {
+			policy = strconv.Itoa(int(a.Policy))
+		}
+		all = append(all, "scheduling policy "+policy)
 	}
 	return all
 }

@@ -71,7 +71,7 @@ func TestRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(r.Fanouts) != 2 || r.Fanouts[1].Received != 1500 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 ||
-		r.Beats.Pings < 3*1500 || r.Kill.Back != r.Kill.Lost || r.Kill.Lost == 0 || r.Kill.Stream.Expected == 0 {
+		r.Beats.Sent+r.Beats.Pings < 3*1500 || r.Beats.Sent < r.Beats.Pings || r.Kill.Back != r.Kill.Lost || r.Kill.Lost == 0 || r.Kill.Stream.Expected == 0 {
 		t.Errorf("%+v", r)
 	}
 	text, err := os.ReadFile(page)

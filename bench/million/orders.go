@@ -22,6 +22,8 @@ type crowdSpec struct {
 	PerNode int
 	// Window is how many connections are on the way at once.
 	Window int
+	// Beat is how often each client lets itself be heard, unasked; zero for never.
+	Beat time.Duration
 }
 
 // None is no argument or no answer.
@@ -68,10 +70,12 @@ type CrowdStats struct {
 	Lost map[int]int
 	// Back is how many of the lost are connected and in both rooms again; Tries what that took.
 	Back, Tries int
-	// Pings received and answered.
-	Pings int64
+	// Beats sent unasked; Pings received and answered.
+	Beats, Pings int64
 	// Common and Small are messages received of the common room and of the small ones.
 	Common, Small int64
+	// Again is how many joins a hub could not take for now, and were asked for again.
+	Again int64
 	// Stale is how often a client was told that its hub has lost Redis. Nothing need be lost by it.
 	Stale int64
 	Faults

@@ -25,10 +25,10 @@ func (r *Report) page(json string) string {
 		"connections here; all of it on this machine, over loopback TCP. Every connection is a client of protocol v1 with an "+
 		"identity of its own. It is in one room with everybody and in one of %s others, drawn at random, so that each of those has "+
 		"members on most of the nodes and each message to it crosses to most of them: %s rooms on the average hub. Those rooms have "+
-		"history. Heartbeats: %g s, and %g s for the answer, in ticks of %g s. Messages are of %d bytes. Go's settings in the hubs and the load "+
+		"history. Heartbeats: %g s, and %g s for the answer, in ticks of %g s. %s Messages are of %d bytes. Go's settings in the hubs and the load "+
 		"processes: %s. The kernel's: %s.\n\n",
 		r.Plan.Nodes, grouped(r.Plan.PerNode), r.Plan.Crowds, grouped(r.Plan.Ceiling), grouped(r.Plan.Rooms),
-		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.Size, strings.Join(r.GC, ", "), strings.Join(r.TCP, ", "))
+		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.beats(), r.Options.Size, strings.Join(r.GC, ", "), strings.Join(r.Kernel, ", "))
 	p("All counts are made at the clients, each of which also checks that the offsets of its small room follow each other without a " +
 		"hole and without a repetition. The program fails where one is not what it must be.\n\n")
 
@@ -48,7 +48,8 @@ func (r *Report) page(json string) string {
 			r.Options.Deliveries, r.Options.Pace, grouped(s.Published), grouped(s.Received), grouped(s.Expected), s.Latency.P50, s.Latency.P99, s.Latency.Max)
 	}
 	if r.Beats.Seconds > 0 {
-		p("| all held for %.0f s by heartbeats | %s pings answered, %d connections cut |\n", r.Beats.Seconds, grouped(r.Beats.Pings), r.Beats.Expired)
+		p("| all held for %.0f s by heartbeats | %s of the clients, unasked, and %s pings of the hubs answered; %d connections cut |\n",
+			r.Beats.Seconds, grouped(r.Beats.Sent), grouped(r.Beats.Pings), r.Beats.Expired)
 	}
 	if k := r.Kill; k.Lost > 0 {
 		p("| one hub killed (SIGKILL) while the others publish | %s clients lost, %s back on other hubs with %s tries: half within %.2f s, "+
@@ -57,6 +58,9 @@ func (r *Report) page(json string) string {
 			grouped(k.Stream.Received), grouped(k.Stream.Expected), grouped(k.Replayed))
 	}
 
+	if r.Again > 0 {
+		p("| joins that a hub could not take for now, so that the client asked again | %s |\n", grouped(r.Again))
+	}
 	if r.Stale > 0 {
 		p("| clients were told that their hub hears nothing of Redis | %s times; see above whether they missed anything |\n", grouped(r.Stale))
 	}
@@ -90,6 +94,19 @@ func (r *Report) page(json string) string {
 	for _, a := range r.Acts {
 		p("| %s | %.1f | %.1f | %.1f | %.1f | %.2f |\n", a.Name, a.Seconds, a.CPU.Hubs, a.CPU.Loads, a.CPU.Redis, a.CPU.sum()/max(a.Seconds, 1e-3))
 	}
-	p("\nHeartbeats go on in every row: about %s pings a second.\n", grouped(int(conns/r.Options.Interval)))
+	every := r.Options.Interval
+	if r.Options.Beat > 0 {
+		every = r.Options.Beat
+	}
+	p("\nHeartbeats go on in every row: about %s a second.\n", grouped(int(conns/every)))
 	return b.String()
+}
+
+// beats says who begins a heartbeat.
+func (s *settings) beats() string {
+	if s.Beat == 0 {
+		return "Clients are silent until a hub pings them."
+	}
+	return fmt.Sprintf("Each client sends a pong every %g s, unasked, which is what RFC 6455 (5.5.3) has for a heartbeat in one "+
+		"direction; a hub pings who is late.", s.Beat)
 }

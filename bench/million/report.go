@@ -21,8 +21,8 @@ type Report struct {
 	Options settings        `json:"options"`
 	// GC is what of Go's settings the processes were given.
 	GC []string `json:"runtime"`
-	// TCP is what of the kernel's settings what a packet costs depends on.
-	TCP []string `json:"tcp"`
+	// Kernel is what of the kernel's settings what a packet costs depends on.
+	Kernel []string `json:"kernel"`
 
 	Connect struct {
 		Seconds float64 `json:"seconds"`
@@ -34,6 +34,8 @@ type Report struct {
 	Small   Stream   `json:"small_rooms"`
 	Beats   Beats    `json:"heartbeats"`
 	Kill    Kill     `json:"node_killed"`
+	// Again is how many joins a hub could not take for now, so that the client asked again.
+	Again int64 `json:"joins_again"`
 	// Stale is how often a client was told that its hub has lost Redis.
 	Stale int64 `json:"stale"`
 
@@ -53,6 +55,7 @@ type settings struct {
 	Interval   float64 `json:"heartbeat_interval"`
 	Timeout    float64 `json:"heartbeat_timeout"`
 	Tick       float64 `json:"heartbeat_tick"`
+	Beat       float64 `json:"clients_beat_every"`
 	Size       int     `json:"message_bytes"`
 }
 
@@ -94,9 +97,10 @@ type Stream struct {
 	Return Quantiles `json:"return"`
 }
 
-// Beats is the time that all connections were held.
+// Beats is the time that all connections were held: beats that clients sent unasked, pings of the hubs that they answered.
 type Beats struct {
 	Seconds float64 `json:"seconds"`
+	Sent    int64   `json:"beats"`
 	Pings   int64   `json:"pings"`
 	Expired uint64  `json:"expired"`
 }

@@ -24,6 +24,7 @@ type options struct {
 	// The heartbeat's. A coarse tick has each hub ping many connections at a time: where a hundred processes share
 	// two cores, most of what a single ping costs is waking up for it.
 	interval, timeout, tick time.Duration
+	beat                    time.Duration // how often clients let themselves be heard, unasked
 	size                    int
 	parallel, window        int
 	leave                   int64 // bytes of memory that must stay available
@@ -44,8 +45,8 @@ type trial struct {
 	messages  int      // to small rooms so far
 	common    int      // messages to the common room so far
 	killedCPU time.Duration
-	connected time.Time // all of them
-	pingsThen int64     // by then
+	connected time.Time  // all of them
+	then      CrowdStats // what the load processes said then
 	Report
 }
 
@@ -65,7 +66,7 @@ func newTrial(o options) (*trial, error) {
 	}
 	t.Report.Plan, t.Report.Options = t.plan, settings{
 		Deliveries: o.deliveries, Pace: o.pace.Seconds(), Interval: o.interval.Seconds(),
-		Timeout: o.timeout.Seconds(), Tick: o.tick.Seconds(), Size: o.size,
+		Timeout: o.timeout.Seconds(), Tick: o.tick.Seconds(), Beat: o.beat.Seconds(), Size: o.size,
 	}
 	return t, nil
 }
@@ -121,7 +122,7 @@ func (t *trial) start(ctx context.Context) error {
 		first := i * t.plan.PerCrowd
 		spec := crowdSpec{
 			First: first, Conns: min(t.plan.PerCrowd, t.plan.Conns-first), Rooms: t.plan.Rooms,
-			Nodes: addrs, PerNode: t.plan.PerNode, Window: t.opt.window,
+			Nodes: addrs, PerNode: t.plan.PerNode, Window: t.opt.window, Beat: t.opt.beat,
 		}
 		p, err := launchSelf(self, "crowd", fmt.Sprintf("load %d", i), spec)
 		if err != nil {
@@ -257,9 +258,11 @@ func (t *trial) crowd(ctx context.Context) (sum CrowdStats, err error) {
 		sum.Joined += s.Joined
 		sum.Back += s.Back
 		sum.Tries += s.Tries
+		sum.Beats += s.Beats
 		sum.Pings += s.Pings
 		sum.Common += s.Common
 		sum.Small += s.Small
+		sum.Again += s.Again
 		sum.Stale += s.Stale
 		sum.Missing += s.Missing
 		sum.Repeated += s.Repeated
