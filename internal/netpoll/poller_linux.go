@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -113,5 +114,7 @@ func (p *Poller) loop(raw syscall.RawConn, ready func(uint64, bool)) {
 		for _, ev := range events[:n] {
 			ready(uint64(uint32(ev.Fd))|uint64(uint32(ev.Pad))<<32, ev.Events == syscall.EPOLLIN)
 		}
+		// Where there is always something ready, nothing here gives the processor away, and the runtime's monitor may be asleep.
+		runtime.Gosched()
 	}
 }

@@ -171,7 +171,7 @@ func (r *Ring) Submit(done func(i, n int)) error {
 // enter has the kernel take up to n entries and wait for a result, which is there as soon as one is made. It reports how many
 // it took.
 //
-// The scheduler is not told, as for a single send, see package wire: it would give the P away after 20 us, a goroutine that is
+// The scheduler is not told, as for a single send, see package sock: it would give the P away after 20 us, a goroutine that is
 // back would wait for one, and the runtime's monitor, having found something to do, would look every 20 us for more. That was
 // a third of what fan-out cost. The price is that a collection, or who is next on the P, waits for the sends: some 5 us for
 // each.

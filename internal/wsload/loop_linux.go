@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -123,6 +124,7 @@ func (l *loop) run() {
 		for _, ev := range events[:n] {
 			l.handle(ev)
 		}
+		runtime.Gosched() // a loop that is always busy would keep everybody else waiting
 	}
 }
 
