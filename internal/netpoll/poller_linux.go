@@ -3,7 +3,6 @@ package netpoll
 import (
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -24,34 +23,22 @@ const maxEvents = 256
 
 // Poller watches sockets with epoll. Its methods may be called from several goroutines.
 type Poller struct {
-	// file holds the epoll descriptor. It is itself watched by the Go runtime, so that waiting costs
-	// no thread and Close wakes the waiter.
-	file *os.File
+	set  *sock.Set
 	done chan struct{}
 
 	mu sync.RWMutex // held for writing to close fd, whose number may then be another's
-	fd int          // -1 once closed
+	fd int          // set's; -1 once closed
 }
 
 // New starts a poller. ready is called from the poller's goroutine with the token of each socket that
 // has something to read or was hung up; data says that it is the former alone, as far as is known. It must not block.
 func New(ready func(token uint64, data bool)) (*Poller, error) {
-	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	set, err := sock.NewSet()
 	if err != nil {
-		return nil, fmt.Errorf("netpoll: epoll_create1: %w", err)
-	}
-	// The runtime takes a descriptor into its own poller only when it does not block.
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		_ = syscall.Close(fd)
 		return nil, fmt.Errorf("netpoll: %w", err)
 	}
-	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{})}
-	raw, err := p.file.SyscallConn()
-	if err != nil {
-		_ = p.file.Close()
-		return nil, fmt.Errorf("netpoll: %w", err)
-	}
-	go p.loop(raw, ready)
+	p := &Poller{set: set, fd: set.FD, done: make(chan struct{})}
+	go p.loop(ready)
 	return p, nil
 }
 
@@ -78,7 +65,7 @@ func (p *Poller) Close() error {
 	}
 	p.fd = -1
 	p.mu.Unlock()
-	err := p.file.Close()
+	err := p.set.Close()
 	<-p.done
 	return err
 }
@@ -97,18 +84,12 @@ func (p *Poller) control(op, fd int, token uint64) error {
 	return nil
 }
 
-func (p *Poller) loop(raw syscall.RawConn, ready func(uint64, bool)) {
+func (p *Poller) loop(ready func(uint64, bool)) {
 	defer close(p.done)
 	events := make([]syscall.EpollEvent, maxEvents)
 	for {
-		n := 0
-		err := raw.Read(func(fd uintptr) bool {
-			var werr error
-			n, werr = sock.Ready(int(fd), events)
-			// None ready: wait in the runtime until the set has one.
-			return n != 0 || werr != nil
-		})
-		if err != nil || n == 0 {
+		n, err := p.set.Wait(events)
+		if err != nil {
 			return // closed: nothing else fails on a valid set and a valid buffer
 		}
 		for _, ev := range events[:n] {

@@ -3,6 +3,7 @@
 package sock
 
 import (
+	"errors"
 	"syscall"
 	"unsafe"
 
@@ -14,17 +15,9 @@ func Send(fd int, p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), //nolint:gosec // p is kept alive by the call
-			syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-		switch errno {
-		case 0:
-			return int(n), nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, nil
-		default:
-			return 0, errno
-		}
+	n, err := call(unix.SYS_SENDTO, uintptr(fd), unsafe.Pointer(&p[0]), len(p), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL) //nolint:gosec // kept alive by the call
+	if errors.Is(err, syscall.EAGAIN) {
+		return 0, nil
 	}
+	return n, err
 }

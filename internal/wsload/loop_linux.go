@@ -1,10 +1,8 @@
 package wsload
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -19,14 +17,12 @@ import (
 
 // loop owns a share of the connections. Everything but the counters belongs to its goroutine.
 type loop struct {
-	opt   *Options
-	to    netip.AddrPort
-	ep    int
-	set   *os.File        // ep's, for the Go runtime
-	watch syscall.RawConn // of set
-	wake  int
-	cmds  chan func()
-	quit  bool
+	opt  *Options
+	to   netip.AddrPort
+	set  *sock.Set
+	wake int
+	cmds chan func()
+	quit bool
 
 	header   string // the lines of Options.Header
 	byFD     []*conn
@@ -57,19 +53,8 @@ type counters struct {
 }
 
 func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, error) {
-	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	set, err := sock.NewSet()
 	if err != nil {
-		return nil, fmt.Errorf("epoll_create1: %w", err)
-	}
-	// The runtime takes a descriptor into its own poller only when it does not block.
-	if err := unix.SetNonblock(ep, true); err != nil {
-		_ = unix.Close(ep)
-		return nil, err
-	}
-	set := os.NewFile(uintptr(ep), "epoll")
-	watch, err := set.SyscallConn()
-	if err != nil {
-		_ = set.Close()
 		return nil, err
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
@@ -78,7 +63,7 @@ func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, erro
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	l := &loop{
-		opt: opt, to: to, ep: ep, set: set, watch: watch, wake: wake,
+		opt: opt, to: to, set: set, wake: wake,
 		cmds:   make(chan func(), 8),
 		buf:    make([]byte, 256<<10),
 		next:   opt.Conns, // nothing to make until told
@@ -98,7 +83,7 @@ func newLoop(opt *Options, to netip.AddrPort, budget *atomic.Int64) (*loop, erro
 	l.echoText = append(l.echoText, payload.New(opt.EchoSize, 0)...)
 	l.echoText = append(l.echoText, opt.EchoAfter...)
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
-	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+	if err := unix.EpollCtl(set.FD, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
 		l.release()
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
@@ -116,7 +101,7 @@ func (l *loop) run() {
 	events := make([]syscall.EpollEvent, 512)
 	for !l.quit {
 		l.dialMore()
-		n, err := l.wait(events)
+		n, err := l.set.Wait(events)
 		if err != nil {
 			l.fail(fmt.Errorf("epoll: %w", err))
 			return
@@ -126,16 +111,6 @@ func (l *loop) run() {
 		}
 		runtime.Gosched() // a loop that is always busy would keep everybody else waiting
 	}
-}
-
-// wait waits in the Go runtime, which watches the set: a thread of its own that waits in the system costs two wake-ups more.
-func (l *loop) wait(events []syscall.EpollEvent) (n int, err error) {
-	var failed error
-	err = l.watch.Read(func(fd uintptr) bool {
-		n, failed = sock.Ready(int(fd), events)
-		return n != 0 || failed != nil
-	})
-	return n, errors.Join(err, failed)
 }
 
 func (l *loop) release() {
@@ -201,7 +176,7 @@ func (l *loop) dial(i int) error {
 		return err
 	}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
-	if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+	if err := unix.EpollCtl(l.set.FD, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		_ = unix.Close(fd)
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
@@ -232,7 +207,7 @@ func (l *loop) arm(c *conn, out bool) error {
 	if out {
 		ev.Events |= unix.EPOLLOUT
 	}
-	return unix.EpollCtl(l.ep, unix.EPOLL_CTL_MOD, c.fd, &ev)
+	return unix.EpollCtl(l.set.FD, unix.EPOLL_CTL_MOD, c.fd, &ev)
 }
 
 func (l *loop) becameReady() {
