@@ -38,7 +38,8 @@ func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 }
 
 // Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
-// come back by themselves.
+// come back by themselves. Connections on their way in are closed too, where the authenticator or the token verifier was
+// asked about them before: end what it believes in first, and Disconnect then.
 func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
 	return h.everywhere(ctx, command{Do: doDisconnect, User: user, Code: protocol.CloseDisconnected, Reason: reason})
 }
@@ -84,12 +85,18 @@ func (h *Hub) obey(cmd command) {
 	if cmd.User == "" {
 		return // the anonymous are nobody in particular
 	}
-	for _, c := range h.users.conns(cmd.User) {
-		switch cmd.Do {
-		case doSend:
-			_ = c.Send(cmd.Data)
-		case doDisconnect:
-			c.Close(cmd.Code, cmd.Reason)
+	switch cmd.Do {
+	case doSend:
+		for _, c := range h.users.conns(cmd.User) {
+			if c.kind == raw || c.greeted.Load() { // nothing comes before the welcome
+				_ = c.Send(cmd.Data)
+			}
+		}
+	case doDisconnect:
+		why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
+		h.evictions.note(cmd.User, why)
+		for _, c := range h.users.conns(cmd.User) {
+			c.shut(why)
 		}
 	}
 }

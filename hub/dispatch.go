@@ -162,7 +162,6 @@ func (c *Conn) firstFrame(q *protocol.Request, err error) {
 	if !inTime || !c.identify(c.Context(), string(q.Token)) {
 		return
 	}
-	c.enlist()
 	c.welcome(q.ID)
 	if !c.connected() {
 		return

@@ -38,24 +38,25 @@ type Hub struct {
 	presence broker.Presence // likewise
 	bus      broker.Bus      // likewise
 
-	handlers handlers
-	gate     *admission.Gate // nil where nothing is bounded
-	refusals refusals
-	conns    registry
-	users    users
-	rooms    index
-	unruled  rule // of rooms that no pattern matches: without history, without presence
-	beats    *heartbeat.Monitor
-	retirer  *retirer        // nil where connections may be as old and as idle as they like
-	poller   *netpoll.Poller // nil where connections need a goroutine each
-	sched    *fanout.Scheduler
-	decoders *decoder.Pool
-	affinity *affinity // nil where the node is not named
-	wire     wire.Config
-	stats    counters
-	surveys  surveys
-	nextConn atomic.Uint64
-	telling  sync.Mutex // orders what clients are told of the broker's state
+	handlers  handlers
+	gate      *admission.Gate // nil where nothing is bounded
+	refusals  refusals
+	conns     registry
+	users     users
+	evictions evictions
+	rooms     index
+	unruled   rule // of rooms that no pattern matches: without history, without presence
+	beats     *heartbeat.Monitor
+	retirer   *retirer        // nil where connections may be as old and as idle as they like
+	poller    *netpoll.Poller // nil where connections need a goroutine each
+	sched     *fanout.Scheduler
+	decoders  *decoder.Pool
+	affinity  *affinity // nil where the node is not named
+	wire      wire.Config
+	stats     counters
+	surveys   surveys
+	nextConn  atomic.Uint64
+	telling   sync.Mutex // orders what clients are told of the broker's state
 
 	poolMu  sync.Mutex
 	pool    *workerpool.Pool

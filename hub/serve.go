@@ -49,10 +49,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &Conn{hub: h, num: h.nextConn.Add(1), ticket: ticket}
+	came := h.evictions.arrive()
 	stands := false
 	defer func() {
-		if !stands { // else teardown gives it back
+		if !stands { // else teardown gives the ticket back
 			c.ticket.Done()
+			h.evictions.done(came)
 		}
 	}()
 	c.noteAddr(r)
@@ -70,6 +72,8 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.life.enter() // until teardown
 	c.born()
 	h.conns.add(c)
+	c.enlist(came)
+	h.evictions.done(came)
 	if c.stand() {
 		c.begin(d)
 	}
@@ -212,7 +216,6 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	case h.conf.verifyToken != nil:
 		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
 	default:
-		c.enlist()
 		c.welcome(0)
 		c.connected()
 	}
@@ -238,8 +241,10 @@ func (c *Conn) welcome(id uint64) {
 	if p := c.hub.conf.heartbeat; p.Enabled() {
 		w.Ping = p.Interval
 	}
-	c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
-	c.greeted.Store(true)
+	c.hub.users.greet(c.Identity().User, func() {
+		c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
+		c.greeted.Store(true)
+	})
 	if c.hub.stats.stale.Load() {
 		c.tellState()
 	}
@@ -358,13 +363,15 @@ func (c *Conn) identify(ctx context.Context, token string) bool {
 	if f == nil {
 		return true
 	}
+	came := c.hub.evictions.arrive()
+	defer c.hub.evictions.done(came)
 	err := c.safely("token verifier", func() error {
 		id, err := f(ctx, token)
 		if err == nil {
 			err = id.validate()
 		}
 		if err == nil {
-			c.identity.Store(&id)
+			c.become(id, came)
 		}
 		return err
 	})

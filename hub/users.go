@@ -27,9 +27,6 @@ func (u *users) init() {
 }
 
 func (u *users) add(user string, c *Conn) {
-	if user == "" {
-		return
-	}
 	s := &u.shards[shard(user)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,16 +34,29 @@ func (u *users) add(user string, c *Conn) {
 	s.head[user] = c
 }
 
-// enlist makes the connection one of its user's.
-func (c *Conn) enlist() {
-	user := c.Identity().User
-	c.hub.users.add(user, c)
+// enlist makes the connection one of its user's, whom the application has named since a.
+func (c *Conn) enlist(a arrival) {
+	h, user := c.hub, c.Identity().User
+	if user == "" {
+		return
+	}
+	h.users.add(user, c)
 	c.mu.Lock()
 	ended := c.ended
 	c.mu.Unlock()
 	if ended { // teardown may have come before
-		c.hub.users.remove(user, c)
+		h.users.remove(user, c)
 	}
+	if why := h.evictions.after(a, user); why != nil {
+		c.shut(why)
+	}
+}
+
+// become gives the connection another identity.
+func (c *Conn) become(id Identity, a arrival) {
+	c.hub.users.remove(c.Identity().User, c)
+	c.identity.Store(&id)
+	c.enlist(a)
 }
 
 func (u *users) remove(user string, c *Conn) {
@@ -70,6 +80,19 @@ func (u *users) remove(user string, c *Conn) {
 		c.nextOfUser = nil
 		return
 	}
+}
+
+// greet calls welcome, which welcomes one of the user's connections. Who has seen the welcome is greeted for those
+// who ask for the user's connections.
+func (u *users) greet(user string, welcome func()) {
+	if user == "" {
+		welcome()
+		return
+	}
+	s := &u.shards[shard(user)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	welcome()
 }
 
 // conns returns the user's connections of this moment.
