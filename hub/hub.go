@@ -47,6 +47,7 @@ type Hub struct {
 	rooms     index
 	unruled   rule // of rooms that no pattern matches: without history, without presence
 	beats     *heartbeat.Monitor
+	reporter  *reporter       // nil without a bus
 	retirer   *retirer        // nil where connections may be as old and as idle as they like
 	poller    *netpoll.Poller // nil where connections need a goroutine each
 	sched     *fanout.Scheduler
@@ -67,7 +68,6 @@ type Hub struct {
 	cancel  context.CancelFunc
 	life    life
 	leaving atomic.Pointer[departure] // once it goes
-	report  *time.Timer               // announces this node's load; nil without a bus
 }
 
 // New makes a hub that is ready to be mounted. The error tells every faulty option. It must be closed, with
@@ -150,7 +150,7 @@ func (h *Hub) open() error {
 	if err := h.broker.Start(ctx, h.node, receiver{h}); err != nil {
 		return fmt.Errorf("hub: broker: %w", err)
 	}
-	h.announce()
+	h.reporter = h.startReporter()
 	h.retirer = h.startRetirer()
 	return nil
 }
@@ -184,8 +184,8 @@ func (h *Hub) release(ctx context.Context) error {
 		h.retirer.close()
 	}
 	h.rooms.close()
-	if h.report != nil {
-		h.report.Stop()
+	if h.reporter != nil {
+		h.reporter.close()
 	}
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {
 		errs = append(errs, err)

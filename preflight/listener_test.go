@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/testenv"
 	"github.com/gohubkit/hubkit/preflight"
 )
 
@@ -26,6 +27,7 @@ type guarded struct {
 
 func startGuarded(t *testing.T, more int, overTLS bool) *guarded {
 	t.Helper()
+	testenv.NoLeaks(t)
 	g := &guarded{Server: httptest.NewUnstartedServer(nil), slow: make(chan struct{})}
 	g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
