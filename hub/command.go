@@ -34,23 +34,28 @@ func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 	if !h.conf.raw && !protocol.Valid(data) {
 		return ErrData
 	}
-	return h.everywhere(ctx, command{Do: doSend, User: user, Data: data})
+	if h.life.isClosed() {
+		return ErrClosed
+	}
+	cmd := command{Do: doSend, User: user, Data: data}
+	if h.bus == nil {
+		h.obey(cmd)
+		return nil
+	}
+	return h.bus.Broadcast(ctx, cmd.encode())
 }
 
 // Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
 // come back by themselves. Connections on their way in are closed too, where the authenticator or the token verifier was
-// asked about them before: end what it believes in first, and Disconnect then.
+// asked about them before: end what it believes in first, and Disconnect then. On this node all that is done when it
+// returns, even where the error says that the other nodes could not be told.
 func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
-	return h.everywhere(ctx, command{Do: doDisconnect, User: user, Code: protocol.CloseDisconnected, Reason: reason})
-}
-
-// everywhere carries out a command on all nodes, this one too.
-func (h *Hub) everywhere(ctx context.Context, cmd command) error {
 	if h.life.isClosed() {
 		return ErrClosed
 	}
+	cmd := command{Do: doDisconnect, User: user, Code: protocol.CloseDisconnected, Reason: reason}
+	h.obey(cmd)
 	if h.bus == nil {
-		h.obey(cmd)
 		return nil
 	}
 	return h.bus.Broadcast(ctx, cmd.encode())
@@ -76,6 +81,10 @@ func (x receiver) Command(from string, payload []byte) {
 		x.h.life.run(func() { x.h.answerSurvey(from, cmd) })
 	case doAnswer:
 		x.h.surveys.settle(from, cmd)
+	case doDisconnect:
+		if from != x.h.node { // else it was obeyed before it was sent, and the user may be back
+			x.h.obey(cmd)
+		}
 	default:
 		x.h.obey(cmd)
 	}

@@ -100,16 +100,19 @@ func TestSendUserBeforeTheWelcome(t *testing.T) {
 		s := tr.start(t, hub.WithAuthenticator(asUser))
 		c := s.connect(t, http.Header{"X-User": {"ada"}}, protocol.Subprotocol)
 		await(t, "she is found", func() bool { return s.Stats().Users == 1 })
-		send := func(data string) {
+		bob := s.dialAs(t, "bob")
+		send := func(user, data string) {
 			t.Helper()
-			if err := s.SendUser(t.Context(), "ada", []byte(data)); err != nil {
+			if err := s.SendUser(t.Context(), user, []byte(data)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		send(`1`)
+		send("ada", `1`)
+		send("bob", `2`) // who has it shows that the one before it was tried
+		bob.expect(`{"op":"message","data":2}`)
 		c.write(`{"op":"hello"}`)
 		c.welcomed()
-		send(`2`)
-		c.expect(`{"op":"message","data":2}`)
+		send("ada", `3`)
+		c.expect(`{"op":"message","data":3}`)
 	})
 }

@@ -72,9 +72,10 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.life.enter() // until teardown
 	c.born()
 	h.conns.add(c)
+	ok := c.stand()
 	c.enlist(came)
 	h.evictions.done(came)
-	if c.stand() {
+	if ok {
 		c.begin(d)
 	}
 }
