@@ -95,7 +95,7 @@ type Receiver interface {
 	// PresenceChanged reports a member that came to or left a subscribed room, on any node.
 	PresenceChanged(room string, m Member, joined bool)
 
-	// Command hands over what another node, or this one, sent with Bus.
+	// Command hands over what another node, or this one, sent with Bus; from is the sender's name.
 	Command(from string, payload []byte)
 
 	// StateChanged reports that the broker was lost or is back. The first state, before any

@@ -8,10 +8,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gorilla/websocket"
 )
+
+// TestDisconnectDuringOutage: who is here is closed all the same, and the caller hears of the other nodes.
+func TestDisconnectDuringOutage(t *testing.T) {
+	b := newOutage(t)
+	s := start(t, hub.WithBroker(b), hub.WithAuthenticator(asUser), hub.WithOutage(hub.Refuse))
+	ada, bob := s.dialAs(t, "ada"), s.dialAs(t, "bob")
+	b.lose()
+	bob.expect(`{"op":"stale"}`)
+	if err := s.Disconnect(t.Context(), "ada", ""); !errors.Is(err, broker.ErrUnavailable) {
+		t.Errorf("Disconnect: %v, want that the broker is unavailable", err)
+	}
+	ada.expect(`{"op":"stale"}`)
+	ada.closed(protocol.CloseDisconnected)
+	bob.alive()
+}
 
 // TestOnDisconnect: it is told once why, for each way to end.
 func TestOnDisconnect(t *testing.T) {

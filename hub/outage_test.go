@@ -52,6 +52,10 @@ func (o *outage) Subscribe(ctx context.Context, rooms ...string) error {
 	return errors.Join(o.unavailable(), o.Broker.Subscribe(ctx, rooms...))
 }
 
+func (o *outage) Broadcast(ctx context.Context, payload []byte) error {
+	return errors.Join(o.unavailable(), o.Broker.Broadcast(ctx, payload))
+}
+
 // lose and restore tell the hub twice, which a broker may.
 func (o *outage) lose() {
 	o.down.Store(true)
