@@ -16,40 +16,14 @@ import (
 // reportEvery is how often a node tells the others of its load.
 const reportEvery = 5 * time.Second
 
-// reporter tells the broker what to tell other nodes of this one, from time to time.
-type reporter struct {
-	stop chan struct{}
-	done chan struct{}
-}
-
-func (h *Hub) startReporter() *reporter {
+// startReporter tells the broker what to tell other nodes of this one, now and from time to time.
+func (h *Hub) startReporter() *repeater {
 	if h.bus == nil {
 		return nil
 	}
-	h.bus.Announce(h.load())
-	r := &reporter{stop: make(chan struct{}), done: make(chan struct{})}
-	go r.run(h)
-	return r
-}
-
-func (r *reporter) run(h *Hub) {
-	defer close(r.done)
-	t := time.NewTicker(reportEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-r.stop:
-			return
-		case <-t.C:
-			h.bus.Announce(h.load())
-		}
-	}
-}
-
-// close ends the reporter's goroutine and returns when it is gone.
-func (r *reporter) close() {
-	close(r.stop)
-	<-r.done
+	report := func() { h.bus.Announce(h.load()) }
+	report()
+	return repeat(reportEvery, report)
 }
 
 // load is what other nodes are told of this one.

@@ -47,8 +47,8 @@ type Hub struct {
 	rooms     index
 	unruled   rule // of rooms that no pattern matches: without history, without presence
 	beats     *heartbeat.Monitor
-	reporter  *reporter       // nil without a bus
-	retirer   *retirer        // nil where connections may be as old and as idle as they like
+	reporter  *repeater       // nil without a bus
+	retirer   *repeater       // nil where connections may be as old and as idle as they like
 	poller    *netpoll.Poller // nil where connections need a goroutine each
 	sched     *fanout.Scheduler
 	decoders  *decoder.Pool
@@ -180,13 +180,9 @@ func (h *Hub) release(ctx context.Context) error {
 	if h.beats != nil {
 		h.beats.Close()
 	}
-	if h.retirer != nil {
-		h.retirer.close()
-	}
+	h.retirer.close()
 	h.rooms.close()
-	if h.reporter != nil {
-		h.reporter.close()
-	}
+	h.reporter.close()
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {
 		errs = append(errs, err)
 	}

@@ -11,7 +11,6 @@ import (
 // through the registry, a part at a time, so that a connection pays a few bytes for it and no timer.
 type retirer struct {
 	hub   *Hub
-	tick  time.Duration
 	ticks int    // that a round through the registry takes
 	idle  uint32 // milliseconds; zero means no bound
 	aging bool
@@ -19,8 +18,6 @@ type retirer struct {
 
 	next int // slot
 	due  bucket
-	stop chan struct{}
-	done chan struct{}
 }
 
 const (
@@ -35,7 +32,7 @@ const (
 	retireSpread = time.Second
 )
 
-func (h *Hub) startRetirer() *retirer {
+func (h *Hub) startRetirer() *repeater {
 	allowed := min(orForever(h.conf.maxAge), orForever(h.conf.maxIdle))
 	if allowed == forever {
 		return nil
@@ -48,16 +45,12 @@ func (h *Hub) startRetirer() *retirer {
 	tick := max(min(retireTick, round), time.Millisecond)
 	r := &retirer{
 		hub:   h,
-		tick:  tick,
 		ticks: max(1, int(round/tick)),
 		idle:  uint32(h.conf.maxIdle / time.Millisecond),
 		aging: h.conf.maxAge > 0,
 		pace:  newLimit(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
-		stop:  make(chan struct{}),
-		done:  make(chan struct{}),
 	}
-	go r.run()
-	return r
+	return repeat(tick, r.walk)
 }
 
 const forever = time.Duration(1<<63 - 1)
@@ -69,24 +62,9 @@ func orForever(d time.Duration) time.Duration {
 	return d
 }
 
-// close ends the retirer's goroutine and returns when it is gone.
-func (r *retirer) close() {
-	close(r.stop)
-	<-r.done
-}
-
-func (r *retirer) run() {
-	defer close(r.done)
-	t := time.NewTicker(r.tick)
-	defer t.Stop()
-	for {
-		select {
-		case <-r.stop:
-			return
-		case <-t.C:
-		}
-		r.next = r.hub.conns.some(r.next, r.hub.conns.size()/r.ticks+1, r.look)
-	}
+// walk looks at the next part of the registry.
+func (r *retirer) walk() {
+	r.next = r.hub.conns.some(r.next, r.hub.conns.size()/r.ticks+1, r.look)
 }
 
 // look retires a connection whose time is up. It returns false where the pace does not allow it yet.
