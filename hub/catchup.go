@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/fanout"
-	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 

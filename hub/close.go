@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/decoder"
-	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gorilla/websocket"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
-	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/preflight"
 	"github.com/gohubkit/hubkit/workerpool"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
-	"github.com/gohubkit/hubkit/internal/frame"
-	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
 )
 

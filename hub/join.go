@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/fanout"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/protocol"
 )
 

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/heartbeat"
-	"github.com/gohubkit/hubkit/internal/frame"
-	"github.com/gohubkit/hubkit/internal/netpoll"
-	"github.com/gohubkit/hubkit/internal/wire"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/engine/netpoll"
+	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
 )
 

@@ -3,7 +3,7 @@ package hub
 import (
 	"fmt"
 
-	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
 // OverflowPolicy says what becomes of a room's messages when a connection reads so slowly that its backlog is

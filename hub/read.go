@@ -3,8 +3,8 @@ package hub
 import (
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/decoder"
-	"github.com/gohubkit/hubkit/internal/sock"
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/sock"
 )
 
 // hot is how long a goroutine stays with a connection after a message, and hotAfter how many must have come so

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/fanout"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
 )
 
 // room is a room with members on this node, and the node's subscription to it.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/frame"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
 // rule is what WithRooms says of the rooms that match a pattern.

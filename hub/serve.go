@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/decoder"
-	"github.com/gohubkit/hubkit/internal/netpoll"
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gorilla/websocket"
 )

@@ -63,9 +63,9 @@ func TestCheckFindsFaults(t *testing.T) {
 		{
 			name: "clean",
 			pkgs: []pkg{
-				imports("hub", "context", in("broker"), in("internal/wire"), gorilla),
+				imports("hub", "context", in("broker"), in("internal/engine/wire"), gorilla),
 				imports("broker", "time"),
-				imports("internal/wire", gorilla),
+				imports("internal/engine/wire", gorilla),
 				imports("broker/brokertest", "testing", in("broker"), in("internal/testenv")),
 				{ImportPath: in("broker/memory"), TestImports: []string{in("broker/brokertest"), goleak}},
 				{ImportPath: in("backoff"), XTestImports: []string{in("backoff"), in("internal/testenv")}},

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gohubkit/hubkit/internal/engine/sock"
 	"github.com/gohubkit/hubkit/internal/payload"
-	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 type state uint8

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gohubkit/hubkit/internal/engine/sock"
 	"github.com/gohubkit/hubkit/internal/payload"
-	"github.com/gohubkit/hubkit/internal/sock"
 )
 
 // loop owns a share of the connections. Everything but the counters belongs to its goroutine.

@@ -1,0 +1,291 @@
+package decoder
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gorilla/websocket"
+)
+
+// Link is the connection that borrows a Decoder.
+type Link interface {
+	// NetConn is read from.
+	NetConn() net.Conn
+	// WriteWire takes bytes that gorilla writes: the handshake's response, then whole control frames.
+	// They are not kept.
+	WriteWire(p []byte) error
+	// Ping is called for a ping; the payload is not kept.
+	Ping(payload []byte) error
+	// Pong is called for a pong.
+	Pong()
+}
+
+// ErrTooLarge is returned for a message longer than the limit, compressed or not. Where the frame alone gave
+// it away, gorilla has written a close frame already; a second one does no harm.
+var ErrTooLarge = errors.New("decoder: message too large")
+
+// Opcodes that Next returns besides websocket.TextMessage and websocket.BinaryMessage.
+const (
+	Ping = websocket.PingMessage
+	Pong = websocket.PongMessage
+)
+
+// Decoder reads messages for one connection at a time, in one goroutine at a time.
+type Decoder struct {
+	ws    *websocket.Conn
+	br    *bufio.Reader
+	peer  peer
+	limit int
+	used  bool // a message was read with it
+	ready bool // gorilla knows what it has to know before it reads
+	dirty bool // gorilla has failed, or has read a message in part
+	buf   []byte
+	wire  int // what the last message took on the wire
+
+	deflated bool   // the message that is being read
+	plain    []byte // such a message's content
+}
+
+const (
+	readBuffer = 4 << 10
+	// overhead is what a message may take on the wire beyond twice the limit: the headers of its fragments, and the
+	// control frames between them.
+	overhead = 64 << 10
+	// keepBuffer is the largest message buffer that goes back to the pool.
+	keepBuffer = 16 << 10
+)
+
+// Buffered is how many bytes have been read from the socket and not been decoded yet. A connection
+// may give the Decoder back only when there are none.
+func (d *Decoder) Buffered() int { return d.br.Buffered() }
+
+// Compressed reports whether permessage-deflate was negotiated.
+func (d *Decoder) Compressed() bool { return d.peer.compress }
+
+// Wait blocks until there is something to decode, for at most linger where that is positive. It
+// returns false after that time.
+func (d *Decoder) Wait(linger time.Duration) (bool, error) {
+	if d.br.Buffered() > 0 {
+		return true, nil
+	}
+	if err := d.peer.allow(linger); err != nil {
+		return false, err
+	}
+	if _, err := d.br.Peek(1); err != nil {
+		if linger > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			return false, nil
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+// Next decodes what has begun to arrive: one message, or one ping or pong. The rest of a
+// message must come within timeout. The payload is valid until the next call.
+func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err error) {
+	d.used = true
+	before := d.br.Buffered()
+	d.peer.message(timeout, 2*d.limit+overhead)
+	opcode, payload, err = d.next()
+	d.wire = before + d.peer.read - d.br.Buffered()
+	return opcode, payload, err
+}
+
+// Size is the size of what Next returned last: what it took on the wire, headers and the control frames within it
+// included, or what it decompressed to, where that is more.
+func (d *Decoder) Size() int {
+	if d.deflated {
+		return max(d.wire, len(d.plain))
+	}
+	return d.wire
+}
+
+func (d *Decoder) next() (opcode int, payload []byte, err error) {
+	if opcode, payload, err = d.whole(); opcode != 0 || err != nil {
+		return opcode, payload, err
+	}
+	d.dirty = true
+	d.prepare()
+	opcode, r, err := d.ws.NextReader()
+	if err != nil {
+		return 0, nil, failed(err)
+	}
+	if d.buf, err = readAll(r, d.buf[:0], d.limit); err != nil {
+		return 0, nil, failed(err)
+	}
+	d.dirty = false
+	if !d.deflated {
+		return opcode, d.buf, nil
+	}
+	if d.plain, d.buf, err = inflate(d.plain[:0], d.buf, d.limit); err != nil {
+		if errors.Is(err, errCorrupt) {
+			d.dirty = true // gorilla writes nothing after a close frame
+			// Gorilla, which tells the other side of faults in the protocol, does not know of this one.
+			message := websocket.FormatCloseMessage(websocket.CloseProtocolError, "corrupt compressed data")
+			_ = d.ws.WriteControl(websocket.CloseMessage, message, time.Time{})
+		}
+		return 0, nil, err
+	}
+	return opcode, d.plain, nil
+}
+
+// prepare tells gorilla what it has to know before it reads, which most of its connections never do.
+func (d *Decoder) prepare() {
+	if d.ready {
+		return
+	}
+	d.ready = true
+	d.ws.SetReadLimit(int64(d.limit))
+	d.ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
+	d.ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
+}
+
+// readAll appends what r has to buf. Of more than limit bytes it reads hardly more.
+func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > limit:
+			return buf, ErrTooLarge
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+	}
+}
+
+// whole takes from the buffer a faultless ping, pong or close frame, or a faultless message of one frame that is there as a
+// whole, which nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark, so that gorilla
+// leaves it compressed: the data can say that it ends before the message does, and gorilla would then not read the rest before
+// it is asked for the next message, which may be another connection's.
+func (d *Decoder) whole() (opcode int, payload []byte, err error) {
+	const fin, rsv1, mask = 0x80, 0x40, 0x80
+	head, err := d.br.Peek(2)
+	if err != nil {
+		return 0, nil, err
+	}
+	opcode = int(head[0]) &^ fin
+	d.deflated = d.Compressed() && (opcode == rsv1|websocket.TextMessage || opcode == rsv1|websocket.BinaryMessage)
+	if d.deflated {
+		head[0] &^= rsv1
+		return 0, nil, nil
+	}
+	if head[0]&fin == 0 || head[1]&mask == 0 {
+		return 0, nil, nil
+	}
+	n := int(head[1]) &^ mask
+	switch opcode {
+	case Ping, Pong, websocket.CloseMessage:
+		return d.control(opcode, n)
+	case websocket.TextMessage, websocket.BinaryMessage:
+		return d.message(opcode, n)
+	}
+	return 0, nil, nil
+}
+
+// control takes a control frame whose header says n.
+func (d *Decoder) control(opcode, n int) (int, []byte, error) {
+	if n > 125 {
+		return 0, nil, nil
+	}
+	p, err := d.br.Peek(6 + n)
+	if err != nil {
+		return 0, nil, err
+	}
+	key, payload := [4]byte(p[2:6]), p[6:]
+	switch opcode {
+	case Ping:
+		unmask(payload, key)
+		err = d.peer.link.Ping(payload)
+	case Pong:
+		d.peer.link.Pong()
+	default:
+		unmask(payload, key)
+		if err = d.close(payload); err == nil {
+			unmask(payload, key) // as it was
+			return 0, nil, nil
+		}
+	}
+	_, _ = d.br.Discard(len(p)) // they were peeked at
+	return opcode, nil, err
+}
+
+// close answers a close frame and returns a *websocket.CloseError; nil for one that is not of the usual. So gorilla, which
+// reads nothing more after one, does not see it, and the Decoder can be lent again.
+func (d *Decoder) close(payload []byte) error {
+	ce := &websocket.CloseError{Code: websocket.CloseNoStatusReceived}
+	var answer []byte
+	if len(payload) >= 2 {
+		answer = payload[:2]
+		ce.Code, ce.Text = int(binary.BigEndian.Uint16(answer)), string(payload[2:])
+		usual := ce.Code == websocket.CloseNormalClosure || ce.Code == websocket.CloseGoingAway || ce.Code >= 3000 && ce.Code < 5000
+		if !usual || !utf8.ValidString(ce.Text) {
+			return nil
+		}
+	} else if len(payload) != 0 {
+		return nil
+	}
+	var buf [frame.MaxControl + 2]byte
+	// An error means that the other side does not hear the answer, which it has not waited for.
+	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
+	return ce
+}
+
+// message takes a message whose header says n, if it is there. Its content stays where it is.
+func (d *Decoder) message(opcode, n int) (int, []byte, error) {
+	p, _ := d.br.Peek(d.br.Buffered())
+	at := 2
+	switch {
+	case n == 126 && len(p) >= 4:
+		if n, at = int(binary.BigEndian.Uint16(p[2:])), 4; n < 126 {
+			return 0, nil, nil // a longer form than there need be
+		}
+	case n >= 126:
+		return 0, nil, nil
+	}
+	size := at + 4 + n
+	if n > d.limit || len(p) < size {
+		return 0, nil, nil
+	}
+	payload := p[at+4 : size : size]
+	unmask(payload, [4]byte(p[at:at+4]))
+	_, _ = d.br.Discard(size)
+	return opcode, payload, nil
+}
+
+func unmask(p []byte, key [4]byte) {
+	k := uint64(binary.LittleEndian.Uint32(key[:]))
+	k |= k << 32
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^k)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= key[i&3]
+	}
+}
+
+// failed makes of an error of gorilla's what Next returns.
+func failed(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		return ErrTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("decoder: %w", os.ErrDeadlineExceeded) // which gorilla hides
+	}
+	return err
+}

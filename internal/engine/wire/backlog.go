@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+)
+
+// backlog is what waits for a socket, in order.
+type backlog struct {
+	items    []item
+	messages int // not wholly sent
+	bytes    int
+	// flight is how much of the first item a write under way was given.
+	flight  int
+	moved   time.Time     // when the socket last took something
+	changed chan struct{} // closed when something has gone; nil while nobody waits for that
+}
+
+// change wakes those who wait.
+func (q *backlog) change() {
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+}
+
+// await returns a channel that is closed when something has gone.
+func (q *backlog) await() <-chan struct{} {
+	if q.changed == nil {
+		q.changed = make(chan struct{})
+	}
+	return q.changed
+}
+
+func (q *backlog) push(it item) {
+	it.pack()
+	q.items = append(q.items, it)
+	q.messages += it.left
+	q.bytes += it.size
+}
+
+// take is what to write next, at most n bytes.
+func (q *backlog) take(n int) []byte {
+	data := q.items[0].run()
+	data = data[:min(n, len(data))]
+	q.flight = len(data)
+	return data
+}
+
+// sent takes n bytes off what was taken, and reports how many messages of which room that completed.
+func (q *backlog) sent(n int) (done int, src *frame.Source) {
+	it := &q.items[0]
+	q.flight = 0
+	done = it.sent(n)
+	src = it.batch.Source()
+	q.messages -= done
+	q.bytes -= n
+	if it.left == 0 {
+		q.items[0] = item{}
+		q.items = q.items[1:]
+	}
+	q.change()
+	return done, src
+}
+
+func (q *backlog) empty() bool { return len(q.items) == 0 }
+
+// flightOf is how much of an item is on its way to the socket.
+func (q *backlog) flightOf(i int) int {
+	if i == 0 {
+		return q.flight
+	}
+	return 0
+}
+
+// verdict is what becomes of a message that waits.
+type verdict uint8
+
+const (
+	keep verdict = iota
+	lose
+	stop // and keep this one and all others
+)
+
+// each asks judge about every message that can still be given up, from the oldest on, in the items that
+// of says.
+func (q *backlog) each(of func(*item) bool, judge func(b *frame.Batch, i int) verdict) {
+	messages := q.messages
+	for n, v := 0, keep; n < len(q.items) && v != stop; n++ {
+		it := &q.items[n]
+		if !of(it) {
+			continue
+		}
+		flight, left := q.flightOf(n), it.left
+		for i := it.next; i < it.batch.Len(); i++ {
+			if !it.waits(i, flight) {
+				continue
+			}
+			if v = judge(it.batch, i); v == stop {
+				break
+			}
+			if v == lose {
+				size := it.size
+				it.lose(i)
+				q.messages--
+				q.bytes -= size - it.size
+			}
+		}
+		if it.left < left && flight == 0 {
+			it.pack()
+		}
+	}
+	if q.messages < messages {
+		q.sweep()
+		q.change()
+	}
+}
+
+// sweep removes the items of which nothing is left.
+func (q *backlog) sweep() {
+	kept := q.items[:0]
+	for _, it := range q.items {
+		if it.left > 0 {
+			kept = append(kept, it)
+		}
+	}
+	clear(q.items[len(kept):])
+	q.items = kept
+}
+
+// pages is what waits of pages, and whether one of a room is among them.
+func (q *backlog) pages(src *frame.Source) (messages, bytes int, its bool) {
+	for i := range q.items {
+		if it := &q.items[i]; it.page != nil {
+			messages += it.left
+			bytes += it.size
+			its = its || it.page == src
+		}
+	}
+	return messages, bytes, its
+}
