@@ -67,8 +67,7 @@ type config struct {
 	compressMin   int
 	deflater      *frame.Deflater
 
-	// noPoller forces the path of systems without one, for tests.
-	noPoller bool
+	slowPaths []FastPath // those that WithoutFastPaths turns off
 }
 
 func defaults() config {

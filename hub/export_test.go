@@ -3,12 +3,7 @@ package hub
 import "time"
 
 // WithoutPoller makes connections take the path of systems without a poller: a goroutine each.
-func WithoutPoller() Option {
-	return func(c *config) error {
-		c.noPoller = true
-		return nil
-	}
-}
+func WithoutPoller() Option { return WithoutFastPaths(FastPathPoller) }
 
 // Clock is the gate's clock.
 func Clock(now func() time.Time) Option {

@@ -111,6 +111,7 @@ func New(opts ...Option) (*Hub, error) {
 		return nil, err
 	}
 	h.logMachine()
+	h.logFastPaths()
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
 	h.users.init()
@@ -132,7 +133,7 @@ func (h *Hub) open() error {
 	if h.beats, err = heartbeat.NewMonitor(h.conf.heartbeat); err != nil {
 		return err
 	}
-	if netpoll.Supported && !h.conf.noPoller {
+	if h.conf.uses(FastPathPoller) {
 		if h.poller, err = netpoll.New(h.readable); err != nil {
 			return err
 		}
@@ -141,6 +142,7 @@ func (h *Hub) open() error {
 		Workers:     runtime.GOMAXPROCS(0),
 		MaxMessages: min(roomQueueMessages, h.conf.backlogMessages),
 		MaxBytes:    min(roomQueueBytes, h.conf.backlogBytes),
+		NoUring:     !h.conf.uses(FastPathUring),
 	})
 	if err != nil {
 		return err

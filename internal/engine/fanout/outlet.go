@@ -51,8 +51,11 @@ type held struct {
 	n      int // what the socket took
 }
 
-// newOutlet returns nil where the system has no such way.
-func newOutlet() *outlet {
+// newOutlet returns nil if the system has no such way, or if it is not wanted.
+func newOutlet(noUring bool) *outlet {
+	if noUring {
+		return nil
+	}
 	ring, err := uring.New(chunkSize)
 	if err != nil {
 		return nil

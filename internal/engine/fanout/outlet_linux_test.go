@@ -154,7 +154,7 @@ func TestOutlet(t *testing.T) {
 	if got, want := r.Delivered.Load(), int64(n*(len(holders)+1)); got != want {
 		t.Errorf("%d sent, want %d", got, want)
 	}
-	if out := newOutlet(); out != nil { // else all went the other way
+	if out := newOutlet(false); out != nil { // else all went the other way
 		out.close()
 		if got := received(); got != wired.Load() || got == 0 {
 			t.Errorf("the socket has %d bytes, want %d", got, wired.Load())
@@ -278,7 +278,7 @@ func TestSmallRooms(t *testing.T) {
 	if got := r.Delivered.Load(); got != int64(total) {
 		t.Errorf("%d delivered, %d received", got, total)
 	}
-	if out := newOutlet(); out != nil { // else all went the other way
+	if out := newOutlet(false); out != nil { // else all went the other way
 		out.close()
 		if got := received(); got != wired.Load() || got == 0 {
 			t.Errorf("the socket has %d bytes, want %d", got, wired.Load())

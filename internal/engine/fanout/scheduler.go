@@ -17,6 +17,8 @@ type Config struct {
 	// of an idle connection.
 	MaxMessages int
 	MaxBytes    int
+	// NoUring has workers make a system call for each send, also where the kernel has io_uring.
+	NoUring bool
 }
 
 // turn is how many chunks a worker does before another room has its turn.
@@ -100,7 +102,7 @@ func (s *Scheduler) push(t task) {
 }
 
 func (s *Scheduler) work() {
-	out := newOutlet()
+	out := newOutlet(s.conf.NoUring)
 	defer out.close()
 	for {
 		s.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gohubkit/hubkit/internal/engine/fastpath"
 )
 
 // Set is an epoll set that is itself watched by the Go runtime, so that waiting costs no thread and Close wakes the waiter.
@@ -61,6 +63,13 @@ func (s *Set) Close() error { return s.file.Close() }
 func ready(epoll uintptr, events []syscall.EpollEvent) (int, error) {
 	if len(events) == 0 {
 		return 0, syscall.EINVAL
+	}
+	if !fastpath.RawSyscalls.Enabled() {
+		for {
+			if n, err := syscall.EpollWait(int(epoll), events, 0); err != syscall.EINTR {
+				return n, err
+			}
+		}
 	}
 	return call(unix.SYS_EPOLL_PWAIT, epoll, unsafe.Pointer(&events[0]), len(events), 0) //nolint:gosec // kept alive by the call
 }

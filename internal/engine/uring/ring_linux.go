@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gohubkit/hubkit/internal/engine/fastpath"
 )
 
 // Ring is one goroutine's at a time.
@@ -73,6 +75,9 @@ const (
 
 // New makes a Ring for size sends at once, a power of two. An error means that there are none to be had here.
 func New(size int) (*Ring, error) {
+	if !fastpath.Uring.Enabled() {
+		return nil, fmt.Errorf("uring: turned off by %s: %w", fastpath.Env, errors.ErrUnsupported)
+	}
 	var p params
 	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, uintptr(size), uintptr(unsafe.Pointer(&p)), 0) //nolint:gosec // p is kept alive by the call
 	if errno != 0 {
@@ -176,7 +181,13 @@ func (r *Ring) Submit(done func(i, n int)) error {
 // a third of what fan-out cost. The price is that a collection, or who is next on the P, waits for the sends: some 5 us for
 // each.
 func (r *Ring) enter(n int) (taken int, err error) {
-	took, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(n), 1, enterGetEvents, 0, 0)
+	var took uintptr
+	var errno syscall.Errno
+	if fastpath.RawSyscalls.Enabled() {
+		took, _, errno = syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(n), 1, enterGetEvents, 0, 0)
+	} else {
+		took, _, errno = syscall.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(n), 1, enterGetEvents, 0, 0)
+	}
 	switch errno {
 	case 0:
 		return int(took), nil
