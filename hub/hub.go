@@ -16,6 +16,7 @@ import (
 	"github.com/gohubkit/hubkit/broker/memory"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/core/drain"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
@@ -64,10 +65,10 @@ type Hub struct {
 	ownPool bool
 
 	// ctx is what callbacks' contexts descend from. It ends when the hub is closed.
-	ctx     context.Context
-	cancel  context.CancelFunc
-	life    life
-	leaving atomic.Pointer[departure] // once it goes
+	ctx      context.Context
+	cancel   context.CancelFunc
+	life     life
+	draining atomic.Pointer[drain.Drain] // nil before Shutdown or Close
 }
 
 // New makes a hub that is ready to be mounted. The error tells every faulty option. It must be closed, with

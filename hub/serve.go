@@ -84,7 +84,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	switch {
 	case !h.life.serving():
-		return h.tooLate()
+		return h.refusedMeanwhile()
 	case !websocket.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
@@ -199,7 +199,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
 	if !h.life.serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
-		c.shut(h.latecomer())
+		c.shut(h.restartMeanwhile())
 	}
 	if err := h.beats.Add((*pulse)(c)); err != nil {
 		c.drop(err)

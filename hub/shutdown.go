@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/drain"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
@@ -35,7 +36,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		return errors.Join(err, h.life.wait(ctx))
 	}
 	for _, c := range h.conns.all() {
-		c.drop(straggler())
+		c.drop(restartNow())
 	}
 	if err != nil {
 		// The time is up: what remains is a moment for those who can end at once.
@@ -56,10 +57,10 @@ func (h *Hub) Close() error {
 		return ErrClosed
 	}
 	conns := h.conns.all()
-	together := h.remaining(context.Background()).exodus(len(conns), 0)
-	h.leaving.Store(&departure{together, time.Now()})
+	together := h.successors(context.Background()).Plan(len(conns), 0)
+	h.draining.Store(drain.Begin(together))
 	for _, c := range conns {
-		c.shut(together.notice(0))
+		c.shut(restart(together.Hint(0)))
 		c.drop(nil)
 	}
 	return h.release(context.Background())
@@ -73,14 +74,14 @@ func (h *Hub) shed(ctx context.Context) error {
 		// The last to go needs time to go in order.
 		window = min(window, max(0, time.Until(deadline)-h.conf.closeTimeout-time.Second))
 	}
-	plan := h.remaining(ctx).exodus(len(conns), window)
-	h.leaving.Store(&departure{plan, time.Now()})
-	h.log.Info("draining", "conns", len(conns), "over", plan.leave, "back_within", plan.back)
+	plan := h.successors(ctx).Plan(len(conns), window)
+	h.draining.Store(drain.Begin(plan))
+	h.log.Info("draining", "conns", len(conns), "over", plan.Leave, "back_within", plan.Return)
 	begun := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for i, c := range conns {
-		if wait := plan.due(i) - time.Since(begun); wait > 0 {
+		if wait := plan.Due(i) - time.Since(begun); wait > 0 {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -90,7 +91,7 @@ func (h *Hub) shed(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		c.dismiss(plan.notice(i))
+		c.dismiss(restart(plan.Hint(i)))
 	}
 	return nil
 }

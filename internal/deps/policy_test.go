@@ -95,6 +95,15 @@ var policy = []rule{
 		not:  []string{"hub", "broker/..."},
 	},
 	{
+		pkgs:   []string{"internal/engine/..."},
+		not:    []string{"hub", "client", "broker/...", "protocol", "internal/core/..."},
+		grants: []string{gorilla, xsys},
+	},
+	{
+		pkgs: []string{"internal/core/..."},
+		not:  []string{"hub", "client", "broker/redis", "broker/memory"},
+	},
+	{
 		pkgs:   []string{"internal/..."},
 		not:    []string{"hub", "client", "broker/..."},
 		grants: []string{gorilla, xrate, xsys},
