@@ -78,7 +78,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Re
 // tellAndClose takes a connection for no longer than it takes to say why it may not stay. It blocks until the client has
 // answered, for the close timeout at most.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
-	c := &Conn{hub: h, num: h.nextConn.Add(1)}
+	c := h.newConn()
 	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, c.attach)
 	if err != nil {
 		c.upgradeFailed(r, err)

@@ -34,6 +34,7 @@ const (
 	publishJob  = "publish"  // open connections and publish on each, one message after another, until it is closed
 	stampedeJob = "stampede" // open sockets, and ask for connections all at once
 	confinedJob = "confined" // serve a hub on Redis, with few descriptors
+	plainJob    = "plain"    // serve a hub without fast paths, and talk to it
 )
 
 const childReady = "ready"
@@ -63,6 +64,8 @@ func runChild(job string) int {
 			err = abandon(n)
 		case stampedeJob:
 			err = stampede(n)
+		case plainJob:
+			err = plain()
 		case confinedJob:
 			err = confined()
 		case publishJob:

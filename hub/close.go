@@ -122,12 +122,12 @@ func (c *Conn) teardown(why error) {
 	c.mu.Unlock()
 
 	c.departAll(rooms)
-	h.users.remove(c.Identity().User, c)
+	h.users.Remove(c.Identity().User, c)
 	h.stats.closed(why)
 	if welcomed {
 		c.disconnected(why)
 	}
-	h.conns.remove(c)
+	h.conns.Remove(c)
 	c.ticket.Done()
 	h.life.leave()
 }

@@ -29,7 +29,7 @@ func (h *Hub) startReporter() *repeater {
 // load is what other nodes are told of this one.
 func (h *Hub) load() broker.NodeInfo {
 	return broker.NodeInfo{
-		Conns:     h.conns.len(),
+		Conns:     h.conns.Len(),
 		Rooms:     h.rooms.len(),
 		Capacity:  h.conf.admission.MaxConns,
 		AdmitRate: h.conf.admission.Rate,

@@ -96,15 +96,15 @@ func (h *Hub) obey(cmd command) {
 	}
 	switch cmd.Do {
 	case doSend:
-		for _, c := range h.users.conns(cmd.User) {
+		for _, c := range h.users.Conns(cmd.User) {
 			if c.kind == raw || c.greeted.Load() { // nothing comes before the welcome
 				_ = c.Send(cmd.Data)
 			}
 		}
 	case doDisconnect:
 		why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
-		h.evictions.note(cmd.User, why)
-		for _, c := range h.users.conns(cmd.User) {
+		h.revocations.Note(cmd.User, why)
+		for _, c := range h.users.Conns(cmd.User) {
 			c.shut(why)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
@@ -28,18 +29,15 @@ type Identity struct {
 // Leave blocks. Every field counts: there may be a million of them.
 type Conn struct {
 	hub    *Hub
-	num    uint64
+	entry  registry.Entry[*Conn]
 	conn   net.Conn
 	writer wire.Writer
 	beat   heartbeat.Entry
 
-	identity   atomic.Pointer[Identity]
-	nextOfUser *Conn // guarded by the user's shard
+	identity atomic.Pointer[Identity]
 
 	ticket  admission.Ticket
 	proxied *netip.Addr // the client's address where it is not the socket's, or nil
-
-	slot uint32 // in the registry
 
 	// The reader's own.
 	lastMessage atomic.Uint32 // milliseconds since the hub's start
@@ -114,8 +112,12 @@ func (c *Conn) trim() {
 	}
 }
 
+func (h *Hub) newConn() *Conn {
+	return &Conn{hub: h, entry: registry.Entry[*Conn]{Num: h.nextConn.Add(1)}}
+}
+
 // ID is the connection's name, unique over all nodes.
-func (c *Conn) ID() string { return c.hub.node + "-" + strconv.FormatUint(c.num, 36) }
+func (c *Conn) ID() string { return c.hub.node + "-" + strconv.FormatUint(c.entry.Num, 36) }
 
 // Session is the name under which the client came back, where it sent one, or else the connection's ID. It
 // is a label for logs, not a proof of anything.

@@ -59,7 +59,7 @@ func (c *Conn) handleFrame(opcode int, payload []byte) {
 // whether it took the frame.
 func (c *Conn) queueBehind(payload []byte) bool {
 	payload = bytes.Clone(payload)
-	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.num, func(context.Context) {
+	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
 			defer c.hub.life.leave()
 			c.dispatch(payload, true)
@@ -205,7 +205,7 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 		c.answer(m.fn, name, id, data)
 		return
 	}
-	err := c.hub.pool.Submit(c.Context(), c.num, func(context.Context) {
+	err := c.hub.pool.Submit(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
 			defer c.hub.life.leave()
 			c.answer(m.fn, name, id, data)

@@ -67,6 +67,6 @@ const unavailableSpread = 5 * time.Second
 func (h *Hub) unavailable(err error) *CloseError {
 	return &CloseError{
 		Code: protocol.CloseTryAgainLater, Reason: "unavailable",
-		Spread: max(unavailableSpread, admission.Spread(h.conns.len(), h.admitRate())), Err: err,
+		Spread: max(unavailableSpread, admission.Spread(h.conns.Len(), h.admitRate())), Err: err,
 	}
 }

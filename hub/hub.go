@@ -17,6 +17,7 @@ import (
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/core/drain"
+	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
@@ -39,26 +40,26 @@ type Hub struct {
 	presence broker.Presence // likewise
 	bus      broker.Bus      // likewise
 
-	handlers  handlers
-	gate      *admission.Gate // nil where nothing is bounded
-	refusals  refusals
-	conns     registry
-	users     users
-	evictions evictions
-	rooms     index
-	unruled   rule // of rooms that no pattern matches: without history, without presence
-	beats     *heartbeat.Monitor
-	reporter  *repeater       // nil without a bus
-	retirer   *repeater       // nil where connections may be as old and as idle as they like
-	poller    *netpoll.Poller // nil where connections need a goroutine each
-	sched     *fanout.Scheduler
-	decoders  *decoder.Pool
-	affinity  *affinity // nil where the node is not named
-	wire      wire.Config
-	stats     counters
-	surveys   surveys
-	nextConn  atomic.Uint64
-	telling   sync.Mutex // orders what clients are told of the broker's state
+	handlers    handlers
+	gate        *admission.Gate // nil where nothing is bounded
+	refusals    refusals
+	conns       *registry.Conns[*Conn]
+	users       *registry.Users[*Conn]
+	revocations registry.Revocations[*CloseError]
+	rooms       index
+	unruled     rule // of rooms that no pattern matches: without history, without presence
+	beats       *heartbeat.Monitor
+	reporter    *repeater       // nil without a bus
+	retirer     *repeater       // nil where connections may be as old and as idle as they like
+	poller      *netpoll.Poller // nil where connections need a goroutine each
+	sched       *fanout.Scheduler
+	decoders    *decoder.Pool
+	affinity    *affinity // nil where the node is not named
+	wire        wire.Config
+	stats       counters
+	surveys     surveys
+	nextConn    atomic.Uint64
+	telling     sync.Mutex // orders what clients are told of the broker's state
 
 	poolMu  sync.Mutex
 	pool    *workerpool.Pool
@@ -94,6 +95,8 @@ func New(opts ...Option) (*Hub, error) {
 		broker:   conf.broker,
 		decoders: decoder.NewPool(conf.maxMessage),
 		affinity: newAffinity(conf.affinity, conf.node),
+		conns:    registry.NewConns(entryOf),
+		users:    registry.NewUsers(entryOf),
 		pool:     conf.pool,
 	}
 	h.history, _ = conf.broker.(broker.History)
@@ -115,7 +118,6 @@ func New(opts ...Option) (*Hub, error) {
 	h.logFastPaths()
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
-	h.users.init()
 	h.rooms.init(h)
 	if err := h.open(); err != nil {
 		return nil, errors.Join(err, h.release(context.Background()))

@@ -213,6 +213,14 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"exclude each other":   one(hub.WithPreflight(preflight.WithReserve(10)), hub.WithoutPreflight()),
 			},
 		},
+		// FastPathRawSyscalls would stay off for all tests after it: see TestFastPaths.
+		"WithoutFastPaths": {
+			good: [][]hub.Option{one(hub.WithoutFastPaths(hub.FastPathUring, hub.FastPathPoller))},
+			bad: map[string][]hub.Option{
+				"no path given":   one(hub.WithoutFastPaths()),
+				"unknown path 99": one(hub.WithoutFastPaths(99)),
+			},
+		},
 		"WithoutPreflight": {good: [][]hub.Option{one(hub.WithoutPreflight()), one(hub.WithoutPreflight(), hub.WithMaxConns(1e9))}},
 		"WithRaw": {
 			good: [][]hub.Option{one(hub.WithRaw())},

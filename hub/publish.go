@@ -204,7 +204,7 @@ func (x receiver) StateChanged(s broker.State) {
 		if s == broker.Live {
 			h.settle()
 		}
-		for _, c := range h.conns.all() {
+		for _, c := range h.conns.All() {
 			c.tellState()
 		}
 	})

@@ -21,7 +21,7 @@ func (h *Hub) now() time.Duration { return time.Since(h.start) }
 
 // readable is called by the poller.
 func (h *Hub) readable(token uint64, data bool) {
-	c := h.conns.find(token)
+	c := h.conns.Find(token)
 	if c == nil {
 		return
 	}
@@ -52,7 +52,7 @@ func (c *Conn) takeBeat() (early []byte, done bool) {
 		n, _ = sock.Recv(fd, buf[:]) // who reads next finds out what is wrong
 		opcode = int(buf[0] ^ 0x80)
 		done = n == beatLen && (opcode == decoder.Pong || opcode == decoder.Ping) && buf[1] == 0x80 &&
-			c.hub.poller.Arm(fd, c.token()) == nil
+			c.hub.poller.Arm(fd, c.entry.Token()) == nil
 	})
 	switch {
 	case done:
@@ -117,7 +117,7 @@ func (c *Conn) readLoop(d *decoder.Decoder) error {
 	if err := h.decoders.Put(d); err != nil {
 		return err
 	}
-	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.token()) })
+	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.entry.Token()) })
 }
 
 // handle handles one message, ping or pong, and reports whether more is to be expected soon. size is what the

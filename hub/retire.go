@@ -64,7 +64,7 @@ func orForever(d time.Duration) time.Duration {
 
 // walk looks at the next part of the registry.
 func (r *retirer) walk() {
-	r.next = r.hub.conns.some(r.next, r.hub.conns.size()/r.ticks+1, r.look)
+	r.next = r.hub.conns.Some(r.next, r.hub.conns.Slots()/r.ticks+1, r.look)
 }
 
 // look retires a connection whose time is up. It returns false where the pace does not allow it yet.
@@ -97,7 +97,7 @@ func (r *retirer) look(c *Conn) bool {
 func (h *Hub) working(c *Conn) bool {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
-	return h.pool != nil && h.pool.Pending(c.num) > 0
+	return h.pool != nil && h.pool.Pending(c.entry.Num) > 0
 }
 
 // born notes when the connection came, and draws its age.

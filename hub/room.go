@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -56,6 +57,13 @@ func (r *room) position(m fanout.Mark) broker.Position {
 	}
 	return broker.Position{Epoch: pastEpoch, Offset: m.Offset()}
 }
+
+// shards is how many locks the rooms share.
+const shards = 64
+
+var seed = maphash.MakeSeed()
+
+func shard(name string) int { return int(maphash.String(seed, name) % shards) }
 
 // index finds the rooms of this node.
 type index struct {

@@ -48,13 +48,14 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.turnAway(w, r, refusal)
 		return
 	}
-	c := &Conn{hub: h, num: h.nextConn.Add(1), ticket: ticket}
-	came := h.evictions.arrive()
+	c := h.newConn()
+	c.ticket = ticket
+	came := h.revocations.Arrive()
 	stands := false
 	defer func() {
 		if !stands { // else teardown gives the ticket back
 			c.ticket.Done()
-			h.evictions.done(came)
+			h.revocations.Done(came)
 		}
 	}()
 	c.noteAddr(r)
@@ -71,10 +72,10 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stands = true
 	h.life.enter() // until teardown
 	c.born()
-	h.conns.add(c)
+	h.conns.Add(c)
 	ok := c.stand()
 	c.enlist(came)
-	h.evictions.done(came)
+	h.revocations.Done(came)
 	if ok {
 		c.begin(d)
 	}
@@ -228,7 +229,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		c.drop(err)
 		return
 	}
-	if err := c.writer.Use(func(fd int) error { return h.poller.Add(fd, c.token()) }); err != nil {
+	if err := c.writer.Use(func(fd int) error { return h.poller.Add(fd, c.entry.Token()) }); err != nil {
 		c.drop(err)
 	}
 }
@@ -242,7 +243,8 @@ func (c *Conn) welcome(id uint64) {
 	if p := c.hub.conf.heartbeat; p.Enabled() {
 		w.Ping = p.Interval
 	}
-	c.hub.users.greet(c.Identity().User, func() {
+	// A client that has seen its welcome is greeted for everybody who asks for its user's connections.
+	c.hub.users.With(c.Identity().User, func() {
 		c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
 		c.greeted.Store(true)
 	})
@@ -364,8 +366,8 @@ func (c *Conn) identify(ctx context.Context, token string) bool {
 	if f == nil {
 		return true
 	}
-	came := c.hub.evictions.arrive()
-	defer c.hub.evictions.done(came)
+	came := c.hub.revocations.Arrive()
+	defer c.hub.revocations.Done(came)
 	err := c.safely("token verifier", func() error {
 		id, err := f(ctx, token)
 		if err == nil {

@@ -35,7 +35,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		}
 		return errors.Join(err, h.life.wait(ctx))
 	}
-	for _, c := range h.conns.all() {
+	for _, c := range h.conns.All() {
 		c.drop(restartNow())
 	}
 	if err != nil {
@@ -56,7 +56,7 @@ func (h *Hub) Close() error {
 	if !h.life.advance(closed) {
 		return ErrClosed
 	}
-	conns := h.conns.all()
+	conns := h.conns.All()
 	together := h.successors(context.Background()).Plan(len(conns), 0)
 	h.draining.Store(drain.Begin(together))
 	for _, c := range conns {
@@ -68,7 +68,7 @@ func (h *Hub) Close() error {
 
 // shed closes the connections one after another, at an even pace. Those that are busy close themselves.
 func (h *Hub) shed(ctx context.Context) error {
-	conns := h.conns.all()
+	conns := h.conns.All()
 	window := h.conf.drain
 	if deadline, ok := ctx.Deadline(); ok {
 		// The last to go needs time to go in order.
@@ -131,7 +131,7 @@ func (c *Conn) takeLeave() {
 func (c *Conn) shutBehind(why *CloseError) {
 	ctx := c.Context()
 	for {
-		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.num, func(context.Context) { c.shut(why) })
+		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.entry.Num, func(context.Context) { c.shut(why) })
 		busy, full := errors.AsType[*workerpool.BusyError](err)
 		if queued {
 			return

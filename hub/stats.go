@@ -73,9 +73,9 @@ func (s *counters) closed(why error) {
 func (h *Hub) Stats() Stats {
 	s := &h.stats
 	out := Stats{
-		Conns:     h.conns.len(),
+		Conns:     h.conns.Len(),
 		Rooms:     h.rooms.len(),
-		Users:     h.users.len(),
+		Users:     h.users.Len(),
 		Accepted:  s.accepted.Load(),
 		Refused:   s.refused.Load(),
 		Closed:    make(map[protocol.CloseCode]int64),

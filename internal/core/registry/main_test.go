@@ -1,0 +1,14 @@
+package registry
+
+import (
+	"testing"
+
+	"github.com/gohubkit/hubkit/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// peer is a connection.
+type peer struct{ entry Entry[*peer] }
+
+func entryOf(p *peer) *Entry[*peer] { return &p.entry }
