@@ -8,6 +8,8 @@ STATICCHECK  := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCILINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT    := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
+APIDIFF      := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
+
 TESTFLAGS ?=
 BENCH     ?= .
 BENCHTIME ?= 1s
@@ -86,6 +88,16 @@ fuzz: ## run every fuzz target for a while (FUZZTIME=10s)
 		echo "$$dir $$target"; \
 		go test -C "$$dir" -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x . </dev/null || exit 1; \
 	done
+
+BASE ?=
+
+.PHONY: api
+api: ## compare the exported API with the last tagged version, or with BASE=rev
+	@APIDIFF='$(APIDIFF)' .ci/api $(BASE)
+
+.PHONY: release-check
+release-check: ## serve the modules from a local proxy as a release would, and install and import them from there
+	@.ci/release check
 
 .PHONY: fmt
 fmt: ## format all Go files
