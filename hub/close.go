@@ -96,11 +96,30 @@ func (c *Conn) stand() bool {
 	return !lost
 }
 
+// rescue ends the connection if the goroutine that defers it panics: that was the hub's own code, or the broker's.
+func (c *Conn) rescue() {
+	if v := recover(); v != nil {
+		c.broke(v)
+	}
+}
+
+func (c *Conn) broke(v any) {
+	failed := c.hub.panicked("the hub itself", c, v)
+	c.shut(&CloseError{Code: protocol.CloseInternal, Err: failed.cause})
+	c.drop(nil)
+}
+
 // teardownTimeout bounds what the broker may take to hear that a member left.
 const teardownTimeout = 5 * time.Second
 
+// teardown takes the connection out of everything. What it defers is done even if the broker panics, or OnDisconnect
+// ends this goroutine.
 func (c *Conn) teardown(why error) {
 	h := c.hub
+	defer h.life.leave()
+	defer c.ticket.Done()
+	defer h.conns.Remove(c)
+	defer c.rescue()
 	c.endContext()
 	h.beats.Remove((*pulse)(c))
 	c.mu.Lock()
@@ -127,9 +146,6 @@ func (c *Conn) teardown(why error) {
 	if welcomed {
 		c.disconnected(why)
 	}
-	h.conns.Remove(c)
-	c.ticket.Done()
-	h.life.leave()
 }
 
 // departAll takes the connection out of the rooms it was in when it ended.
@@ -142,10 +158,15 @@ func (c *Conn) departAll(rooms []membership) {
 	}
 	for i := range rooms {
 		if m := &rooms[i]; !m.joining { // else the join finds out, and cleans up
-			if err := c.depart(ctx, m.room, m.place); err != nil {
-				c.notLeft(m.room.name, err)
-			}
+			c.departOne(ctx, m)
 		}
+	}
+}
+
+func (c *Conn) departOne(ctx context.Context, m *membership) {
+	defer c.rescue() // the other rooms are to be left all the same
+	if err := c.depart(ctx, m.room, m.place); err != nil {
+		c.notLeft(m.room.name, err)
 	}
 }
 
@@ -156,7 +177,7 @@ func (c *Conn) notLeft(room string, err error) {
 // disconnected tells the application of the end.
 func (c *Conn) disconnected(why error) {
 	if f := c.hub.handlers.set.Load().disconnect; f != nil {
-		_ = c.safely("OnDisconnect", func() error {
+		c.guard("OnDisconnect", func() error {
 			f(c.Context(), c, why)
 			return nil
 		})

@@ -92,8 +92,7 @@ func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, e
 	}
 	cmd := command{Do: doSurvey, Name: name, Data: data}
 	if h.bus == nil {
-		out, err := h.survey(ctx, name, data)
-		return []Answer{{Node: h.node, Data: out, Err: err}}, nil
+		return []Answer{h.surveyAlone(ctx, name, data)}, nil
 	}
 	nodes, err := h.bus.Nodes(ctx)
 	if err != nil {
@@ -120,37 +119,55 @@ func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, e
 	return answers, nil
 }
 
+// surveyAlone asks this node, in a goroutine as everywhere.
+func (h *Hub) surveyAlone(ctx context.Context, name string, data []byte) Answer {
+	answers := make(chan Answer, 1)
+	h.life.run(func() {
+		a := Answer{Node: h.node, Err: crash.cause}
+		defer func() { answers <- a }()
+		a.Data, a.Err = h.survey(ctx, name, data)
+	})
+	select {
+	case a := <-answers:
+		return a
+	case <-ctx.Done():
+		return Answer{Node: h.node, Err: ErrNoAnswer}
+	}
+}
+
 // survey is this node's answer.
 func (h *Hub) survey(ctx context.Context, name string, data []byte) (out []byte, err error) {
 	f := h.handlers.set.Load().surveys[name]
 	if f == nil {
 		return nil, fmt.Errorf("hub: nothing answers surveys of %q", name)
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			h.stats.panics.Add(1)
-			h.log.Error("survey handler panicked", "survey", name, "panic", v)
-			out, err = nil, &panicError{v}
+	failed := h.guard("survey "+name, nil, func() error {
+		v, err := f(ctx, data)
+		if err != nil {
+			return err
 		}
-	}()
-	v, err := f(ctx, data)
-	if err != nil {
-		return nil, err
+		out, err = json.Marshal(v)
+		return err
+	})
+	if failed != nil {
+		return nil, failed.cause
 	}
-	return json.Marshal(v)
+	return out, nil
 }
 
 func (h *Hub) answerSurvey(from string, asked command) {
 	ctx, cancel := context.WithTimeout(h.ctx, surveyTimeout)
 	defer cancel()
-	answer := command{Do: doAnswer, Survey: asked.Survey}
-	if out, err := h.survey(ctx, asked.Name, asked.Data); err != nil {
+	answer := command{Do: doAnswer, Survey: asked.Survey, Error: crash.cause.text}
+	defer func() {
+		if err := h.bus.Send(ctx, from, answer.encode()); err != nil && !errors.Is(err, broker.ErrClosed) {
+			h.log.Warn("survey not answered", "survey", asked.Name, "from", from, "err", err)
+		}
+	}()
+	out, err := h.survey(ctx, asked.Name, asked.Data)
+	answer.Data, answer.Error = out, ""
+	if err != nil {
 		answer.Error = err.Error()
-	} else {
-		answer.Data = out
-	}
-	if err := h.bus.Send(ctx, from, answer.encode()); err != nil && !errors.Is(err, broker.ErrClosed) {
-		h.log.Warn("survey not answered", "survey", asked.Name, "from", from, "err", err)
 	}
 }
 

@@ -59,8 +59,9 @@ type Conn struct {
 
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    atomic.Bool // the socket is closed, and teardown has begun
+	left    atomic.Bool // the context is over: the client has left, or the socket is closed
 	// handling: the reader is at a message. It sets that before it looks at closing; dismiss does both the other way round.
-	handling atomic.Bool
+	handling atomic.Uint32
 
 	mu       sync.Mutex
 	standing bool // the handshake is done, and the connection is in the registry
@@ -87,7 +88,7 @@ type extra struct {
 	values  []value
 	resume  map[string]protocol.Position // of the hello, until joined
 	done    chan struct{}                // of the context
-	after   []*func()                    // to be called when the context ends
+	after   []*after                     // to be called when the context ends
 	cause   error                        // set at the end
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
@@ -228,6 +229,7 @@ func (c *Conn) Rooms() []string {
 	return names
 }
 
-// Context ends when the connection does. Its values are those of the connection: ConnFromContext finds
-// it.
+// Context ends when the connection does, and within about a second when the client leaves while a callback runs: when its
+// socket is closed or reset, or a close frame is next to be read. Over TLS such a close frame alone is not seen. What the
+// client sent before it left is still handled. Its values are those of the connection: ConnFromContext finds it.
 func (c *Conn) Context() context.Context { return (*connContext)(c) }

@@ -29,7 +29,7 @@ func (x *connContext) Value(key any) any {
 }
 
 func (x *connContext) Err() error {
-	if (*Conn)(x).gone.Load() {
+	if c := (*Conn)(x); c.gone.Load() || c.left.Load() {
 		return context.Canceled
 	}
 	return nil
@@ -42,7 +42,7 @@ func (x *connContext) Done() <-chan struct{} {
 	m := c.more()
 	if m.done == nil {
 		m.done = make(chan struct{})
-		if c.ended {
+		if c.ended || c.left.Load() {
 			close(m.done)
 		}
 	}
@@ -52,20 +52,54 @@ func (x *connContext) Done() <-chan struct{} {
 // AfterFunc makes contexts derived from this one end with it without a goroutine each; see
 // context.AfterFunc.
 func (x *connContext) AfterFunc(f func()) (stop func() bool) {
-	c := (*Conn)(x)
+	return (*Conn)(x).afterFunc(f, false)
+}
+
+// lifeContext is a connContext that lasts until the socket is closed. What the client asked for before it left is done in
+// it; only contexts derived from it are waited for.
+type lifeContext Conn
+
+var never = make(chan struct{})
+
+func (x *lifeContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (x *lifeContext) Value(key any) any           { return (*connContext)(x).Value(key) }
+
+func (x *lifeContext) Err() error {
+	if (*Conn)(x).gone.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Done only says that the context can end: AfterFunc says when.
+func (x *lifeContext) Done() <-chan struct{} { return never }
+
+// AfterFunc is what a derived context waits with.
+func (x *lifeContext) AfterFunc(f func()) (stop func() bool) {
+	return (*Conn)(x).afterFunc(f, true)
+}
+
+// after is a function to be called when the context ends; with gone, not before the socket is closed.
+type after struct {
+	f    func()
+	gone bool
+}
+
+func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended || !gone && c.left.Load() {
 		c.hub.life.run(f)
 		return func() bool { return false }
 	}
+	a := &after{f: f, gone: gone}
 	m := c.more()
-	m.after = append(m.after, &f)
+	m.after = append(m.after, a)
 	return func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		m := c.more()
-		i := slices.Index(m.after, &f)
+		i := slices.Index(m.after, a)
 		if i >= 0 {
 			m.after = slices.Delete(m.after, i, i+1)
 		}
@@ -81,16 +115,41 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 func (c *Conn) endContext() {
 	c.mu.Lock()
 	c.ended = true
-	var after []*func()
+	c.runAfter(true)
+}
+
+// clientLeft ends the context of a connection whose client has gone while its reader is at a handler. The reader goes on:
+// what the client sent before it left is handled before the connection ends.
+func (c *Conn) clientLeft() {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.runAfter(false)
+}
+
+// runAfter ends the context, wholly or but for what waits for the socket. It is called with mu held, and unlocks it.
+func (c *Conn) runAfter(gone bool) {
+	var due []*after
+	first := !c.left.Swap(true)
 	if m := c.extra; m != nil {
-		if m.done != nil {
+		if m.done != nil && first {
 			close(m.done)
 		}
-		after, m.after = m.after, nil
+		due = m.after
+		m.after = nil
+		for _, a := range due {
+			if a.gone && !gone {
+				m.after = append(m.after, a)
+			}
+		}
 	}
 	c.mu.Unlock()
-	for _, f := range after {
-		c.hub.life.run(*f)
+	for _, a := range due {
+		if gone || !a.gone {
+			c.hub.life.run(a.f)
+		}
 	}
 }
 
@@ -98,10 +157,10 @@ func (c *Conn) endContext() {
 // ever.
 const requestTimeout = 10 * time.Second
 
-// requestContext is a connection's context with a deadline. Its timer, and what a context needs to be waited
+// requestContext is a lifeContext with a deadline. Its timer, and what a context needs to be waited
 // for, are made only where somebody waits: most requests are done before that.
 type requestContext struct {
-	conn     *connContext
+	conn     *lifeContext
 	deadline time.Time
 
 	mu     sync.Mutex
@@ -111,7 +170,7 @@ type requestContext struct {
 
 // request is the context of a client's request. finish must be called at its end.
 func (c *Conn) request() *requestContext {
-	return &requestContext{conn: (*connContext)(c), deadline: time.Now().Add(requestTimeout)}
+	return &requestContext{conn: (*lifeContext)(c), deadline: time.Now().Add(requestTimeout)}
 }
 
 func (x *requestContext) finish() {

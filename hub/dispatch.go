@@ -24,19 +24,22 @@ func (c *Conn) handleRaw(opcode int, payload []byte) {
 	c.message(Message{Data: bytes.Clone(payload), Binary: opcode == websocket.BinaryMessage})
 }
 
-// message calls OnMessage. It returns the panic, if there was one.
+// message calls OnMessage. A panic costs the connection, for what the message asked may be done in part.
 func (c *Conn) message(m Message) {
 	f := c.hub.handlers.set.Load().message
 	if f == nil {
 		return
 	}
-	err := c.safely("OnMessage", func() error {
+	failed := crash // see guard
+	defer func() {
+		if failed != nil {
+			c.shut(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
+		}
+	}()
+	failed = c.guard("OnMessage", func() error {
 		f(c.Context(), c, m)
 		return nil
 	})
-	if err != nil {
-		c.shut(c.hub.closeFor(err, protocol.CloseHandlerPanic))
-	}
 }
 
 // handleFrame handles a frame of protocol v1.
@@ -143,6 +146,18 @@ func (c *Conn) firstFrame(q *protocol.Request, err error) {
 		return
 	}
 	c.hello = false
+	greeted := false
+	defer func() {
+		if !greeted { // a callback has ended this goroutine
+			c.shut(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
+		}
+	}()
+	c.greet(q)
+	greeted = true
+}
+
+// greet does what the hello asks for.
+func (c *Conn) greet(q *protocol.Request) {
 	c.mu.Lock()
 	m := c.more()
 	inTime := m.cause == nil && (m.timer == nil || m.timer.Stop())
@@ -218,31 +233,41 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 	c.heavy = true
 }
 
-// answer runs a handler and sends what it returns.
+// answer runs a handler and sends what it returns. The client hears something however the handler ends.
 func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
-	var result any
-	err := c.safely(name, func() (err error) {
-		result, err = fn(c.Context(), c, data)
+	var out []byte
+	failed := crash // see guard
+	defer func() {
+		switch {
+		case failed != nil:
+			c.replyError(id, "", c.handlerError(name, failed))
+		case id != 0:
+			c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Data: out}) })
+		}
+	}()
+	failed = c.guard(name, func() error {
+		result, err := fn(c.Context(), c, data)
+		if err != nil {
+			return err
+		}
+		out, err = encodeResult(result) // with the result's own methods
 		return err
 	})
-	var out []byte
-	if err == nil {
-		out, err = encodeResult(result)
+}
+
+// handlerError is what the client hears of a call that failed.
+func (c *Conn) handlerError(name string, f *failure) *Error {
+	if f.call != nil {
+		return f.call
 	}
-	if err != nil {
-		var e *Error
-		if !errors.As(err, &e) {
-			if !isPanic(err) { // else it was logged where it happened
-				c.hub.log.Error("handler failed", "handler", name, "conn", c.ID(), "err", err)
-			}
-			e = &Error{Code: protocol.CodeInternal, Message: "the handler failed"}
-		}
-		c.replyError(id, "", e)
-		return
+	switch {
+	case f.crashed: // guard has logged it
+	case f.late && c.Context().Err() != nil:
+		c.hub.report(name, c, f, true)
+	default:
+		c.hub.log.Error("handler failed", "handler", name, "conn", c.ID(), "err", f.cause.text)
 	}
-	if id != 0 {
-		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Data: out}) })
-	}
+	return &Error{Code: protocol.CodeInternal, Message: "the handler failed"}
 }
 
 func encodeResult(v any) ([]byte, error) {

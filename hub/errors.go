@@ -25,13 +25,20 @@ var (
 	ErrTooManyRooms = errors.New("hub: too many rooms")
 	// ErrJoining is returned to a second Join of a room while the first is under way.
 	ErrJoining = errors.New("hub: join under way")
-	// ErrForbidden is what a client hears of where no authorizer allowed what it asked for.
+	// ErrCallback is returned by Close and Shutdown if a callback calls them, which they cannot wait for. The hub ends
+	// all the same, after the callback has returned.
+	ErrCallback = errors.New("hub: called from a callback, which it does not wait for")
+	// ErrUnauthorized is returned by a callback that does not know who the client is. It refuses for good: with status
+	// 401, close code 4100 or the error code unauthorized. It may be wrapped.
+	ErrUnauthorized = &Error{Code: protocol.CodeUnauthorized, Message: "not authorized"}
+	// ErrForbidden is returned by a callback that does not allow what the client asks for. It refuses for good: with
+	// status 403, close code 4101 or the error code forbidden. It may be wrapped. Clients hear it too if there is no
+	// callback to ask.
 	ErrForbidden = &Error{Code: protocol.CodeForbidden, Message: "not allowed"}
 )
 
-// Error is an error that is told to the client as it is, with a code of its own. Every other error that a
-// handler or an authorizer returns reaches the client as "internal" or "forbidden", and the log as
-// itself.
+// Error is an error that is told to the client as it is, with a code of its own. Any other error of a handler reaches
+// the client as "internal", and any other error of an authorizer as "unavailable". The log has its text.
 type Error = protocol.Error
 
 // CloseError ends a connection: OnConnect returns it to say how, and OnDisconnect is told by it why.
@@ -65,6 +72,7 @@ func (e *CloseError) Unwrap() error { return e.Err }
 // HTTPError refuses a handshake with a status of its own: an authenticator returns it in place of
 // the usual 401.
 type HTTPError struct {
+	// Status is from 400 to 599; anything else is answered with 500.
 	Status int
 	// Message is sent as the body.
 	Message string

@@ -3,11 +3,9 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -177,25 +175,3 @@ func (h *Hub) needPool() {
 	}
 	h.pool, h.ownPool = p, true
 }
-
-// safely calls f and turns a panic into an error, which it logs: a handler costs its own connection
-// or call, and nothing else.
-func (c *Conn) safely(what string, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.hub.stats.panics.Add(1)
-			c.hub.log.Error("handler panicked", "handler", what, "conn", c.ID(), "panic", v, "stack", string(debug.Stack()))
-			err = &panicError{v}
-		}
-	}()
-	return f()
-}
-
-type panicError struct{ value any }
-
-func isPanic(err error) bool {
-	var p *panicError
-	return errors.As(err, &p)
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("hub: handler panicked: %v", e.value) }

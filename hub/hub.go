@@ -49,7 +49,9 @@ type Hub struct {
 	rooms       index
 	unruled     rule // of rooms that no pattern matches: without history, without presence
 	beats       *heartbeat.Monitor
-	reporter    *repeater       // nil without a bus
+	reporter    *repeater // nil without a bus
+	readers     readers
+	lookout     *repeater       // for clients that leave while a handler runs
 	retirer     *repeater       // nil where connections may be as old and as idle as they like
 	poller      *netpoll.Poller // nil where connections need a goroutine each
 	sched       *fanout.Scheduler
@@ -111,6 +113,7 @@ func New(opts ...Option) (*Hub, error) {
 		DeflateMin:  conf.compressMin,
 		Start:       h.life.run,
 	}
+	h.life.failed = func(v any) { h.panicked("the hub itself", nil, v) }
 	if h.gate, err = conf.newGate(); err != nil {
 		return nil, err
 	}
@@ -157,6 +160,7 @@ func (h *Hub) open() error {
 	}
 	h.reporter = h.startReporter()
 	h.retirer = h.startRetirer()
+	h.lookout = repeat(lookEvery, h.newLookout().look)
 	return nil
 }
 
@@ -186,6 +190,7 @@ func (h *Hub) release(ctx context.Context) error {
 		h.beats.Close()
 	}
 	h.retirer.close()
+	h.lookout.close()
 	h.rooms.close()
 	h.reporter.close()
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {

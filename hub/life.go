@@ -13,6 +13,7 @@ type life struct {
 	mu      sync.Mutex
 	running int
 	idle    chan struct{} // closed when nothing runs; nil while nobody waits
+	failed  func(v any)   // told of the panics of the hub's own code, and of the broker's
 }
 
 const (
@@ -41,13 +42,21 @@ func (l *life) advance(to int32) bool {
 	}
 }
 
-// run starts a goroutine that wait joins.
+// run starts a goroutine that wait joins. It survives a panic; what belongs to a connection sees to that itself, with
+// Conn.rescue.
 func (l *life) run(f func()) {
 	l.enter()
 	go func() {
 		defer l.leave()
+		defer l.rescue()
 		f()
 	}()
+}
+
+func (l *life) rescue() {
+	if v := recover(); v != nil {
+		l.failed(v)
+	}
 }
 
 func (l *life) enter() {

@@ -80,14 +80,28 @@ func (c *Conn) wake(early []byte) {
 
 // read reads and handles until the connection is idle or at its end, which it sees to. It owns d. For one connection
 // there is at most one, since the poller reports a socket once and then not until it is armed again.
+//
+// If a callback ends this goroutine, another one goes on.
 func (c *Conn) read(d *decoder.Decoder) {
-	if err := c.readLoop(d); err != nil {
+	at := c.hub.readers.enter(c)
+	returned := false
+	defer func() {
+		c.hub.readers.leave(at)
+		if v := recover(); v != nil {
+			c.broke(v)
+		} else if !returned && c.handling.Load() != atRest {
+			c.handled()
+			c.hub.life.run(func() { c.read(d) })
+		}
+	}()
+	if err := c.readLoop(d, at); err != nil {
 		c.readFailed(err)
 	}
+	returned = true
 }
 
 // readLoop returns nil when the connection is idle, and d has been given back in any case: the end may take its time.
-func (c *Conn) readLoop(d *decoder.Decoder) error {
+func (c *Conn) readLoop(d *decoder.Decoder, at *reading) error {
 	h := c.hub
 	linger := time.Duration(0) // the first wait is for what has arrived already
 	for {
@@ -105,7 +119,13 @@ func (c *Conn) readLoop(d *decoder.Decoder) error {
 			return err
 		}
 		h.beats.Heard(&c.beat)
-		busy := c.handle(opcode, payload, d.Size())
+		if !c.watched {
+			at.conn.Store(c)
+		}
+		busy := c.handle(opcode, payload, d)
+		if !c.watched {
+			at.conn.Store(nil) // it may be long until the next message
+		}
 		if !c.watched || d.Buffered() > 0 {
 			continue
 		}
@@ -120,9 +140,9 @@ func (c *Conn) readLoop(d *decoder.Decoder) error {
 	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.entry.Token()) })
 }
 
-// handle handles one message, ping or pong, and reports whether more is to be expected soon. size is what the
-// limit in bytes counts.
-func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
+// handle handles one message, ping or pong, that d has read, and reports whether more is to be expected soon.
+func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool) {
+	size := d.Size()
 	now := c.hub.now()
 	ms := uint32(now / time.Millisecond)
 	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
@@ -142,7 +162,7 @@ func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
 		c.streak++
 	}
 	c.hub.stats.received.Add(1)
-	c.handling.Store(true)
+	c.handling.Store(ahead(d))
 	if !c.closing.Load() {
 		if c.kind == raw {
 			c.handleRaw(opcode, payload)
@@ -150,9 +170,14 @@ func (c *Conn) handle(opcode int, payload []byte, size int) (busy bool) {
 			c.handleFrame(opcode, payload)
 		}
 	}
-	c.handling.Store(false)
+	c.handled()
+	return busy
+}
+
+// handled is called after a message.
+func (c *Conn) handled() {
+	c.handling.Store(atRest)
 	if c.closing.Load() {
 		c.takeLeave()
 	}
-	return busy
 }

@@ -24,6 +24,7 @@ const replayPause = 500 * time.Millisecond
 
 // replay reads on in the history of a room until the connection is in step with it again, or has left it.
 func (c *Conn) replay(src *frame.Source) {
+	defer c.rescue()
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
 	p := c.beginReplay(src, cancel)
@@ -35,7 +36,11 @@ func (c *Conn) replay(src *frame.Source) {
 		err := c.readOn(ctx, p.room)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, broker.ErrClosed) {
 			c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", p.room.name, "err", err)
-			c.shut(c.hub.closeFor(err, protocol.CloseReconnect))
+			if errors.Is(err, broker.ErrUnavailable) {
+				c.shut(c.hub.unavailable(err))
+			} else {
+				c.shut(&CloseError{Code: protocol.CloseReconnect, Err: err})
+			}
 		}
 		c.mu.Lock()
 		if !p.again || err != nil {

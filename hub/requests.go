@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"strconv"
@@ -17,18 +18,27 @@ func (c *Conn) allowed(what, room string, ask func() error) *Error {
 	if ask == nil {
 		return ErrForbidden
 	}
-	err := c.safely(what, ask)
-	if err == nil {
+	failed := c.guard(what, ask)
+	if failed == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	if failed.verdict() {
+		c.hub.log.Debug("refused by authorizer", "what", what, "room", room, "conn", c.ID(), "err", failed.cause.text)
 	}
-	if isPanic(err) {
-		return &Error{Code: protocol.CodeInternal, Message: "the authorizer failed"}
-	}
-	c.hub.log.Debug("refused by authorizer", "what", what, "room", room, "conn", c.ID(), "err", err)
-	return ErrForbidden
+	c.hub.report(what, c, failed, c.Context().Err() != nil)
+	return failed.denial()
+}
+
+// admitted asks an authorizer and answers the client if it does not allow what was asked, or ends this goroutine.
+func (c *Conn) admitted(id uint64, what, room string, ask func() error) bool {
+	refused := crash.denial() // see guard
+	defer func() {
+		if refused != nil {
+			c.replyError(id, room, refused)
+		}
+	}()
+	refused = c.allowed(what, room, ask)
+	return refused == nil
 }
 
 func (c *Conn) clientJoin(q *protocol.Request) {
@@ -48,8 +58,7 @@ func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
 	if f := h.handlers.set.Load().join; f != nil {
 		ask = func() error { return f(c.Context(), c, room) }
 	}
-	if err := c.allowed("OnJoin", room, ask); err != nil {
-		c.replyError(id, room, err)
+	if !c.admitted(id, "OnJoin", room, ask) {
 		return
 	}
 	ctx := c.request()
@@ -60,8 +69,12 @@ func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
 	}
 }
 
-// fault logs an error that the client is told about only vaguely.
+// fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
+// is none.
 func (c *Conn) fault(what, room string, err error) {
+	if errors.Is(err, context.Canceled) && c.Context().Err() != nil {
+		return
+	}
 	if toError(err).Code == protocol.CodeInternal {
 		c.hub.log.Error(what+" failed", "conn", c.ID(), "room", room, "err", err)
 	}
@@ -95,8 +108,7 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	if f := h.handlers.set.Load().publish; f != nil {
 		ask = func() error { return f(c.Context(), c, p) }
 	}
-	if err := c.allowed("OnPublish", room, ask); err != nil {
-		c.replyError(id, room, err)
+	if !c.admitted(id, "OnPublish", room, ask) {
 		return
 	}
 	ctx := c.request()

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/protocol"
@@ -39,8 +38,7 @@ func (h *Hub) newUpgrader() websocket.Upgrader {
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.life.enter()
 	defer h.life.leave()
-	if err := h.unfit(w, r); err != nil {
-		h.refuse(w, r, err)
+	if !h.fits(w, r) {
 		return
 	}
 	ticket, refusal := h.gate.Arrive(r, resumes(r))
@@ -81,6 +79,22 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// fits answers a request that is no handshake, or comes from a page that may not ask.
+func (h *Hub) fits(w http.ResponseWriter, r *http.Request) bool {
+	ended := true
+	defer func() {
+		if ended {
+			h.refuseAtEnd(w, r)
+		}
+	}()
+	err := h.unfit(w, r)
+	ended = false
+	if err != nil {
+		h.refuse(w, r, err)
+	}
+	return err == nil
+}
+
 // unfit says why a request is no handshake that the hub would take from anybody.
 func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	switch {
@@ -90,15 +104,20 @@ func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
-	case !h.allowOrigin(r):
-		return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
 	}
-	return nil
+	return h.checkOrigin(r)
 }
 
 // admits asks the application about a handshake, and answers it where it is refused.
 func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+	ended := true
+	defer func() {
+		if ended {
+			h.refuseAtEnd(w, r)
+		}
+	}()
 	err := h.admit(r, c)
+	ended = false
 	if err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
 		h.refuse(w, r, err)
@@ -132,33 +151,28 @@ func (c *Conn) shaken(r *http.Request, d *decoder.Decoder) {
 
 // admit asks the application about a handshake.
 func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
-	refusal := func(err error, status int, message string) *HTTPError {
-		e := &HTTPError{Status: status, Message: message}
-		if isPanic(err) {
-			e.Status, e.Message = http.StatusInternalServerError, "internal error"
-		}
-		errors.As(err, &e)
-		return &HTTPError{Status: e.Status, Message: e.Message, RetryAfter: e.RetryAfter, Err: err}
+	refusal := func(what string, f *failure, status int, message string) *HTTPError {
+		h.report(what, c, f, r.Context().Err() != nil)
+		return h.refusal(f, status, message)
 	}
 	if f := h.conf.authenticate; f != nil {
 		var id Identity
-		err := c.safely("authenticator", func() (err error) {
-			id, err = f(r)
-			return err
+		failed := c.guard("authenticator", func() (err error) {
+			if id, err = f(r); err != nil {
+				return err
+			}
+			return id.validate()
 		})
-		if err == nil {
-			err = id.validate()
-		}
-		if err != nil {
-			return refusal(err, http.StatusUnauthorized, "unauthorized")
+		if failed != nil {
+			return refusal("authenticator", failed, http.StatusUnauthorized, "unauthorized")
 		}
 		if id.User != "" || id.Info != nil {
 			c.identity.Store(&id)
 		}
 	}
 	if f := h.handlers.set.Load().handshake; f != nil {
-		if err := c.safely("OnHandshake", func() error { return f(r, c) }); err != nil {
-			return refusal(err, http.StatusForbidden, "forbidden")
+		if failed := c.guard("OnHandshake", func() error { return f(r, c) }); failed != nil {
+			return refusal("OnHandshake", failed, http.StatusForbidden, "forbidden")
 		}
 	}
 	return nil
@@ -198,6 +212,7 @@ func leaveAlone(conn net.Conn) {
 // begin starts a connection whose handshake is done. It owns d.
 func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
+	defer c.attend(d) // even if OnConnect ends this goroutine
 	if !h.life.serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
 		c.shut(h.restartMeanwhile())
@@ -219,8 +234,13 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
 	default:
 		c.welcome(0)
-		c.connected()
+		c.during(d, func() { c.connected() })
 	}
+}
+
+// attend sees to it that what the client sends is read. It owns d.
+func (c *Conn) attend(d *decoder.Decoder) {
+	h := c.hub
 	if !c.watched {
 		h.life.run(func() { c.read(d) })
 		return
@@ -280,9 +300,7 @@ func (c *Conn) connected() bool {
 	}
 	h := c.hub
 	if f := h.handlers.set.Load().connect; f != nil {
-		err := c.safely("OnConnect", func() error { return f(c.Context(), c) })
-		if err != nil {
-			c.shut(h.closeFor(err, protocol.CloseForbidden))
+		if !c.taken("OnConnect", protocol.CloseForbidden, func() error { return f(c.Context(), c) }) {
 			return false
 		}
 	}
@@ -299,19 +317,28 @@ func (c *Conn) connected() bool {
 	return !gone
 }
 
-// closeFor is how a connection ends because of err.
-func (h *Hub) closeFor(err error, code protocol.CloseCode) *CloseError {
-	if ce, ok := errors.AsType[*CloseError](err); ok {
-		return ce
+// taken asks a callback whether it takes the connection, and closes it if it does not, or ends this goroutine.
+func (c *Conn) taken(what string, code protocol.CloseCode, ask func() error) bool {
+	h := c.hub
+	failed := crash // see guard
+	defer func() {
+		if failed != nil {
+			h.report(what, c, failed, c.Context().Err() != nil)
+			c.shut(h.closeFor(failed, code))
+		}
+	}()
+	failed = c.guard(what, ask)
+	if failed != nil && failed.verdict() {
+		h.log.Info("connection refused", append(about(what, c), "err", failed.cause.text)...)
 	}
-	if isPanic(err) {
-		return &CloseError{Code: protocol.CloseHandlerPanic, Err: err}
-	}
-	if errors.Is(err, broker.ErrUnavailable) {
-		// That is no verdict on the client: it is to come back.
-		return h.unavailable(err)
-	}
-	return &CloseError{Code: code, Err: err}
+	return failed == nil
+}
+
+// refuseAtEnd answers a request whose goroutine a callback has ended. Package http sends nothing more of it.
+func (h *Hub) refuseAtEnd(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	h.refuse(w, r, h.refusal(crash, 0, ""))
+	_ = http.NewResponseController(w).Flush() // the client hears nothing then
 }
 
 // refuse answers a request that does not become a connection.
@@ -327,12 +354,23 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
 	http.Error(w, e.Message, e.Status)
 }
 
+// checkOrigin refuses a handshake that a page asks for which may not.
+func (h *Hub) checkOrigin(r *http.Request) *HTTPError {
+	allowed := false
+	if f := h.conf.checkOrigin; f == nil {
+		allowed = h.allowOrigin(r)
+	} else if failed := h.guard("origin check", nil, func() error { allowed = f(r); return nil }); failed != nil {
+		return h.refusal(failed, http.StatusForbidden, "")
+	}
+	if !allowed {
+		return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
+	}
+	return nil
+}
+
 // allowOrigin is the same-origin rule: a browser says which page it runs, and that page must come from
 // the host the request goes to, or from one of WithOrigins. Other clients send no Origin.
 func (h *Hub) allowOrigin(r *http.Request) bool {
-	if f := h.conf.checkOrigin; f != nil {
-		return f(r)
-	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return true
@@ -368,20 +406,15 @@ func (c *Conn) identify(ctx context.Context, token string) bool {
 	}
 	came := c.hub.revocations.Arrive()
 	defer c.hub.revocations.Done(came)
-	err := c.safely("token verifier", func() error {
-		id, err := f(ctx, token)
-		if err == nil {
-			err = id.validate()
+	var id Identity
+	ok := c.taken("token verifier", protocol.CloseUnauthorized, func() (err error) {
+		if id, err = f(ctx, token); err != nil {
+			return err
 		}
-		if err == nil {
-			c.become(id, came)
-		}
-		return err
+		return id.validate()
 	})
-	if err != nil {
-		c.hub.log.Info("token refused", "conn", c.ID(), "err", err)
-		c.shut(c.hub.closeFor(err, protocol.CloseUnauthorized))
-		return false
+	if ok {
+		c.become(id, came)
 	}
-	return true
+	return ok
 }

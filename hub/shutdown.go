@@ -15,10 +15,38 @@ import (
 // has a hint when to come back, so that those nodes are not stormed however short the window is. A connection
 // with calls under way, heavy or not, is closed after their answers. Publishing goes on until the last has gone. When ctx
 // ends first, what is left is cut. It returns when nothing is left running, or with an error that says what is.
+//
+// A callback that calls Shutdown would wait for itself. Shutdown then does its work in a goroutine of its own, within the
+// deadline of ctx, and returns ErrCallback at once.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	if !h.life.advance(draining) {
 		return ErrClosed
 	}
+	if !inCallback() {
+		return h.drain(ctx)
+	}
+	cancel := func() {}
+	deadline, bounded := ctx.Deadline()
+	ctx = context.WithoutCancel(ctx) // it ends with the callback, as likely as not
+	if bounded {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+	}
+	go func() {
+		defer cancel()
+		h.logEnd(h.drain(ctx))
+	}()
+	return ErrCallback
+}
+
+// logEnd is for an end whose error nobody waits for.
+func (h *Hub) logEnd(err error) {
+	if err != nil {
+		h.log.Error("the end that a callback asked for was not in order", "err", err)
+	}
+}
+
+// drain is Shutdown once it has begun.
+func (h *Hub) drain(ctx context.Context) error {
 	if h.bus != nil {
 		h.bus.Announce(h.load())
 	}
@@ -52,6 +80,9 @@ const cutTimeout = 2 * time.Second
 
 // Close ends the hub at once: every connection is cut, after a close frame if its socket takes one. It
 // returns when nothing is left running, handlers included; to bound the wait for those use Shutdown.
+//
+// A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is cut, and
+// the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
 func (h *Hub) Close() error {
 	if !h.life.advance(closed) {
 		return ErrClosed
@@ -62,6 +93,10 @@ func (h *Hub) Close() error {
 	for _, c := range conns {
 		c.shut(restart(together.Hint(0)))
 		c.drop(nil)
+	}
+	if inCallback() {
+		go func() { h.logEnd(h.release(context.Background())) }()
+		return ErrCallback
 	}
 	return h.release(context.Background())
 }
@@ -108,7 +143,7 @@ func (c *Conn) dismiss(why *CloseError) {
 // takeLeave closes a connection that was dismissed, when its reader is at no message. It is called by dismiss and by the
 // reader after each message, and whoever comes last does it.
 func (c *Conn) takeLeave() {
-	if c.handling.Load() {
+	if c.handling.Load() != atRest {
 		return
 	}
 	c.mu.Lock()
@@ -129,6 +164,7 @@ func (c *Conn) takeLeave() {
 
 // shutBehind is shut, but behind all that the connection has on the worker pool, in its turn.
 func (c *Conn) shutBehind(why *CloseError) {
+	defer c.rescue()
 	ctx := c.Context()
 	for {
 		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.entry.Num, func(context.Context) { c.shut(why) })

@@ -34,8 +34,11 @@ type Stats struct {
 	Rules []RuleStats
 	// Gaps in rooms with history, where messages were lost for good.
 	Gaps int64
-	// Panics of handlers.
+	// Panics of callbacks, and of what they return. A callback that calls runtime.Goexit counts too.
 	Panics int64
+	// Failures of callbacks to decide: errors that are no verdict on the client, as OnJoin describes them, and nil
+	// pointers returned as errors.
+	Failures int64
 	// Stale is set while the broker cannot be reached.
 	Stale bool
 
@@ -49,7 +52,7 @@ type Stats struct {
 
 type counters struct {
 	accepted, refused, received, limited, invalid atomic.Int64
-	published, degraded, gaps, panics             atomic.Int64
+	published, degraded, gaps, panics, failures   atomic.Int64
 	stale                                         atomic.Bool
 
 	mu    sync.Mutex
@@ -86,6 +89,7 @@ func (h *Hub) Stats() Stats {
 		Degraded:  s.degraded.Load(),
 		Gaps:      s.gaps.Load(),
 		Panics:    s.panics.Load(),
+		Failures:  s.failures.Load(),
 		Stale:     s.stale.Load(),
 		Admission: h.admissionStats(),
 		Heartbeat: h.beats.Stats(),

@@ -67,6 +67,15 @@ const (
 // may give the Decoder back only when there are none.
 func (d *Decoder) Buffered() int { return d.br.Buffered() }
 
+// Closing reports whether a close frame is the next to be decoded, as far as it has been read from the socket.
+func (d *Decoder) Closing() bool {
+	if d.br.Buffered() == 0 {
+		return false
+	}
+	head, err := d.br.Peek(1)
+	return err == nil && head[0]&0xf == frame.Close
+}
+
 // Compressed reports whether permessage-deflate was negotiated.
 func (d *Decoder) Compressed() bool { return d.peer.compress }
 
