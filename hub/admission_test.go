@@ -3,7 +3,6 @@ package hub_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -181,7 +180,7 @@ func TestSoftRefusalOfTheDeaf(t *testing.T) {
 
 // TestTicketsAreGivenBack: on every path.
 func TestTicketsAreGivenBack(t *testing.T) {
-	fail := func() error { return errors.New("no") }
+	fail := func() error { return hub.ErrForbidden }
 	crash := func() error { panic("handshake") }
 	begins := func(t *testing.T, s *server) { s.connect(t, nil) }
 	refused := func(t *testing.T, s *server) { s.refused(t, nil) }

@@ -27,14 +27,15 @@ func TestForbiddenWithoutAuthorizer(t *testing.T) {
 
 // TestAuthorizers: what OnJoin and OnPublish say, the client hears.
 func TestAuthorizers(t *testing.T) {
-	answers := map[string]struct {
+	type answer struct {
 		err  error
 		want string
-	}{
+	}
+	answers := map[string]answer{
 		"allowed": {nil, `{"op":"ok","id":1,"room":"allowed"}`},
 		"told":    {&hub.Error{Code: "paywall", Message: "buy it"}, `{"op":"error","id":1,"room":"told","code":"paywall","message":"buy it"}`},
 		"wrapped": {fmt.Errorf("x: %w", &hub.Error{Code: "paywall"}), `{"op":"error","id":1,"room":"wrapped","code":"paywall","message":""}`},
-		"refused": {errSecret, `{"op":"error","id":1,"room":"refused","code":"forbidden","message":"not allowed"}`},
+		"refused": {errors.Join(errSecret, hub.ErrForbidden), `{"op":"error","id":1,"room":"refused","code":"forbidden","message":"not allowed"}`},
 		"panic":   {nil, `{"op":"error","id":1,"room":"panic","code":"internal","message":"the authorizer failed"}`},
 	}
 	overEach(t, func(t *testing.T, tr transport) {
@@ -49,6 +50,9 @@ func TestAuthorizers(t *testing.T) {
 			if room == "panic" {
 				panic("authorizer")
 			}
+			if room == "failed" {
+				return errSecret
+			}
 			return answers[room].err
 		}
 		s.OnJoin(ask)
@@ -59,6 +63,12 @@ func TestAuthorizers(t *testing.T) {
 			c.expect(a.want)
 			c.write(`{"op":"join","id":1,"room":"` + room + `"}`)
 			c.expect(a.want)
+		}
+		for _, op := range []string{`"op":"publish","data":1`, `"op":"join"`} {
+			r := c.ask(`{"id":1,"room":"failed",` + op + `}`)
+			if r.Code != "unavailable" || r.RetryAfter < 1000 || r.RetryAfter > 5000 || r.Message != "try again" {
+				t.Errorf("an error that is no verdict: %+v", r)
+			}
 		}
 		c.write(`{"op":"join","id":1,"room":"open"}`)
 		c.expect(`{"op":"ok","id":1,"room":"open"}`)

@@ -169,9 +169,16 @@ func (h *Hub) needPool() {
 	if h.pool != nil {
 		return
 	}
-	p, err := workerpool.New()
+	p, err := workerpool.New(workerpool.WithPanicHandler(h.poolPanicked))
 	if err != nil {
 		panic(fmt.Sprintf("hub: worker pool: %v", err))
 	}
 	h.pool, h.ownPool = p, true
+}
+
+// poolPanicked is told of what has gone wrong on the hub's own pool. The guard has logged what the application's code did.
+func (h *Hub) poolPanicked(e *workerpool.PanicError) {
+	if e.Value != workerpool.ErrGoexit {
+		h.panicked("worker pool", nil, e.Value)
+	}
 }

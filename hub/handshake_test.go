@@ -137,7 +137,15 @@ func TestHandshakeRefused(t *testing.T) {
 		body       [2]string
 		retryAfter string
 	}{
-		{"an error", errSecret, 401, 403, [2]string{"unauthorized", "forbidden"}, ""},
+		{"who is it", errors.Join(errSecret, hub.ErrUnauthorized), 401, 401, [2]string{"unauthorized", "unauthorized"}, ""},
+		{"not allowed", hub.ErrForbidden, 403, 403, [2]string{"forbidden", "forbidden"}, ""},
+		{"an error of its own", &hub.Error{Code: "paywall"}, 401, 403, [2]string{"unauthorized", "forbidden"}, ""},
+		{"a final close", &hub.CloseError{Code: protocol.CloseDisconnected}, 401, 403, [2]string{"unauthorized", "forbidden"}, ""},
+		{"a close", &hub.CloseError{Code: protocol.CloseTryAgainLater, RetryAfter: time.Second}, 503, 503, [2]string{"try again later", "try again later"}, "1"},
+		{"an error that passes", &hub.Error{Code: protocol.CodeBusy, RetryAfter: 3 * time.Second}, 503, 503, [2]string{"try again later", "try again later"}, "3"},
+		{"an HTTPError without a status", &hub.HTTPError{Message: "so"}, 500, 500, [2]string{"so", "so"}, ""},
+		{"an HTTPError that refuses nothing", &hub.HTTPError{Status: 200, Message: "so"}, 500, 500, [2]string{"so", "so"}, ""},
+		{"an HTTPError out of range", &hub.HTTPError{Status: 99999, Message: "so"}, 500, 500, [2]string{"so", "so"}, ""},
 		{"an HTTPError", tooMany, 429, 429, [2]string{"slow down", "slow down"}, "2"},
 		{"a wrapped HTTPError", wrapped, 418, 418, [2]string{"short and stout", "short and stout"}, ""},
 		{"a panic", nil, 500, 500, [2]string{"internal error", "internal error"}, ""},
@@ -176,8 +184,8 @@ func TestAuthenticatorMustReturnValidInfo(t *testing.T) {
 	s := start(t, hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) {
 		return hub.Identity{User: "ada", Info: []byte(`{`)}, nil
 	}))
-	if r := s.refused(t, nil); r.status != http.StatusUnauthorized {
-		t.Errorf("got %+v, want 401", r)
+	if r := s.refused(t, nil); r.status != http.StatusServiceUnavailable || s.Stats().Failures != 1 {
+		t.Errorf("got %+v with %d failures, want 503 and one", r, s.Stats().Failures)
 	}
 }
 

@@ -85,6 +85,8 @@ func TestTokenVerifier(t *testing.T) {
 		case "bad info":
 			return hub.Identity{Info: []byte("}")}, nil
 		case "wrong":
+			return hub.Identity{}, fmt.Errorf("%w: %w", hub.ErrUnauthorized, errSecret)
+		case "unknown":
 			return hub.Identity{}, errSecret
 		}
 		return hub.Identity{User: token}, nil
@@ -111,7 +113,11 @@ func TestTokenVerifier(t *testing.T) {
 	if reason := hello("wrong").closed(protocol.CloseUnauthorized); reason != "" {
 		t.Errorf("the client was told %q", reason)
 	}
-	hello("bad info").closed(protocol.CloseUnauthorized)
+	for _, token := range []string{"bad info", "unknown"} {
+		if h := hello(token).hinted(protocol.CloseTryAgainLater); h.Spread <= 0 || h.Reason != "unavailable" {
+			t.Errorf("the client was told %+v", h)
+		}
+	}
 	if reason := hello("expired").closed(protocol.CloseTokenExpired); reason != "expired" {
 		t.Errorf("the client was told %q", reason)
 	}
@@ -129,6 +135,8 @@ func TestOnConnectRefuses(t *testing.T) {
 		s.OnConnect(func(_ context.Context, c *hub.Conn) error {
 			switch c.Identity().User {
 			case "error":
+				return errors.Join(errSecret, hub.ErrForbidden)
+			case "failure":
 				return errSecret
 			case "busy":
 				return errors.Join(errSecret, busy)
@@ -141,6 +149,9 @@ func TestOnConnectRefuses(t *testing.T) {
 		s.OnDisconnect(func(_ context.Context, c *hub.Conn, _ error) { disconnected <- c.Identity().User })
 		if reason := s.dialAs(t, "error").closed(protocol.CloseForbidden); reason != "" {
 			t.Errorf("the client was told %q", reason)
+		}
+		if h := s.dialAs(t, "failure").hinted(protocol.CloseTryAgainLater); h.Spread <= 0 || h.Reason != "unavailable" {
+			t.Errorf("the client was told %+v", h)
 		}
 		want := protocol.Hint{RetryAfter: time.Second, Spread: 3 * time.Second, Reason: "full"}
 		if got := s.dialAs(t, "busy").hinted(protocol.CloseTryAgainLater); got != want {

@@ -72,7 +72,7 @@ func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
 // fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
 // is none.
 func (c *Conn) fault(what, room string, err error) {
-	if errors.Is(err, context.Canceled) && c.Context().Err() != nil {
+	if c.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)) {
 		return
 	}
 	if toError(err).Code == protocol.CodeInternal {

@@ -1,0 +1,276 @@
+package hub_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gorilla/websocket"
+)
+
+// trap is a hub all of whose callbacks do what the test says.
+type trap struct {
+	*server
+	at   atomic.Pointer[string] // the callback that is to fail
+	what atomic.Pointer[func() error]
+}
+
+func (s *trap) set(at string, f func() error) {
+	s.at.Store(&at)
+	s.what.Store(&f)
+}
+
+func (s *trap) fall(at string) error {
+	if *s.at.Load() == at {
+		return (*s.what.Load())()
+	}
+	return nil
+}
+
+// newTrap takes clients that say hello where verifier is set, and plain ones else.
+func newTrap(t *testing.T, tr transport, verifier bool) *trap {
+	t.Helper()
+	s := &trap{}
+	s.set("", nil)
+	opts := []hub.Option{
+		hub.WithOpenRooms("open"),
+		hub.WithOriginCheck(func(*http.Request) bool { return s.fall("origin check") == nil }),
+		hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return hub.Identity{User: "ada"}, s.fall("authenticator") }),
+	}
+	if verifier {
+		opts = append(opts, hub.WithTokenVerifier(func(context.Context, string) (hub.Identity, error) {
+			return hub.Identity{User: "ada"}, s.fall("token verifier")
+		}))
+	}
+	s.server = tr.start(t, opts...)
+	s.OnHandshake(func(*http.Request, *hub.Conn) error { return s.fall("OnHandshake") })
+	s.OnConnect(func(context.Context, *hub.Conn) error { return s.fall("OnConnect") })
+	s.OnJoin(func(context.Context, *hub.Conn, string) error { return s.fall("OnJoin") })
+	s.OnPublish(func(context.Context, *hub.Conn, *hub.Publication) error { return s.fall("OnPublish") })
+	s.OnMessage(func(context.Context, *hub.Conn, hub.Message) { _ = s.fall("OnMessage") })
+	s.OnDisconnect(func(context.Context, *hub.Conn, error) { _ = s.fall("OnDisconnect") })
+	call := func(at string) hub.HandlerFunc {
+		return func(context.Context, *hub.Conn, []byte) (any, error) {
+			err := s.fall(at)
+			if r, ok := err.(result); ok { //nolint:errorlint // the error's own methods are not to be called here
+				return r.value, nil
+			}
+			return 1, err
+		}
+	}
+	s.Handle("light", call("call"))
+	s.Handle("heavy", call("heavy call"), hub.Heavy())
+	return s
+}
+
+// result makes a call return a value.
+type result struct{ value any }
+
+func (result) Error() string { return "no error" }
+
+type badValue struct{ f func() }
+
+func (v badValue) MarshalJSON() ([]byte, error) { v.f(); return nil, nil }
+
+// badError is an error whose methods do what it says.
+type badError struct{ text, is, as, unwrap func() }
+
+func (e *badError) Error() string       { e.text(); return "bad" }
+func (e *badError) Is(error) bool       { e.is(); return false }
+func (e *badError) As(any) bool         { e.as(); return false }
+func (e *badError) Unwrap() error       { e.unwrap(); return nil }
+func (e *badError) String() string      { return "bad" }
+func noError() *hub.Error               { return nil }
+func noClose() *hub.CloseError          { return nil }
+func noHTTP() *hub.HTTPError            { return nil }
+func noBad() *badError                  { return nil }
+func nop()                              {}
+func boom()                             { panic("boom") }
+func bad(text, is, as, un func()) error { return &badError{text, is, as, un} }
+
+// verdicts are what a client hears of a callback's error, by kind of callback.
+type verdicts struct{ http, connect, verifier, request, call string }
+
+func (v verdicts) of(callback string) string {
+	switch callback {
+	case "authenticator", "OnHandshake", "origin check":
+		return v.http
+	case "OnConnect":
+		return v.connect
+	case "token verifier":
+		return v.verifier
+	case "OnJoin", "OnPublish":
+		return v.request
+	case "call", "heavy call":
+		return v.call
+	case "OnMessage":
+		return "close 4004"
+	}
+	return "connected"
+}
+
+var (
+	crashes  = verdicts{"HTTP 500", "close 4004", "close 4004", "error internal", "error internal"}
+	failures = verdicts{"HTTP 503", "close 1013", "close 1013", "error unavailable", "error internal"}
+)
+
+// outcome connects, asks for what calls the callback, and says what came of it.
+func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
+	t.Helper()
+	d := s.dialer()
+	if verifier {
+		d.Subprotocols = []string{protocol.Subprotocol}
+	}
+	ws, resp, err := d.Dial(s.url, nil)
+	if err != nil {
+		if resp == nil {
+			t.Fatalf("no answer to the handshake: %v", err)
+		}
+		if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
+			t.Error("503 without Retry-After")
+		}
+		return "HTTP " + strconv.Itoa(resp.StatusCode)
+	}
+	_ = resp.Body.Close()
+	defer func() { _ = ws.Close() }()
+	c := &client{t: t, ws: ws}
+	if verifier {
+		c.write(`{"op":"hello"}`)
+	}
+	request := map[string]string{
+		"OnJoin":     `{"op":"join","id":1,"room":"a"}`,
+		"OnPublish":  `{"op":"publish","id":1,"room":"a","data":1}`,
+		"OnMessage":  `{"op":"send","id":1,"data":1}`,
+		"call":       `{"op":"call","id":1,"method":"light"}`,
+		"heavy call": `{"op":"call","id":1,"method":"heavy"}`,
+	}[callback]
+	for {
+		p, err := c.tryNext()
+		if err != nil {
+			ce, ok := errors.AsType[*websocket.CloseError](err)
+			if !ok {
+				return err.Error()
+			}
+			if _, ok := protocol.ParseHint(ce.Text); !ok && ce.Code == websocket.CloseTryAgainLater {
+				t.Errorf("1013 without a hint: %q", ce.Text)
+			}
+			return "close " + strconv.Itoa(ce.Code)
+		}
+		var r reply
+		if err := json.Unmarshal(p, &r); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case r.Op == "welcome" && callback == "OnConnect": // its close follows
+		case r.Op == "welcome" && request == "":
+			return "connected"
+		case r.Op == "welcome":
+			c.write(request)
+		default:
+			c.alive() // nothing that is answered costs the connection
+			if r.Op == "error" {
+				if r.Code == "unavailable" && r.RetryAfter <= 0 {
+					t.Errorf("no retry_after_ms: %+v", r)
+				}
+				return "error " + r.Code
+			}
+			return r.Op
+		}
+	}
+}
+
+// TestCallbackFaults: whatever a callback does costs its call or its connection, is counted, and is answered; nothing else
+// suffers, and Shutdown waits for nothing that is left of it.
+func TestCallbackFaults(t *testing.T) {
+	goexit := runtime.Goexit
+	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "call", "heavy call", "OnMessage", "OnDisconnect"}
+	calls := []string{"call", "heavy call"}
+	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "call", "heavy call"}
+	tests := []struct {
+		name             string
+		f                func() error
+		at               []string
+		want             verdicts
+		panics, failures int64
+	}{
+		{"panic", func() error { panic("boom") }, all, crashes, 1, 0},
+		{"panic of a nil pointer", func() error { var p *int; return fmt.Errorf("%d", *p) }, all, crashes, 1, 0},
+		{"Goexit", func() error { goexit(); return nil }, all, crashes, 1, 0},
+		// A call's errors are counted as failures too, if they are nil pointers.
+		{"nil *Error", func() error { return noError() }, judges, crashes, 0, 1},
+		{"nil *CloseError", func() error { return noClose() }, judges, crashes, 0, 1},
+		{"nil *HTTPError", func() error { return noHTTP() }, judges, crashes, 0, 1},
+		{"nil of another type", func() error { return noBad() }, judges, crashes, 0, 1},
+		{"Error panics", func() error { return bad(boom, nop, nop, nop) }, judges, failures, 0, -1},
+		{"Is panics", func() error { return bad(nop, boom, nop, nop) }, judges, crashes, 1, 0},
+		{"As panics", func() error { return bad(nop, nop, boom, nop) }, judges, crashes, 1, 0},
+		{"Unwrap panics", func() error { return bad(nop, nop, nop, boom) }, judges, crashes, 1, 0},
+		{"Error ends the goroutine", func() error { return bad(goexit, nop, nop, nop) }, judges, crashes, 1, 0},
+		{"Unwrap ends the goroutine", func() error { return bad(nop, nop, nop, goexit) }, judges, crashes, 1, 0},
+		{"error", func() error { return errSecret }, judges, failures, 0, -1},
+		{"context over", func() error { return context.DeadlineExceeded }, judges, failures, 0, -1},
+		{"context canceled", func() error { return fmt.Errorf("query: %w", context.Canceled) }, judges, failures, 0, -1},
+		{"broker", func() error { return broker.ErrUnavailable }, judges, failures, 0, -1},
+		{"a context's end within a refusal", func() error { return fmt.Errorf("%w: %w", hub.ErrForbidden, context.Canceled) }, judges[:6], failures, 0, 1},
+		{"nil within an error", func() error { return fmt.Errorf("query: %w", noError()) }, judges, crashes, 1, 0},
+		{"ErrUnauthorized", func() error { return fmt.Errorf("query: %w", hub.ErrUnauthorized) }, judges,
+			verdicts{"HTTP 401", "close 4100", "close 4100", "error unauthorized", "error unauthorized"}, 0, 0},
+		{"ErrForbidden", func() error { return hub.ErrForbidden }, judges,
+			verdicts{"HTTP 403", "close 4101", "close 4101", "error forbidden", "error forbidden"}, 0, 0},
+		{"HTTPError 401", func() error { return &hub.HTTPError{Status: 401} }, judges[:6],
+			verdicts{"HTTP 401", "close 4100", "close 4100", "error forbidden", ""}, 0, 0},
+		{"HTTPError 503", func() error { return &hub.HTTPError{Status: 503, RetryAfter: 1} }, judges[:6], failures, 0, 1},
+		{"MarshalJSON panics", func() error { return result{badValue{boom}} }, calls, crashes, 1, 0},
+		{"MarshalJSON ends the goroutine", func() error { return result{badValue{goexit}} }, calls, crashes, 1, 0},
+		{"no JSON", func() error { return result{make(chan int)} }, calls, crashes, 0, 0},
+		{"raw that is no JSON", func() error { return result{json.RawMessage("{")} }, calls, crashes, 0, 0},
+	}
+	overEach(t, func(t *testing.T, tr transport) {
+		for _, verifier := range []bool{true, false} {
+			t.Run(fmt.Sprintf("hello=%v", verifier), func(t *testing.T) {
+				s := newTrap(t, tr, verifier)
+				for _, tt := range tests {
+					for _, at := range tt.at {
+						if at == "token verifier" && !verifier {
+							continue
+						}
+						t.Run(tt.name+"/"+at, func(t *testing.T) {
+							before := s.Stats()
+							s.set(at, tt.f)
+							if got, want := s.outcome(t, verifier, at), tt.want.of(at); got != want {
+								t.Errorf("the client sees %q, want %q", got, want)
+							}
+							want := tt.failures
+							if want < 0 { // where it is for the callback to decide
+								want = 1
+								if at == "call" || at == "heavy call" {
+									want = 0
+								}
+							}
+							await(t, "the connection is gone", func() bool { return s.Stats().Conns == 0 })
+							st := s.Stats()
+							if st.Panics-before.Panics != tt.panics || st.Failures-before.Failures != want {
+								t.Errorf("%d panics and %d failures counted, want %d and %d",
+									st.Panics-before.Panics, st.Failures-before.Failures, tt.panics, want)
+							}
+						})
+					}
+				}
+				s.set("", nil)
+				if got := s.outcome(t, verifier, "OnJoin"); got != "ok" {
+					t.Errorf("afterwards: %q", got)
+				}
+				s.shutdown(t)
+			})
+		}
+	})
+}
