@@ -106,7 +106,6 @@ func (c *Conn) rescue() {
 func (c *Conn) broke(v any) {
 	failed := c.hub.panicked("the hub itself", c, v)
 	c.shut(&CloseError{Code: protocol.CloseInternal, Err: failed.cause})
-	c.drop(nil)
 }
 
 // teardownTimeout bounds what the broker may take to hear that a member left.

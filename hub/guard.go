@@ -164,9 +164,9 @@ func (h *Hub) refusal(f *failure, status int, message string) *HTTPError {
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.close.RetryAfter
 	case !f.verdict():
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.retryAfter()
-	case errors.Is(f.call, protocol.CodeUnauthorized):
+	case f.code() == protocol.CodeUnauthorized:
 		e.Status, e.Message = http.StatusUnauthorized, "unauthorized"
-	case errors.Is(f.call, protocol.CodeForbidden):
+	case f.code() == protocol.CodeForbidden:
 		e.Status, e.Message = http.StatusForbidden, "forbidden"
 	}
 	e.Err = f.cause
@@ -186,9 +186,9 @@ func (h *Hub) closeFor(f *failure, code protocol.CloseCode) *CloseError {
 		why := h.unavailable(f.cause)
 		why.RetryAfter = f.hint()
 		return why
-	case f.http != nil && f.http.Status == http.StatusUnauthorized, errors.Is(f.call, protocol.CodeUnauthorized):
+	case f.http != nil && f.http.Status == http.StatusUnauthorized, f.code() == protocol.CodeUnauthorized:
 		code = protocol.CloseUnauthorized
-	case f.http != nil && f.http.Status == http.StatusForbidden, errors.Is(f.call, protocol.CodeForbidden):
+	case f.http != nil && f.http.Status == http.StatusForbidden, f.code() == protocol.CodeForbidden:
 		code = protocol.CloseForbidden
 	}
 	return &CloseError{Code: code, Err: f.cause}
@@ -206,6 +206,14 @@ func (f *failure) denial() *Error {
 	default:
 		return &Error{Code: protocol.CodeUnavailable, Message: "try again", RetryAfter: f.retryAfter()}
 	}
+}
+
+// code is that of an *Error; empty if the failure has none.
+func (f *failure) code() protocol.ErrorCode {
+	if f.call == nil {
+		return ""
+	}
+	return f.call.Code
 }
 
 // hint is what the failure itself says about the next try.

@@ -89,6 +89,7 @@ func (c *Conn) read(d *decoder.Decoder) {
 		c.hub.readers.leave(at)
 		if v := recover(); v != nil {
 			c.broke(v)
+			c.hub.life.run(c.linger)
 		} else if !returned && c.handling.Load() != atRest {
 			c.handled()
 			c.hub.life.run(func() { c.read(d) })
