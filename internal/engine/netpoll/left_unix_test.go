@@ -5,10 +5,18 @@ package netpoll
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
 )
+
+func write(t *testing.T, c net.Conn, s string) {
+	t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestLeft(t *testing.T) {
 	const (
@@ -54,7 +62,7 @@ func TestLeft(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(network+"/"+tt.name, func(t *testing.T) {
 				conn, peer := pair(t, network)
-				send(t, peer, tt.sent)
+				write(t, peer, tt.sent)
 				if tt.end != nil {
 					if err := tt.end(peer); err != nil {
 						t.Fatal(err)
@@ -74,7 +82,7 @@ func TestLeft(t *testing.T) {
 		}
 	}
 	conn, peer := pair(t, "tcp")
-	send(t, peer, text)
+	write(t, peer, text)
 	if err := errors.Join(peer.(*net.TCPConn).SetLinger(0), peer.Close()); err != nil {
 		t.Fatal(err)
 	}
