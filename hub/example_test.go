@@ -72,7 +72,7 @@ func ExampleNew() {
 	authenticate := func(r *http.Request) (hub.Identity, error) {
 		cookie, err := r.Cookie("session")
 		if err != nil {
-			return hub.Identity{}, err // answered with 401
+			return hub.Identity{}, hub.ErrUnauthorized // answered with 401
 		}
 		return hub.Identity{User: cookie.Value}, nil
 	}
@@ -171,7 +171,7 @@ func ExampleHub_OnJoin() {
 		ok, err := isMember(ctx, c.Identity().User, room)
 		switch {
 		case err != nil:
-			return err // logged; the client hears "forbidden"
+			return err // logged; the client hears "unavailable", and tries again
 		case !ok:
 			return &hub.Error{Code: "not_a_member", Message: "ask for an invitation"}
 		}

@@ -274,3 +274,39 @@ func TestCallbackFaults(t *testing.T) {
 		}
 	})
 }
+
+// TestSurveyFaults: whoever asks hears an answer, with a bus and without one.
+func TestSurveyFaults(t *testing.T) {
+	for name, b := range map[string]func() broker.Broker{
+		"bus":   func() broker.Broker { return newMemory(t) },
+		"alone": func() broker.Broker { return bare{newMemory(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, hub.WithBroker(b()))
+			for name, f := range map[string]hub.SurveyFunc{
+				"panic":        func(context.Context, []byte) (any, error) { panic("boom") },
+				"goexit":       func(context.Context, []byte) (any, error) { runtime.Goexit(); return nil, nil },
+				"nil":          func(context.Context, []byte) (any, error) { return nil, noError() },
+				"bad error":    func(context.Context, []byte) (any, error) { return nil, bad(boom, boom, boom, boom) },
+				"marshal":      func(context.Context, []byte) (any, error) { return badValue{boom}, nil },
+				"marshal exit": func(context.Context, []byte) (any, error) { return badValue{runtime.Goexit}, nil },
+			} {
+				s.HandleSurvey(name, f)
+				answers, err := s.Survey(t.Context(), name, nil)
+				if err != nil || len(answers) != 1 || answers[0].Err == nil || answers[0].Err.Error() == "" {
+					t.Errorf("%s: %+v, %v", name, answers, err)
+				}
+			}
+			if n := s.Stats().Panics; n != 5 {
+				t.Errorf("%d panics counted, want 5", n)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			release := make(chan struct{})
+			s.HandleSurvey("blocks", func(context.Context, []byte) (any, error) { cancel(); <-release; return nil, nil })
+			if answers, err := s.Survey(ctx, "blocks", nil); err != nil || !errors.Is(answers[0].Err, hub.ErrNoAnswer) {
+				t.Errorf("blocked: %+v, %v", answers, err)
+			}
+			close(release)
+		})
+	}
+}

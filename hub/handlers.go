@@ -34,7 +34,8 @@ type Publication struct {
 
 // HandlerFunc answers a call. data is the client's JSON value, nil where it sent none, and the handler's to
 // keep. The result is sent as it is where it is a json.RawMessage or nil, and else as json.Marshal writes
-// it. An *Error is told to the client; any other error is logged, and the client hears "internal".
+// it. An *Error is told to the client; any other error is logged, and the client hears "internal". The client hears that too
+// if the handler or the result's MarshalJSON panics.
 type HandlerFunc func(ctx context.Context, c *Conn, data []byte) (any, error)
 
 // Typed makes a HandlerFunc of a function on Go types. Data that does not fit In is answered with
@@ -93,17 +94,19 @@ func (h *handlers) change(f func(*callbacks)) {
 }
 
 // OnHandshake sets what sees every handshake that the authenticator has let through, before it is answered:
-// the place to take from the request what is needed later, with Conn.Set. An error refuses the
-// handshake, with 403 or as an *HTTPError says. It is called in the goroutine of the request, and must not
-// use the Conn otherwise.
+// the place to take from the request what is needed later, with Conn.Set. ErrForbidden refuses the handshake with 403; other
+// errors refuse it as WithAuthenticator says. It is called in the goroutine of the request, and must not use the Conn
+// otherwise.
 func (h *Hub) OnHandshake(f func(r *http.Request, c *Conn) error) {
 	h.handlers.change(func(s *callbacks) { s.handshake = f })
 }
 
 // OnConnect sets what is called for every new connection, after it is known who it is and before anything it
-// sends is looked at. An error closes the connection: as a *CloseError says; with 1013 where it matches
-// broker.ErrUnavailable, so that the client comes back; or else with 4101. It is called
-// in a goroutine of the connection's own.
+// sends is looked at. An error closes the connection. A *CloseError says how. ErrForbidden and any other *Error close it
+// with 4101, and ErrUnauthorized closes it with 4100: the client does not come back. Any other error is no verdict on the
+// client: it is logged and counted in Stats.Failures, and the connection is closed with 1013 and a hint when to come back.
+// After a panic, or a nil pointer returned as the error, it is closed with 4004. OnConnect is called in a goroutine of the
+// connection's own.
 func (h *Hub) OnConnect(f func(ctx context.Context, c *Conn) error) {
 	h.handlers.change(func(s *callbacks) { s.connect = f })
 }
@@ -124,8 +127,12 @@ func (h *Hub) OnDisconnect(f func(ctx context.Context, c *Conn, err error)) {
 }
 
 // OnJoin sets who may join which room, when a client asks; what the server joins with Conn.Join is not asked
-// about. An *Error is told to the client as it is, any other as "forbidden". Rooms of WithOpenRooms are not asked
-// about either. Without OnJoin nothing else may be joined.
+// about. Rooms of WithOpenRooms are not asked about either. Without OnJoin nothing else may be joined.
+//
+// Any error refuses the join. An *Error, such as ErrForbidden, is told to the client as it is. Any other error is no verdict
+// on the client: a context that ended, or a database that cannot be reached. It is logged and counted in Stats.Failures, and
+// the client hears "unavailable" and when to try again. After a panic, or a nil pointer returned as the error, the client
+// hears "internal".
 func (h *Hub) OnJoin(f func(ctx context.Context, c *Conn, room string) error) {
 	h.handlers.change(func(s *callbacks) { s.join = f })
 }

@@ -75,9 +75,13 @@ func WithWorkerPool(p *workerpool.Pool) Option {
 }
 
 // WithAuthenticator tells who is at the other end, from the handshake's request: a cookie, a header, a query
-// parameter. An error refuses the handshake, with 401 or as an *HTTPError says, and its text stays in the
-// log. It is called in the goroutine of the HTTP request. Without it connections are anonymous until a
-// token says otherwise.
+// parameter. It is called in the goroutine of the HTTP request. Without it connections are anonymous until a token says
+// otherwise.
+//
+// Any error refuses the handshake, and its text stays in the log. ErrUnauthorized refuses it with 401, and an *HTTPError as
+// it says. Any other error is no verdict on the client: a context that ended, or a database that cannot be reached. It is
+// logged and counted in Stats.Failures, and the client is answered with 503 and a Retry-After. A panic, or a nil pointer
+// returned as the error, is answered with 500.
 func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -90,8 +94,10 @@ func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 
 // WithTokenVerifier tells who is at the other end from the token in the client's hello, for clients that
 // cannot set headers. It is called for every hello, with an empty token where the client sent none, and what it
-// returns replaces what the authenticator said. An error closes the connection with 4100, unless it is a
-// *CloseError that says otherwise. Plain clients, who say no hello, are refused with 4103.
+// returns replaces what the authenticator said. Plain clients, who say no hello, are refused with 4103.
+//
+// Any error closes the connection. ErrUnauthorized closes it with 4100, and a *CloseError as it says. Other errors close it
+// as OnConnect describes: so that the client comes back.
 func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, error)) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -115,7 +121,7 @@ func WithOrigins(hosts ...string) Option {
 	}
 }
 
-// WithOriginCheck replaces the check of the Origin header altogether.
+// WithOriginCheck replaces the check of the Origin header altogether. A panic refuses the handshake with 500.
 func WithOriginCheck(f func(*http.Request) bool) Option {
 	return func(c *config) error {
 		if f == nil {

@@ -64,7 +64,7 @@ var closeTable = []closeInfo{
 	{ClosePolicyViolation, "policy violation", false, "the server does not take this client; hubkit does not use it"},
 	{CloseTooBig, "too big", false, "the client sent a message larger than the server reads"},
 	{CloseMissingExt, "missing extension", false, "sent by clients only"},
-	{CloseInternal, "internal error", true, "the server failed; hubkit does not use it"},
+	{CloseInternal, "internal error", true, "the server failed"},
 	{CloseServiceRestart, "service restart", true, "the server restarts"},
 	{CloseTryAgainLater, "try again later", true, "the server takes no more connections for now"},
 	{CloseBadGateway, "bad gateway", true, "a proxy could not reach the server; hubkit does not use it"},

@@ -49,7 +49,7 @@ var errorTable = []errorInfo{
 	{CodeTooLarge, false, "the data is larger than the room or the method takes"},
 	{CodeRateLimited, true, "the client asks more often than it may"},
 	{CodeBusy, true, "the server has no room for more work"},
-	{CodeUnavailable, true, "the server cannot reach the other nodes; whether a publish was accepted is not known"},
+	{CodeUnavailable, true, "a part of the server cannot be reached for now; whether a publish was accepted is not known"},
 	{CodeNoHistory, false, "the room has no history"},
 	{CodeNoPresence, false, "the room has no presence"},
 	{CodeConflict, false, "the request contradicts the state it met"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -63,7 +62,7 @@ func newNode(spec nodeSpec) (*Node, error) {
 func authenticate(r *http.Request) (hub.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
-		return hub.Identity{}, errors.New("no user")
+		return hub.Identity{}, hub.ErrUnauthorized
 	}
 	return hub.Identity{User: user}, nil
 }

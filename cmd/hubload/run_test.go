@@ -73,7 +73,7 @@ func TestToken(t *testing.T) {
 	var headers atomic.Int64
 	h, err := hub.New(hub.WithOpenRooms("*"), hub.WithTokenVerifier(func(_ context.Context, token string) (hub.Identity, error) {
 		if token != "secret" {
-			return hub.Identity{}, errors.New("wrong")
+			return hub.Identity{}, hub.ErrUnauthorized
 		}
 		return hub.Identity{User: "u"}, nil
 	}))

@@ -15,8 +15,11 @@ func ordersRoom(user string) string { return "orders:" + user }
 func newHub(s *sessions) (*hub.Hub, error) {
 	h, err := hub.New(
 		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
-			user, err := s.user(r) // an error is answered with 401
-			return hub.Identity{User: user}, err
+			user, err := s.user(r)
+			if err != nil {
+				return hub.Identity{}, hub.ErrUnauthorized // answered with 401; any other error with 503
+			}
+			return hub.Identity{User: user}, nil
 		}),
 		hub.WithRooms("orders:*", hub.History(100, time.Hour)),
 		hub.WithDrain(2*time.Second),

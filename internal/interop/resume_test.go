@@ -2,7 +2,6 @@ package interop_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -26,7 +25,7 @@ func message(room, epoch string, offset uint64) string {
 
 func verifyToken(_ context.Context, token string) (hub.Identity, error) {
 	if token != "secret" {
-		return hub.Identity{}, errors.New("wrong token")
+		return hub.Identity{}, hub.ErrUnauthorized
 	}
 	return hub.Identity{User: "ada"}, nil
 }
