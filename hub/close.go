@@ -71,7 +71,7 @@ func (c *Conn) finish(why error) {
 
 // cut closes the socket. It reports whether the caller is the one who has to see to the teardown.
 func (c *Conn) cut(why error) bool {
-	if !c.gone.CompareAndSwap(false, true) {
+	if !c.gone.begin() {
 		return false
 	}
 	c.writer.Close()

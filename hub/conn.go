@@ -58,8 +58,7 @@ type Conn struct {
 	greeted   atomic.Bool // welcome has been sent
 
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
-	gone    atomic.Bool // the socket is closed, and teardown has begun
-	left    atomic.Bool // the context is over: the client has left, or the socket is closed
+	gone    ending      // the socket is closed, and teardown has begun; or the client has left before that
 	// handling: the reader is at a message. It sets that before it looks at closing; dismiss does both the other way round.
 	handling atomic.Uint32
 

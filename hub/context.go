@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,7 +30,7 @@ func (x *connContext) Value(key any) any {
 }
 
 func (x *connContext) Err() error {
-	if c := (*Conn)(x); c.gone.Load() || c.left.Load() {
+	if (*Conn)(x).gone.any() {
 		return context.Canceled
 	}
 	return nil
@@ -42,7 +43,7 @@ func (x *connContext) Done() <-chan struct{} {
 	m := c.more()
 	if m.done == nil {
 		m.done = make(chan struct{})
-		if c.ended || c.left.Load() {
+		if c.gone.over() {
 			close(m.done)
 		}
 	}
@@ -88,7 +89,7 @@ type after struct {
 func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || !gone && c.left.Load() {
+	if c.ended || !gone && c.gone.over() {
 		c.hub.life.run(f)
 		return func() bool { return false }
 	}
@@ -111,6 +112,29 @@ func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	}
 }
 
+// ending is how far a connection's end has come, in the size of one flag.
+type ending struct{ bits atomic.Uint32 }
+
+const (
+	goneBit = 1 << iota
+	overBit // of the context
+)
+
+// Load reports whether the socket is closed.
+func (e *ending) Load() bool { return e.bits.Load()&goneBit != 0 }
+
+// begin notes that the socket is closed, and reports whether it was not before.
+func (e *ending) begin() bool { return e.bits.Or(goneBit)&goneBit == 0 }
+
+// any reports whether either has come, which ends the context.
+func (e *ending) any() bool { return e.bits.Load() != 0 }
+
+// over reports whether the context has ended.
+func (e *ending) over() bool { return e.bits.Load()&overBit != 0 }
+
+// end notes that the context has ended, and reports whether it had not before. It is called with mu held.
+func (e *ending) end() bool { return e.bits.Or(overBit)&overBit == 0 }
+
 // endContext is called once, when gone has been set.
 func (c *Conn) endContext() {
 	c.mu.Lock()
@@ -132,7 +156,7 @@ func (c *Conn) clientLeft() {
 // runAfter ends the context, wholly or but for what waits for the socket. It is called with mu held, and unlocks it.
 func (c *Conn) runAfter(gone bool) {
 	var due []*after
-	first := !c.left.Swap(true)
+	first := c.gone.end()
 	if m := c.extra; m != nil {
 		if m.done != nil && first {
 			close(m.done)

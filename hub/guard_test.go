@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -307,6 +308,41 @@ func TestSurveyFaults(t *testing.T) {
 				t.Errorf("blocked: %+v, %v", answers, err)
 			}
 			close(release)
+		})
+	}
+}
+
+// badLog is a slog.Handler that always panics.
+type badLog struct{ enabled bool }
+
+func (l badLog) Enabled(context.Context, slog.Level) bool {
+	if !l.enabled {
+		panic("Enabled")
+	}
+	return true
+}
+func (badLog) Handle(context.Context, slog.Record) error { panic("Handle") }
+func (l badLog) WithAttrs([]slog.Attr) slog.Handler      { return l }
+func (l badLog) WithGroup(string) slog.Handler           { return l }
+
+// TestLoggerPanics: what is to be logged is lost, and nothing else.
+func TestLoggerPanics(t *testing.T) {
+	for _, l := range []badLog{{false}, {true}} {
+		overEach(t, func(t *testing.T, tr transport) {
+			s := tr.start(t, hub.WithLogger(slog.New(l)))
+			for _, heavy := range [][]hub.HandleOption{nil, {hub.Heavy()}} {
+				s.Handle("boom", func(context.Context, *hub.Conn, []byte) (any, error) { panic("boom") }, heavy...)
+				c := s.dial(t)
+				before := s.Stats().Panics
+				if r := c.ask(`{"op":"call","id":1,"method":"boom"}`); r.Code != "internal" {
+					t.Errorf("got %+v", r)
+				}
+				c.alive()
+				if n := s.Stats().Panics - before; n < 2 {
+					t.Errorf("%d panics counted, want the handler's and the logger's", n)
+				}
+			}
+			s.shutdown(t)
 		})
 	}
 }

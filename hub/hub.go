@@ -92,7 +92,6 @@ func New(opts ...Option) (*Hub, error) {
 	h := &Hub{
 		conf:     conf,
 		node:     conf.node,
-		log:      conf.logger.With("node", conf.node),
 		start:    time.Now(),
 		broker:   conf.broker,
 		decoders: decoder.NewPool(conf.maxMessage),
@@ -101,6 +100,7 @@ func New(opts ...Option) (*Hub, error) {
 		users:    registry.NewUsers(entryOf),
 		pool:     conf.pool,
 	}
+	h.log = slog.New(&safeLog{conf.logger.Handler(), &h.stats.panics}).With("node", conf.node)
 	h.history, _ = conf.broker.(broker.History)
 	h.presence, _ = conf.broker.(broker.Presence)
 	h.bus, _ = conf.broker.(broker.Bus)
