@@ -98,7 +98,7 @@ func (c *Conn) stand() bool {
 
 // rescue ends the connection if the goroutine that defers it panics: that was the hub's own code, or the broker's.
 func (c *Conn) rescue() {
-	if v := recover(); v != nil {
+	if v := recover(); v != nil { //nolint:revive // it is what is deferred
 		c.broke(v)
 	}
 }

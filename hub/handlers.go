@@ -185,7 +185,7 @@ func (h *Hub) needPool() {
 
 // poolPanicked is told of what has gone wrong on the hub's own pool. The guard has logged what the application's code did.
 func (h *Hub) poolPanicked(e *workerpool.PanicError) {
-	if e.Value != workerpool.ErrGoexit {
+	if e.Value != workerpool.ErrGoexit { //nolint:errorlint // errors.Is would call the panic's own methods
 		h.panicked("worker pool", nil, e.Value)
 	}
 }

@@ -54,7 +54,7 @@ func (l *life) run(f func()) {
 }
 
 func (l *life) rescue() {
-	if v := recover(); v != nil {
+	if v := recover(); v != nil { //nolint:revive // it is what is deferred
 		l.failed(v)
 	}
 }

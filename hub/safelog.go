@@ -32,7 +32,7 @@ func (s *safeLog) WithGroup(name string) slog.Handler {
 }
 
 func (s *safeLog) rescue() {
-	if recover() != nil {
+	if recover() != nil { //nolint:revive // it is what is deferred
 		s.panics.Add(1)
 	}
 }
