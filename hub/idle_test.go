@@ -34,8 +34,8 @@ func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 		}
 	}
 	await(t, "connections that were busy are idle", idle)
-	if n := s.Stats().Conns; n != conns+1 {
-		t.Errorf("%d connections, want %d", n, conns+1)
+	if st := s.Stats(); st.Conns != conns+1 {
+		t.Errorf("%d connections, want %d; closed: %v, %d panics", st.Conns, conns+1, st.Closed, st.Panics)
 	}
 	for _, c := range clients[:100] {
 		c.alive()
