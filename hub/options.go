@@ -219,7 +219,7 @@ func WithBacklog(messages, bytes int) Option {
 
 // WithRateLimit bounds how many messages a second a connection may send, and how many at once; 100 and 200
 // without it. What is beyond is refused with rate_limited; a client that goes on all the same is closed with
-// 4003, as is one of a raw hub at once. Pings count as messages.
+// 4003, as is one of a raw hub at once. Pings count as messages, and so do pongs that answer no ping of the hub's.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration
