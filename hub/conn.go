@@ -44,6 +44,7 @@ type Conn struct {
 	streak      int8          // messages that came soon after the one before, up to hotAfter
 	beats       bool          // the last frame was a ping or a pong
 	heavy       bool          // tasks of this connection may be on the worker pool
+	asked       atomic.Bool   // a ping was sent, and no pong has come since; the monitor sets it
 	messages    bucket
 	bytes       bucket
 
@@ -57,7 +58,6 @@ type Conn struct {
 	toldStale bool        // guarded by the hub's telling
 	greeted   atomic.Bool // welcome has been sent
 
-	asked   atomic.Bool // a ping was sent, and no pong has come since
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    atomic.Bool // the socket is closed, and teardown has begun
 	// handling: the reader is at a message. It sets that before it looks at closing; dismiss does both the other way round.
