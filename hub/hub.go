@@ -22,6 +22,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
+	"github.com/gohubkit/hubkit/internal/logbound"
 	"github.com/gohubkit/hubkit/workerpool"
 	"github.com/gorilla/websocket"
 )
@@ -32,6 +33,7 @@ type Hub struct {
 	conf     config
 	node     string
 	log      *slog.Logger
+	logs     *logbound.Handler // under log
 	start    time.Time
 	upgrader websocket.Upgrader
 
@@ -87,10 +89,12 @@ func New(opts ...Option) (*Hub, error) {
 	if conf.node == "" {
 		conf.node = strings.ToLower(rand.Text()[:10])
 	}
+	logs := logbound.New(conf.logger.Handler())
 	h := &Hub{
 		conf:     conf,
 		node:     conf.node,
-		log:      conf.logger.With("node", conf.node),
+		log:      slog.New(logs).With("node", conf.node),
+		logs:     logs,
 		start:    time.Now(),
 		broker:   conf.broker,
 		decoders: decoder.NewPool(conf.maxMessage),
@@ -202,5 +206,6 @@ func (h *Hub) release(ctx context.Context) error {
 	}
 	h.cancel()
 	errs = append(errs, h.life.wait(ctx))
+	h.logs.Flush()
 	return errors.Join(errs...)
 }

@@ -41,7 +41,9 @@ func WithNode(id string) Option {
 	}
 }
 
-// WithLogger sets where the hub logs; slog.Default without it. Tokens and payloads are never logged.
+// WithLogger sets where the hub logs. The default is slog.Default. Tokens and payloads are never logged. Clients
+// cannot fill the log: of records with the same level and message the hub writes at most five a second, and then
+// one that says how many were left out.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
