@@ -9,6 +9,8 @@ GOLANGCILINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 BENCHSTAT    := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 APIDIFF      := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
+# The systems that "make lint" vets the library for, besides the one it runs on.
+TARGETS := darwin/arm64 windows/amd64 linux/386 linux/arm64 freebsd/amd64
 
 TESTFLAGS ?=
 BENCH     ?= .
@@ -21,7 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
-deps: ## check what the tests need: servers, browser, Node; as root on Debian, install it
+deps: ## check what the tests need: servers, browser, Node; as root on Debian install it, elsewhere say how
 	@.ci/deps
 
 .PHONY: test
@@ -42,8 +44,10 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 	cd cmd/hubload && go mod tidy -diff
 	go vet ./...
 	go vet -tags=faults ./internal/cluster ./broker/redis ./examples/cluster
-	GOOS=darwin go vet ./...
-	GOOS=windows go vet ./...
+	@for target in $(TARGETS); do \
+		echo "go vet ./... for $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./... || exit 1; \
+	done
 	cd bench && go vet ./...
 	cd cmd/hubload && go vet ./... && GOOS=darwin go vet ./... && GOOS=windows go vet ./...
 	$(STATICCHECK) ./...
@@ -108,3 +112,8 @@ tidy: ## bring go.mod and go.sum of all modules up to date
 	go mod tidy
 	cd bench && go mod tidy
 	cd cmd/hubload && go mod tidy
+
+.PHONY: release-notes
+release-notes: ## print the changelog's section of a version (VERSION=v1.2.3); fail if there is none
+	@awk -v want='$(VERSION)' 'BEGIN { sub(/^v/, "", want) } /^## / { on = want != "" && ($$2 == want || $$2 == "[" want "]"); next } on { print; found = 1 } \
+		END { if (!found) { print "CHANGELOG.md has no section ## " want >"/dev/stderr"; exit 1 } }' CHANGELOG.md

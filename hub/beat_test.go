@@ -112,10 +112,7 @@ func TestPingsOneByOneAreLimited(t *testing.T) {
 			return nil
 		})
 		ended := make(chan error, 1)
-		go func() {
-			_, _, err := c.ws.ReadMessage()
-			ended <- err
-		}()
+		go func() { ended <- c.end() }() // past the errors that say so first
 		for range burst {
 			c.writeBytes(masked(finBit|pingFrame, ""))
 			receive(t, "a pong", pongs)

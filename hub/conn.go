@@ -44,6 +44,7 @@ type Conn struct {
 	streak      int8          // messages that came soon after the one before, up to hotAfter
 	beats       bool          // the last frame was a ping or a pong
 	heavy       bool          // tasks of this connection may be on the worker pool
+	toldStale   bool          // guarded by the hub's telling; here it fills a gap
 	messages    bucket
 	bytes       bucket
 
@@ -54,8 +55,8 @@ type Conn struct {
 	deflate bool
 	hello   bool // the first frame is still to come
 
-	toldStale bool        // guarded by the hub's telling
-	greeted   atomic.Bool // welcome has been sent
+	greeted atomic.Bool // welcome has been sent
+	asked   atomic.Bool // a ping was sent, and no pong has come since
 
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    ending      // the socket is closed, and teardown has begun; or the client has left before that

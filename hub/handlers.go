@@ -39,13 +39,13 @@ type Publication struct {
 type HandlerFunc func(ctx context.Context, c *Conn, data []byte) (any, error)
 
 // Typed makes a HandlerFunc of a function on Go types. Data that does not fit In is answered with
-// bad_request.
+// bad_request, which names the field in JSON's terms: field "size": want a number, got a string.
 func Typed[In, Out any](f func(ctx context.Context, c *Conn, in In) (Out, error)) HandlerFunc {
 	return func(ctx context.Context, c *Conn, data []byte) (any, error) {
 		var in In
 		if data != nil {
 			if err := json.Unmarshal(data, &in); err != nil {
-				return nil, &Error{Code: protocol.CodeBadRequest, Message: err.Error()}
+				return nil, &Error{Code: protocol.CodeBadRequest, Message: misfit(err)}
 			}
 		}
 		return f(ctx, c, in)

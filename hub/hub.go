@@ -22,6 +22,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
+	"github.com/gohubkit/hubkit/internal/logbound"
 	"github.com/gohubkit/hubkit/workerpool"
 	"github.com/gorilla/websocket"
 )
@@ -32,6 +33,7 @@ type Hub struct {
 	conf     config
 	node     string
 	log      *slog.Logger
+	logs     *logbound.Handler // under log
 	start    time.Time
 	upgrader websocket.Upgrader
 
@@ -100,7 +102,8 @@ func New(opts ...Option) (*Hub, error) {
 		users:    registry.NewUsers(entryOf),
 		pool:     conf.pool,
 	}
-	h.log = slog.New(&safeLog{conf.logger.Handler(), &h.stats.panics}).With("node", conf.node)
+	h.logs = logbound.New(&safeLog{conf.logger.Handler(), &h.stats.panics})
+	h.log = slog.New(h.logs).With("node", conf.node)
 	h.history, _ = conf.broker.(broker.History)
 	h.presence, _ = conf.broker.(broker.Presence)
 	h.bus, _ = conf.broker.(broker.Bus)
@@ -207,5 +210,6 @@ func (h *Hub) release(ctx context.Context) error {
 	}
 	h.cancel()
 	errs = append(errs, h.life.wait(ctx))
+	h.logs.Flush()
 	return errors.Join(errs...)
 }

@@ -45,6 +45,9 @@ func (b *bucket) take(now time.Duration, n int, l limit) (wait time.Duration, ok
 	return 0, true
 }
 
+// refusing reports whether something was refused since the bucket was last full.
+func (b *bucket) refusing(now time.Duration) bool { return b.refused > 0 && b.full > now }
+
 // stubborn reports whether as much again as a burst was sent beyond the limit.
 func (b *bucket) stubborn(l limit) bool { return b.refused > l.depth }
 
@@ -65,6 +68,13 @@ func (c *Conn) within(now time.Duration, messages, bytes int, answer bool) bool 
 		}
 	}
 	return true
+}
+
+// controlWithin counts a ping or a pong as a message. Such a frame has no ID that a refusal could name, so the first
+// refusal alone is answered.
+func (c *Conn) controlWithin() bool {
+	now := c.hub.now()
+	return c.within(now, 1, 0, !c.messages.refusing(now))
 }
 
 func (c *Conn) tooFast(wait time.Duration, message string, stubborn, answer bool) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -89,6 +91,87 @@ func TestPingsWithinMessage(t *testing.T) {
 		if pongs != burst {
 			t.Errorf("%d pings were answered, want %d", pongs, burst)
 		}
+	})
+}
+
+// TestUnaskedPongs: pongs that nobody asked for count as messages, wherever they come and however long they are.
+func TestUnaskedPongs(t *testing.T) {
+	const burst = 5
+	pong := masked(finBit|pongFrame, "")
+	alone := func(c *client, n int) {
+		for range n {
+			_, _ = c.ws.NetConn().Write(pong) // it may be closed by now
+			time.Sleep(time.Millisecond)      // so that they come apart, as a rule; nothing depends on it
+		}
+	}
+	tests := []struct {
+		name string
+		send func(c *client)
+	}{
+		{"alone", func(c *client) { alone(c, 2*burst+1) }},
+		{"at once", func(c *client) { c.writeBytes(bytes.Repeat(pong, 2*burst+1)) }},
+		{"with a payload", func(c *client) {
+			c.writeBytes(bytes.Repeat(masked(finBit|pongFrame, strings.Repeat("x", 125)), 2*burst+1))
+		}},
+		{"within a message", func(c *client) { c.writeBytes(append(masked(textFrame, "{"), bytes.Repeat(pong, 2*burst+1)...)) }},
+	}
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithRateLimit(0.001, burst))
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				before := s.Stats().Limited
+				c := s.dial(t)
+				c.t = t
+				tt.send(c)
+				if r := c.read(); r.Op != "error" || r.ID != 0 || r.Code != "rate_limited" {
+					t.Fatalf("got %+v, want a warning", r)
+				}
+				c.hinted(protocol.CloseRateLimited)
+				if n := s.Stats().Limited - before; n < burst+1 {
+					t.Errorf("%d counted as limited, want %d at least", n, burst+1)
+				}
+			})
+		}
+	})
+}
+
+// TestUnaskedPongsRaw: a raw hub has nothing to warn with.
+func TestUnaskedPongsRaw(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithRateLimit(0.001, 5), hub.WithRaw())
+		c := s.connect(t, nil)
+		c.writeBytes(bytes.Repeat(masked(finBit|pongFrame, ""), 6))
+		c.closed(protocol.CloseRateLimited)
+	})
+}
+
+// TestAskedPongsAreFree: the rate allows a single message, and every ping of the hub is answered.
+func TestAskedPongsAreFree(t *testing.T) {
+	const pings = 4
+	overEach(t, func(t *testing.T, tr transport) {
+		t.Parallel() // it takes a while, and little else
+		policy := heartbeat.Policy{Interval: 500 * time.Millisecond, Timeout: 500 * time.Millisecond, Tick: 50 * time.Millisecond}
+		s := tr.start(t, hub.WithHeartbeat(policy), hub.WithRateLimit(0.001, 1))
+		c := s.dial(t)
+		asked := make(chan struct{}, 100)
+		answer := c.ws.PingHandler()
+		c.ws.SetPingHandler(func(p string) error {
+			err := answer(p)
+			asked <- struct{}{}
+			return err
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- c.end() }()
+		for range pings {
+			receive(t, "a ping", asked)
+		}
+		if n := s.Stats().Limited; n != 0 {
+			t.Errorf("%d pongs that were asked for count as limited", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = receive(t, "the end", ended)
 	})
 }
 

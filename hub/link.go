@@ -30,7 +30,7 @@ func (l *link) WriteWire(p []byte) error {
 // Ping implements decoder.Link: a ping is answered, within the limits. It is counted here because it may come in
 // the midst of a message, too, as often as the other side likes.
 func (l *link) Ping(payload []byte) error {
-	if c := (*Conn)(l); !c.within(c.hub.now(), 1, 0, false) {
+	if !(*Conn)(l).controlWithin() {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
@@ -40,8 +40,13 @@ func (l *link) Ping(payload []byte) error {
 	return nil
 }
 
-// Pong implements decoder.Link. That something was heard is noted for every message.
-func (l *link) Pong() {}
+// Pong implements decoder.Link. The answer to the hub's ping is free. A pong that nobody asked for is legal
+// (RFC 6455 5.5.3) and counts like a message, wherever it comes. That something was heard is noted for every message.
+func (l *link) Pong() {
+	if c := (*Conn)(l); !c.asked.CompareAndSwap(true, false) {
+		c.controlWithin()
+	}
+}
 
 // WriterFailed implements wire.Owner.
 func (l *link) WriterFailed(err error) {
@@ -71,7 +76,10 @@ var pingFrame = frame.Append(nil, frame.Ping, nil)
 func (p *pulse) Heartbeat() *heartbeat.Entry { return &p.beat }
 
 // Ping implements heartbeat.Peer.
-func (p *pulse) Ping() { _ = p.writer.SendOne(pingFrame) }
+func (p *pulse) Ping() {
+	p.asked.Store(true)
+	_ = p.writer.SendOne(pingFrame)
+}
 
 // Expire implements heartbeat.Peer. A peer that has answered, but whose answer waits behind a handler
 // that is taking its time, is alive: cutting all those off at once is how a slow database becomes

@@ -41,7 +41,9 @@ func WithNode(id string) Option {
 	}
 }
 
-// WithLogger sets where the hub logs; slog.Default without it. Tokens and payloads are never logged.
+// WithLogger sets where the hub logs. The default is slog.Default. Tokens and payloads are never logged. Clients
+// cannot fill the log: of records with the same level and message the hub writes at most five a second, and then
+// one that says how many were left out.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -225,7 +227,7 @@ func WithBacklog(messages, bytes int) Option {
 
 // WithRateLimit bounds how many messages a second a connection may send, and how many at once; 100 and 200
 // without it. What is beyond is refused with rate_limited; a client that goes on all the same is closed with
-// 4003, as is one of a raw hub at once. Pings count as messages.
+// 4003, as is one of a raw hub at once. Pings count as messages, and so do pongs that answer no ping of the hub's.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration

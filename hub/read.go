@@ -59,6 +59,8 @@ func (c *Conn) takeBeat() (early []byte, done bool) {
 		c.hub.beats.Heard(&c.beat)
 		if opcode == decoder.Ping {
 			_ = (*link)(c).Ping(nil) // returns none
+		} else {
+			(*link)(c).Pong()
 		}
 		c.within(c.hub.now(), 0, n, false)
 		return nil, true
@@ -149,7 +151,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
 	busy = soon && c.streak >= hotAfter
 	if c.beats = opcode == decoder.Ping || opcode == decoder.Pong; c.beats {
-		c.within(now, 0, size, false) // link.Ping has counted a ping as a message
+		c.within(now, 0, size, false) // link has counted it as a message, unless it answers a ping
 		return busy
 	}
 	if !c.within(now, 1, size, true) {

@@ -42,6 +42,9 @@ type Stats struct {
 	// Stale is set while the broker cannot be reached.
 	Stale bool
 
+	// LogsLeftOut is how many log records were beyond five a second for one reason; see WithLogger.
+	LogsLeftOut int64
+
 	// Admission is about the handshakes that the hub's bounds refuse.
 	Admission AdmissionStats
 
@@ -76,23 +79,24 @@ func (s *counters) closed(why error) {
 func (h *Hub) Stats() Stats {
 	s := &h.stats
 	out := Stats{
-		Conns:     h.conns.Len(),
-		Rooms:     h.rooms.len(),
-		Users:     h.users.Len(),
-		Accepted:  s.accepted.Load(),
-		Refused:   s.refused.Load(),
-		Closed:    make(map[protocol.CloseCode]int64),
-		Received:  s.received.Load(),
-		Limited:   s.limited.Load(),
-		Invalid:   s.invalid.Load(),
-		Published: s.published.Load(),
-		Degraded:  s.degraded.Load(),
-		Gaps:      s.gaps.Load(),
-		Panics:    s.panics.Load(),
-		Failures:  s.failures.Load(),
-		Stale:     s.stale.Load(),
-		Admission: h.admissionStats(),
-		Heartbeat: h.beats.Stats(),
+		Conns:       h.conns.Len(),
+		Rooms:       h.rooms.len(),
+		Users:       h.users.Len(),
+		Accepted:    s.accepted.Load(),
+		Refused:     s.refused.Load(),
+		Closed:      make(map[protocol.CloseCode]int64),
+		Received:    s.received.Load(),
+		Limited:     s.limited.Load(),
+		Invalid:     s.invalid.Load(),
+		Published:   s.published.Load(),
+		Degraded:    s.degraded.Load(),
+		Gaps:        s.gaps.Load(),
+		Panics:      s.panics.Load(),
+		Failures:    s.failures.Load(),
+		Stale:       s.stale.Load(),
+		LogsLeftOut: h.logs.Dropped(),
+		Admission:   h.admissionStats(),
+		Heartbeat:   h.beats.Stats(),
 	}
 	for _, r := range append(slices.Clone(h.conf.rules), &h.unruled) {
 		rs := r.stats()

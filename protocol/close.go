@@ -42,7 +42,6 @@ const (
 	CloseForbidden     CloseCode = 4101
 	CloseDisconnected  CloseCode = 4102
 	CloseHelloExpected CloseCode = 4103
-	CloseMisuse        CloseCode = 4104
 )
 
 type closeInfo struct {
@@ -85,7 +84,6 @@ var closeTable = []closeInfo{
 	{CloseForbidden, "forbidden", false, "the client may not connect"},
 	{CloseDisconnected, "disconnected", false, "the application ended the connection"},
 	{CloseHelloExpected, "hello expected", false, "the first frame was not a hello the server could read"},
-	{CloseMisuse, "misuse", false, "the client sent too many frames that were errors"},
 }
 
 func (c CloseCode) info() (closeInfo, bool) {

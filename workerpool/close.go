@@ -52,8 +52,10 @@ func (p *Pool) reap() {
 // sendAway answers all who wait for room.
 func (p *Pool) sendAway() {
 	var all []*waiter
-	for e := p.waiting.Front(); e != nil; e = e.Next() {
-		all = append(all, e.Value.(*waiter))
+	for e := p.entering.Front(); e != nil; e = e.Next() { // lanes without a key included
+		for at := e.Value.(*lane).entering.Front(); at != nil; at = at.Next() {
+			all = append(all, at.Value.(*waiter))
+		}
 	}
 	for _, l := range p.lanes {
 		for e := l.waiting.Front(); e != nil; e = e.Next() {
@@ -61,7 +63,7 @@ func (p *Pool) sendAway() {
 		}
 	}
 	for _, w := range all {
-		if w.line == &p.waiting {
+		if w.line == &w.l.entering {
 			w.l.held--
 		}
 		p.settle(w, ErrClosed)

@@ -42,7 +42,7 @@ func TestDoTakesBack(t *testing.T) {
 	// The task that is taken back is at the start, in the middle or at the end of its key's.
 	for _, place := range []int{0, 1, 2} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPool(t, workerpool.WithWorkers(1), workerpool.WithQueue(3))
+			p := newPool(t, workerpool.WithWorkers(1), workerpool.WithQueue(7))
 			release := hold(t, p, 9)
 			ctx, cancel := context.WithCancel(t.Context())
 			errs := make(chan error, 1)
@@ -57,6 +57,9 @@ func TestDoTakesBack(t *testing.T) {
 				}()
 				synctest.Wait()
 			}
+			for range 4 {
+				must(t, p.Go(t.Context(), nop))
+			}
 			if err := p.Go(t.Context(), nop); !isBusy(err) {
 				t.Fatalf("a full pool: %v", err)
 			}
@@ -65,14 +68,14 @@ func TestDoTakesBack(t *testing.T) {
 				t.Errorf("Do: %v, want Canceled", err)
 			}
 			// Its place is free, and the list is whole.
-			must(t, p.Submit(t.Context(), 1, func(context.Context) { ran++ }))
+			must(t, p.Go(t.Context(), func(context.Context) { ran++ }))
 			release()
 			must(t, p.Close(t.Context()))
 			if ran != 3 {
 				t.Errorf("%d tasks ran, want 3", ran)
 			}
-			if s := p.Stats(); s.Canceled != 1 || s.Completed != 4 {
-				t.Errorf("stats %+v, want 1 canceled, 4 completed", s)
+			if s := p.Stats(); s.Canceled != 1 || s.Completed != 8 {
+				t.Errorf("stats %+v, want 1 canceled, 8 completed", s)
 			}
 		})
 	}

@@ -11,6 +11,13 @@
 // Fairness: keys take turns, one task a turn, in the order in which they came to have something to
 // run. A key with many tasks delays one with a single task by one of them, not by all.
 //
+// Room is shared fairly, too. With [Reject] an eighth of the places is kept for keys that have nothing in the pool, and
+// any other key gets a further place only while more of the rest are free than it holds. So one key gets at most
+// half of the pool, and keys with many tasks do not keep out one with a single task. With [Block] and [Deadline] the keys that wait for a place get one each in turn.
+//
+// What is a key decides what is fair: a user with ten keys has ten turns. If that matters, use
+// the user or the address for the key, or bound how many keys one of them may have.
+//
 // Bounds: no more than [WithWorkers] tasks run, and no more than [WithWorkers] + [WithQueue] are
 // unfinished. No key has more than [WithKeyShare] of these, and a key at its bound holds up only
 // those who submit for it. A key costs memory while it has unfinished tasks, and nothing afterwards.

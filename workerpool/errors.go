@@ -22,7 +22,8 @@ var (
 // BusyError says that a task was not accepted, and when it may be worth trying again. It matches
 // ErrBusy.
 type BusyError struct {
-	// Share is set where the key had used up its share; otherwise the whole pool was full.
+	// Share is set if the key had used up its share, which shrinks as the pool fills; otherwise the whole
+	// pool was full.
 	Share bool
 	// RetryAfter estimates how long it takes to work off what stood in the way: the tasks
 	// waiting, times their recent mean run time, over the workers that can share in it. It is at

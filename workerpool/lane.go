@@ -23,10 +23,12 @@ type lane struct {
 	running    bool // a task has started and not finished
 	ready      bool // the lane is in Pool.ready
 	unfinished int  // tasks accepted and not finished
-	held       int  // places of the share that are taken: by unfinished tasks, and by those in Pool.waiting
+	held       int  // places of the share that are taken: by unfinished tasks, and by those in entering
 	head, tail *task
-	waiting    list.List // of *waiter: those who have no place in the share
-	next       *lane     // in Pool.ready
+	waiting    list.List     // of *waiter: those who have no place in the share
+	entering   list.List     // of *waiter: those who have one, and none in the pool
+	turn       *list.Element // in Pool.entering, while somebody is in entering
+	next       *lane         // in Pool.ready
 }
 
 var (

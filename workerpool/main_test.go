@@ -91,5 +91,6 @@ func hold(t testing.TB, p *workerpool.Pool, key uint64) (release func()) {
 	g := newGate()
 	must(t, p.Submit(context.Background(), key, g.task))
 	<-g.entered
+	t.Cleanup(g.open) // before the pool is closed, also where the test has failed
 	return g.open
 }

@@ -65,7 +65,7 @@ func WithQueue(n int) Option {
 
 // WithKeyShare sets how many unfinished tasks one key may have, the running one included. It must
 // not be more than the pool takes altogether. The default is DefaultKeyShare, or what the pool takes
-// where that is less.
+// if that is less. With Reject, the share shrinks as the pool fills: see the package's documentation.
 func WithKeyShare(n int) Option {
 	return func(c *config) error {
 		if n < 1 {

@@ -44,8 +44,10 @@ func TestDependentDefaults(t *testing.T) {
 	small := newPool(t, workerpool.WithWorkers(1), workerpool.WithQueue(2))
 	release = hold(t, small, 1)
 	must(t, small.Submit(t.Context(), 1, nop))
-	must(t, small.Submit(t.Context(), 1, nop))
-	_ = busy(t, small.Submit(t.Context(), 1, nop))
+	if e := busy(t, small.Submit(t.Context(), 1, nop)); !e.Share { // the last place is for another key
+		t.Errorf("got %+v, want the share", e)
+	}
+	must(t, small.Submit(t.Context(), 2, nop))
 	release()
 }
 

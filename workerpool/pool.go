@@ -24,7 +24,7 @@ type Pool struct {
 	mu        sync.Mutex // a leaf: neither callbacks nor ants are called under it
 	lanes     map[uint64]*lane
 	ready     laneQueue // lanes with a task that may start, in the order of their turns
-	waiting   list.List // of *waiter: those who have a place in their key's share, not yet in the pool
+	entering  list.List // of *lane: those for which somebody waits for a place in the pool, in the order of their turns
 	runners   int       // workers that run, or are about to run, p.run
 	searching int       // runners that have not looked at ready yet
 	meanRun   time.Duration
@@ -45,16 +45,8 @@ func New(opts ...Option) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	// ants is left unbounded because p.runners is the bound, and an exact one. A worker that has
-	// run out of tasks is still on its way back to ants when its successor is started; were ants
-	// to count as well, that successor would have to wait for it.
-	goroutines, err := ants.NewPool(-1)
-	if err != nil {
-		return nil, fmt.Errorf("workerpool: %w", err)
-	}
 	p := &Pool{
 		config: *c,
-		ants:   goroutines,
 		epoch:  time.Now(),
 		lanes:  make(map[uint64]*lane),
 		idle:   make(chan struct{}),
@@ -63,6 +55,10 @@ func New(opts ...Option) (*Pool, error) {
 	}
 	p.stats.Workers = c.workers
 	p.runner = p.run
+	p.ants, err = ants.NewPool(c.workers, ants.WithNonblocking(true), ants.WithPanicHandler(p.escaped))
+	if err != nil {
+		return nil, fmt.Errorf("workerpool: %w", err)
+	}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p, nil
 }

@@ -7,14 +7,23 @@ import (
 )
 
 // A task needs a place in its key's share and then one in the pool, and holds both until it has
-// finished. Who finds no place waits in line for it, if the policy is to wait, and places that
-// become free are handed to those in line, so that nobody who comes later overtakes them.
+// finished. A submitter that finds no place waits in line for it, if the policy is to wait. Places that
+// become free are handed to those in line, so that nobody who comes later overtakes them; the pool's are handed
+// to the keys in turn, one at a time.
+//
+// If the policy is not to wait, the share shrinks as the pool fills: a key gets a further place only while more are
+// free than it holds. Packet switches bound their queues like this (Choudhury and Hahne's dynamic thresholds): n keys that
+// ask for all they can get come to leave one place in n+1. Until they do, an eighth of the places is kept for keys with
+// nothing in the pool.
 
-// waiter is a submitter in one of the two lines.
+// keptFor is the part of the places that no key's second task gets.
+const keptFor = 8
+
+// waiter is a submitter in one of its lane's two lines.
 type waiter struct {
 	l       *lane
 	t       *task
-	line    *list.List
+	line    *list.List    // l.waiting or l.entering
 	at      *list.Element // nil once out of line
 	settled chan error    // has room for the one answer
 }
@@ -23,9 +32,23 @@ func (w *waiter) enter(line *list.List) {
 	w.line, w.at = line, line.PushBack(w)
 }
 
-func (w *waiter) leave() {
+// enterPool takes a place in the share and stands in line for one in the pool.
+func (p *Pool) enterPool(w *waiter) {
+	w.l.held++
+	w.enter(&w.l.entering)
+	if w.l.turn == nil {
+		w.l.turn = p.entering.PushBack(w.l)
+	}
+}
+
+// leave takes w out of its line.
+func (p *Pool) leave(w *waiter) {
 	w.line.Remove(w.at)
 	w.at = nil
+	if l := w.l; l.turn != nil && l.entering.Len() == 0 {
+		p.entering.Remove(l.turn)
+		l.turn = nil
+	}
 }
 
 func first(line *list.List) *waiter { return line.Front().Value.(*waiter) }
@@ -33,10 +56,18 @@ func first(line *list.List) *waiter { return line.Front().Value.(*waiter) }
 // unfinished is the number of places taken.
 func (p *Pool) unfinished() int { return p.stats.Queued + p.stats.Running }
 
+// shareFull reports whether the key has to wait for tasks of its own.
+func (p *Pool) shareFull(l *lane) bool {
+	if l.held >= p.share {
+		return true
+	}
+	return !p.policy.block && l.held > 0 && l.held >= p.capacity()-p.unfinished()-p.capacity()/keptFor
+}
+
 // submit accepts t, waits for room as the policy says, or refuses it. It is called with p.mu locked
 // and returns with it unlocked.
 func (p *Pool) submit(ctx context.Context, l *lane, t *task) error {
-	shareFull, full := l.held >= p.share, p.unfinished() >= p.capacity()
+	shareFull, full := p.shareFull(l), p.unfinished() >= p.capacity()
 	var err error
 	switch {
 	case p.closed:
@@ -65,8 +96,7 @@ func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error
 	if shareFull {
 		w.enter(&l.waiting)
 	} else {
-		l.held++
-		w.enter(&p.waiting)
+		p.enterPool(w)
 	}
 	p.stats.Blocked++
 	p.unlock()
@@ -92,7 +122,7 @@ func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error
 		return <-w.settled
 	}
 	inShare := w.line == &l.waiting
-	w.leave()
+	p.leave(w)
 	p.stats.Blocked--
 	err := p.refuse(l, inShare, cause)
 	if !inShare {
@@ -120,19 +150,22 @@ func (p *Pool) vacate(l *lane) {
 func (p *Pool) advance(l *lane) {
 	for l.waiting.Len() > 0 && l.held < p.share {
 		w := first(&l.waiting)
-		w.leave()
-		l.held++
-		w.enter(&p.waiting)
+		p.leave(w)
+		p.enterPool(w)
 	}
-	for p.waiting.Len() > 0 && p.unfinished() < p.capacity() {
-		w := first(&p.waiting)
+	for p.entering.Len() > 0 && p.unfinished() < p.capacity() {
+		l := p.entering.Front().Value.(*lane)
+		w := first(&l.entering)
 		p.settle(w, nil)
-		p.accept(w.l, w.t)
+		if l.turn != nil {
+			p.entering.MoveToBack(l.turn)
+		}
+		p.accept(l, w.t)
 	}
 }
 
 func (p *Pool) settle(w *waiter, err error) {
-	w.leave()
+	p.leave(w)
 	p.stats.Blocked--
 	w.settled <- err
 }
@@ -140,6 +173,9 @@ func (p *Pool) settle(w *waiter, err error) {
 // refuse counts a task that is not accepted and says why.
 func (p *Pool) refuse(l *lane, share bool, cause error) error {
 	p.stats.Rejected++
+	if share {
+		p.stats.RejectedShare++
+	}
 	return &BusyError{Share: share, RetryAfter: p.retryAfter(l, share), Err: cause}
 }
 

@@ -1,9 +1,13 @@
 package workerpool
 
 import (
+	"errors"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/panjf2000/ants/v2"
 )
 
 // A worker with more to do rests for restTime once it has run tasks for restAfter. While all of Go's
@@ -50,15 +54,33 @@ func (p *Pool) unlock() {
 	}
 	p.mu.Unlock()
 	for range start {
-		if err := p.ants.Submit(p.runner); err != nil {
-			// ants is closed, so Close has given up and there is nothing to run.
+		p.start()
+	}
+}
+
+// start has a worker of ants run p.run. Both count, p.runners in step with the tasks and ants its goroutines: one that has run
+// out of tasks is counted by ants until it is back in its list, some instructions later, and its successor waits for that. ants
+// could wait itself, but not for a worker that ends meanwhile, whose signal may come before the wait begins.
+func (p *Pool) start() {
+	for {
+		err := p.ants.Submit(p.runner)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, ants.ErrPoolOverload):
+			runtime.Gosched()
+		default: // ants is closed, so Close has given up and there is nothing to run
 			p.mu.Lock()
 			p.runners--
 			p.searching--
 			p.unlock()
+			return
 		}
 	}
 }
+
+// escaped is told by ants of a panic that no task of ours let through.
+func (p *Pool) escaped(v any) { p.report(&PanicError{Value: v, Stack: debug.Stack()}) }
 
 // run is what a worker does: it takes one task from the lane whose turn it is, again and again, until
 // no lane has any. A lane goes to the back after each task, which is what shares the workers evenly.
@@ -79,11 +101,15 @@ func (p *Pool) run() {
 			return
 		}
 		// The task called runtime.Goexit, which ends this goroutine too: leave things in
-		// order, and the rest of the work to another worker.
+		// order, and the rest of the work to another worker, which may have to wait for this one.
 		p.mu.Lock()
 		p.finish(l, t, p.now()-start, failed)
 		p.runners--
-		p.unlock()
+		p.mu.Unlock()
+		go func() {
+			p.mu.Lock()
+			p.unlock()
+		}()
 	}()
 
 	p.mu.Lock()

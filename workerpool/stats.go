@@ -8,6 +8,9 @@ import "time"
 type Stats struct {
 	// Workers is the number of tasks that can run at once.
 	Workers int
+	// Goroutines is the number of workers that exist, those that wait for a task included. It is never
+	// above Workers; one that has had nothing to do for a second or two ends.
+	Goroutines int
 	// Running and Queued are the accepted tasks that have started and that have not.
 	Running, Queued int
 	// Blocked is the number of callers that wait for room.
@@ -23,6 +26,9 @@ type Stats struct {
 	Panics uint64
 	// Rejected counts the tasks refused with ErrBusy. They are not part of Submitted.
 	Rejected uint64
+	// RejectedShare counts those of Rejected whose key had used up its share; for the others the whole
+	// pool was full.
+	RejectedShare uint64
 	// Dropped counts the tasks that Close threw away.
 	Dropped uint64
 	// Canceled counts the tasks that Do took back before they started.
@@ -52,5 +58,7 @@ func mean(total time.Duration, n uint64) time.Duration {
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stats
+	s := p.stats
+	s.Goroutines = p.ants.Running()
+	return s
 }

@@ -25,13 +25,13 @@ func TestStats(t *testing.T) {
 		_ = busy(t, p.Submit(t.Context(), 3, nop))
 		synctest.Wait()
 
-		want := workerpool.Stats{Workers: 2, Running: 2, Queued: 2, Keys: 2, Submitted: 4, Rejected: 2}
+		want := workerpool.Stats{Workers: 2, Goroutines: 2, Running: 2, Queued: 2, Keys: 2, Submitted: 4, Rejected: 2, RejectedShare: 1}
 		if s := p.Stats(); s != want {
 			t.Errorf("at the start:\n got %+v\nwant %+v", s, want)
 		}
 		time.Sleep(2500 * time.Millisecond)
 		want = workerpool.Stats{
-			Workers: 2, Running: 2, Queued: 1, Keys: 1, Submitted: 4, Rejected: 2, Completed: 1,
+			Workers: 2, Goroutines: 2, Running: 2, Queued: 1, Keys: 1, Submitted: 4, Rejected: 2, RejectedShare: 1, Completed: 1,
 			WaitTotal: 2 * time.Second, RunTotal: 2 * time.Second,
 		}
 		s := p.Stats()
@@ -41,7 +41,7 @@ func TestStats(t *testing.T) {
 		}
 		must(t, p.Close(t.Context()))
 		want = workerpool.Stats{
-			Workers: 2, Submitted: 4, Rejected: 2, Completed: 4, Panics: 1,
+			Workers: 2, Submitted: 4, Rejected: 2, RejectedShare: 1, Completed: 4, Panics: 1,
 			WaitTotal: 6 * time.Second, RunTotal: 10 * time.Second,
 		}
 		s = p.Stats()

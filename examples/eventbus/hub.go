@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -34,8 +33,5 @@ func runHub(ctx context.Context, addr, redisAddr string, stdout io.Writer) error
 	})
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", h)
-	err = serve(ctx, "hub", addr, mux, stdout)
-	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return errors.Join(err, h.Shutdown(end))
+	return serve(ctx, "hub", addr, mux, h.Shutdown, stdout)
 }

@@ -95,8 +95,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return errUsage
 }
 
-// serve serves until ctx is over, and returns when all requests are done.
-func serve(ctx context.Context, name, addr string, h http.Handler, stdout io.Writer) error {
+// serve serves until ctx is over, and returns when drain has and all requests are done. drain comes first: meanwhile new
+// handshakes are answered with 503 and when to come back.
+func serve(ctx context.Context, name, addr string, h http.Handler, drain func(context.Context) error, stdout io.Writer) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func serve(ctx context.Context, name, addr string, h http.Handler, stdout io.Wri
 	}
 	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err = errors.Join(err, srv.Shutdown(end))
+	err = errors.Join(err, drain(end), srv.Shutdown(end))
 	serving.Wait()
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -79,7 +80,7 @@ func (s *service) do(method, path, body string, session *http.Cookie, want int) 
 
 func (s *service) login(user string) *http.Cookie {
 	s.t.Helper()
-	_, cookies := s.do("GET", "/login?user="+user, "", nil, http.StatusNoContent)
+	_, cookies := s.do("POST", "/login?user="+user, "", nil, http.StatusNoContent)
 	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode {
 		s.t.Fatalf("login set %v", cookies)
 	}
@@ -173,13 +174,13 @@ func TestOwnRoomOnly(t *testing.T) {
 
 func TestNoSession(t *testing.T) {
 	s := start(t)
-	s.do("GET", "/login?user=No%20Body", "", nil, http.StatusBadRequest)
+	s.do("POST", "/login?user=No%20Body", "", nil, http.StatusBadRequest)
 	s.do("GET", "/orders", "", nil, http.StatusUnauthorized)
 	s.do("POST", "/orders", `{"item":"tea"}`, nil, http.StatusUnauthorized)
 
 	good := s.login("ada")
 	forged := *good
-	forged.Value = "bob" + strings.TrimPrefix(good.Value, "ada")
+	forged.Value = strings.Repeat("A", len(good.Value))
 	for name, session := range map[string]*http.Cookie{"no cookie": nil, "forged": &forged, "empty": {Name: cookieName}} {
 		if _, status := s.dial(session, nil); status != http.StatusUnauthorized {
 			t.Errorf("%s: handshake answered with %d, want 401", name, status)
@@ -192,12 +193,56 @@ func TestNoSession(t *testing.T) {
 }
 
 func TestSessionExpires(t *testing.T) {
-	s := newSessions()
-	for claim, ok := range map[string]bool{"ada.99999999999": true, "ada.1": false, "ada.": false, "ada": false, "": false} {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSessions()
+		name, _ := s.begin("ada", time.Now())
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: claim + "." + s.sign(claim)})
-		if user, err := s.user(r); (err == nil) != ok || ok && user != "ada" {
-			t.Errorf("claim %q: %q, %v", claim, user, err)
+		r.AddCookie(&http.Cookie{Name: cookieName, Value: name})
+		time.Sleep(lifetime - time.Second)
+		if user, err := s.user(r); user != "ada" || err != nil {
+			t.Errorf("before the end: %q, %v", user, err)
+		}
+		time.Sleep(time.Second)
+		if user, err := s.user(r); err == nil {
+			t.Errorf("afterwards: %q", user)
+		}
+	})
+}
+
+// TestTooManySessions: those that have expired make room.
+func TestTooManySessions(t *testing.T) {
+	s := newSessions()
+	now := time.Now()
+	for range maxSessions {
+		if _, ok := s.begin("ada", now); !ok {
+			t.Fatal("refused too early")
+		}
+	}
+	if _, ok := s.begin("bob", now); ok {
+		t.Error("there is no bound")
+	}
+	if _, ok := s.begin("bob", now.Add(lifetime)); !ok || len(s.known) != 1 {
+		t.Errorf("%d sessions are left", len(s.known))
+	}
+}
+
+// TestLoginFromAnotherSite: a foreign page cannot log its visitors in as somebody it knows.
+func TestLoginFromAnotherSite(t *testing.T) {
+	s := start(t)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.host+"/login?user=mallory", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Sec-Fetch-Site", "cross-site")
+		req.Header.Set("Origin", "https://evil.example")
+		res, err := s.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode < 400 || len(res.Cookies()) > 0 {
+			t.Errorf("%s: %d with %v", method, res.StatusCode, res.Cookies())
 		}
 	}
 }
@@ -226,6 +271,12 @@ func TestLogout(t *testing.T) {
 		}
 	}
 	ask(t, bob, `{"op":"ping","id":9}`, "ok")
+
+	// A copy of the cookie is of no use.
+	s.do("POST", "/orders", `{"item":"tea"}`, ada, http.StatusUnauthorized)
+	if _, status := s.dial(ada, nil); status != http.StatusUnauthorized {
+		t.Errorf("handshake with the old cookie answered with %d, want 401", status)
+	}
 }
 
 func TestPage(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 // The page on http://127.0.0.1:8081 logs in, orders, and shows orders as they come. The same by hand:
 //
-//	curl -c jar 'http://127.0.0.1:8081/login?user=ada'
+//	curl -c jar -d user=ada http://127.0.0.1:8081/login
 //	curl -b jar -d '{"item":"tea"}' http://127.0.0.1:8081/orders
 //	curl -b jar http://127.0.0.1:8081/orders
 //
@@ -74,8 +74,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(page))
-	mux.HandleFunc("GET /login", sessions.login)
-	mux.Handle("POST /logout", sessions.require(logout(h)))
+	mux.HandleFunc("POST /login", sessions.login)
+	mux.Handle("POST /logout", sessions.require(logout(sessions, h)))
 	mux.Handle("GET /orders", sessions.require(http.HandlerFunc(orders.list)))
 	mux.Handle("POST /orders", sessions.require(http.HandlerFunc(orders.create)))
 	mux.Handle("GET /ws", h) // all it takes
@@ -96,8 +96,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// The server first: requests under way may still publish. It does not wait for WebSockets.
-	err = errors.Join(err, srv.Shutdown(end), h.Shutdown(end))
+	// The hub first: while it drains, the server answers new handshakes with 503 and when to come back. An order that comes
+	// meanwhile is in the list, though its publication fails.
+	err = errors.Join(err, h.Shutdown(end), srv.Shutdown(end))
 	serving.Wait()
 	return err
 }

@@ -46,9 +46,10 @@ func publisher(h *hub.Hub) func(context.Context, order) {
 	}
 }
 
-// logout also ends the connections of the user: they were let in with the session that ends here.
-func logout(h *hub.Hub) http.Handler {
+// logout ends the user's sessions, and then the connections that were let in with them.
+func logout(s *sessions, h *hub.Hub) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.end(userOf(r))
 		expire(w)
 		if err := h.Disconnect(r.Context(), userOf(r), "logged out"); err != nil {
 			http.Error(w, "try again", http.StatusServiceUnavailable)

@@ -49,11 +49,12 @@ func newServer(ln net.Listener) (*server, error) {
 	return s, nil
 }
 
-// close ends what newServer began. The pool comes last: it is the hub that uses it.
+// close ends what newServer began. The hub comes first: while it drains, the server answers new handshakes with 503 and
+// when to come back. The pool comes last, since the hub uses it.
 func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err := errors.Join(s.http.Shutdown(ctx), s.hub.Shutdown(ctx), s.pool.Close(ctx))
+	err := errors.Join(s.hub.Shutdown(ctx), s.http.Shutdown(ctx), s.pool.Close(ctx))
 	s.serving.Wait()
 	if !errors.Is(s.failed, http.ErrServerClosed) {
 		err = errors.Join(err, s.failed)

@@ -47,7 +47,7 @@ func TestReadmeCompiles(t *testing.T) {
 
 // TestReadmeLinks finds every file that the project's documents link to.
 func TestReadmeLinks(t *testing.T) {
-	for _, name := range []string{"README.md", "DESIGN.md", "PROTOCOL.md", "SECURITY.md", "CHANGELOG.md", "examples/cluster/README.md"} {
+	for _, name := range []string{"README.md", "DESIGN.md", "PROTOCOL.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/cluster/README.md"} {
 		name = filepath.Join("..", "..", name)
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -26,7 +26,7 @@ function listen(user) {
 $("login").onsubmit = async (e) => {
   e.preventDefault();
   const user = $("user").value;
-  const res = await fetch(`login?user=${encodeURIComponent(user)}`);
+  const res = await fetch("login", { method: "POST", body: new URLSearchParams({ user }) });
   if (res.ok) listen(user);
 };
 
