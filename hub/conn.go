@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
@@ -172,10 +173,13 @@ func (c *Conn) Get(key any) any {
 }
 
 // Send sends data to this connection alone: one JSON value in a message frame without a room, or, on a raw
-// hub, a text frame as it is. It does not block. The error matches ErrClosed where the connection is gone or
+// hub, a text frame as it is. It does not block. The error matches ErrData or ErrText, or ErrClosed where the connection is gone or
 // going; after a backlog's overflow it is.
 func (c *Conn) Send(data []byte) error {
 	if c.kind == raw {
+		if !utf8.Valid(data) {
+			return ErrText
+		}
 		return c.sendFrame(frame.Text, func(dst []byte) []byte { return append(dst, data...) })
 	}
 	if !protocol.Valid(data) {
