@@ -79,7 +79,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Re
 // answered, for the close timeout at most.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
 	c := h.newConn()
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, c.attach)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, nil), h.conf.compress, c.attach)
 	if err != nil {
 		c.upgradeFailed(r, err)
 		return

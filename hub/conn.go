@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -52,8 +53,10 @@ type Conn struct {
 
 	kind    kind
 	watched bool // by the poller; otherwise a goroutine reads
-	deflate bool
-	hello   bool // the first frame is still to come
+	// unlisted: the poller does not know of the connection yet, whose first frame came with its handshake.
+	unlisted bool
+	deflate  bool
+	hello    bool // the first frame is still to come
 
 	toldStale bool        // guarded by the hub's telling
 	greeted   atomic.Bool // welcome has been sent
@@ -93,6 +96,7 @@ type extra struct {
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
 	replays []*replaying                 // rooms whose history is read
+	answer  http.Header                  // of OnHandshake, until the handshake is answered
 }
 
 type stopper interface{ Stop() bool }
@@ -108,7 +112,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
-		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil {
+		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil {
 		c.extra = nil
 	}
 }

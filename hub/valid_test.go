@@ -50,7 +50,7 @@ func TestCloseCodes(t *testing.T) {
 		refused <- c.Close(protocol.CloseCode(code), "upstream")
 	})
 	for _, tt := range []struct{ code, want protocol.CloseCode }{
-		{1000, 1000}, {1014, 1014}, {3000, 3000}, {4999, 4999},
+		{1000, 1000}, {1013, 1013}, {3000, 3000}, {4999, 4999},
 		{0, 1011}, {999, 1011}, {1004, 1011}, {1005, 1011}, {1006, 1011}, {1015, 1011}, {1016, 1011}, {2999, 1011}, {5000, 1011}, {65535, 1011},
 	} {
 		c := s.connect(t, nil)
