@@ -232,7 +232,13 @@ const lingerBytes = 16 << 20
 
 // linger reads on for a while and throws away what comes, so that the close frame is not lost: a
 // socket closed with unread data in it is reset, and the peer may then never see what was sent last.
+//
+// The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
 func (c *Conn) linger() {
+	c.drain()
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // an error means that it is closed already
+	}
 	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
 		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
 	}

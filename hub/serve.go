@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, c), h.conf.compress, c.attach)
 	if err != nil {
 		h.stats.refused.Add(1)
-		c.upgradeFailed(r, err)
+		c.upgradeFailed(w, r, err)
 		return
 	}
 	c.shaken(d)
@@ -94,7 +93,7 @@ func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	case !r.ProtoAtLeast(1, 1), len(r.Header["Sec-Websocket-Key"]) > 1, len(r.Header["Sec-Websocket-Version"]) > 1:
 		return &HTTPError{Status: http.StatusBadRequest, Message: "not a WebSocket handshake: it needs HTTP/1.1, one key and one version"}
 	case !h.allowOrigin(r):
-		return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
+		return h.originRefused(r)
 	}
 	return nil
 }
@@ -133,7 +132,10 @@ func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
 	return err == nil
 }
 
-func (c *Conn) upgradeFailed(r *http.Request, err error) {
+func (c *Conn) upgradeFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		c.hub.cannotHijack(w, err)
+	}
 	c.hub.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
 	if c.conn != nil {
 		c.writer.Close()
@@ -386,32 +388,6 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
 		_ = r.Body.Close()
 	}
 	http.Error(w, e.Message, e.Status)
-}
-
-// allowOrigin is the same-origin rule: a browser says which page it runs, and that page must come from
-// the host the request goes to, or from one of WithOrigins. Other clients send no Origin.
-func (h *Hub) allowOrigin(r *http.Request) bool {
-	if f := h.conf.checkOrigin; f != nil {
-		return f(r)
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	if err != nil {
-		return false
-	}
-	host := strings.ToLower(u.Host)
-	if host != "" && strings.EqualFold(host, r.Host) {
-		return true
-	}
-	for _, allowed := range h.conf.origins {
-		if allowed == "*" || host != "" && matchPattern(strings.ToLower(allowed), host) {
-			return true
-		}
-	}
-	return false
 }
 
 func (id *Identity) validate() error {

@@ -30,6 +30,9 @@ func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Req
 	if h.decoder.ws, err = u.Upgrade(h, r, header); err == nil {
 		err = h.decoder.peer.respond()
 	}
+	if h.failed != nil {
+		err = h.failed
+	}
 	h.rw.Writer.Reset(nil)
 	writers.Put(h.rw.Writer)
 	return h.decoder, err
@@ -63,11 +66,13 @@ type hijacker struct {
 	decoder  *Decoder
 	rw       bufio.ReadWriter
 	hijacked func(net.Conn) Link
+	failed   error
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.failed = err // gorilla keeps no more of it than its text
 		return nil, nil, err
 	}
 	// Deadlines of the HTTP server do not apply any more.
