@@ -14,7 +14,7 @@ import (
 // newGate makes what stands before the handshake; nil where nothing is bounded and no proxy trusted.
 func (c *config) newGate() (*admission.Gate, error) {
 	a := &c.admission
-	if a.Rate == 0 && a.MaxConns == 0 && a.MaxPerIP == 0 && a.MaxHandshakes == 0 && len(a.TrustedProxies) == 0 {
+	if a.Rate == 0 && a.MaxConns == 0 && a.MaxPerIP == 0 && a.MaxHandshakes == 0 && len(a.TrustedProxies) == 0 && !a.TrustUnix {
 		return nil, nil
 	}
 	return admission.New(*a)
@@ -51,7 +51,7 @@ func (c *Conn) ClientAddr() netip.Addr {
 
 // noteAddr keeps the client's address where the socket does not tell it.
 func (c *Conn) noteAddr(r *http.Request) {
-	if len(c.hub.conf.admission.TrustedProxies) == 0 {
+	if a := &c.hub.conf.admission; len(a.TrustedProxies) == 0 && !a.TrustUnix {
 		return
 	}
 	if addr := c.hub.gate.Addr(r); addr != (*admission.Gate)(nil).Addr(r) {
@@ -79,9 +79,9 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Re
 // answered, for the close timeout at most.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
 	c := h.newConn()
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, nil, c.attach)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, nil), h.conf.compress, c.attach)
 	if err != nil {
-		c.upgradeFailed(r, err)
+		c.upgradeFailed(w, r, err)
 		return
 	}
 	c.shut(why) // which drops it after the close timeout

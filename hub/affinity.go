@@ -137,7 +137,7 @@ func (h *Hub) nameNode(r *http.Request) http.Header {
 	switch a := h.affinity; {
 	case a == nil:
 		return nil
-	case r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" && h.gate.Relayed(r):
+	case h.scheme(r) == "https":
 		return a.secure
 	default:
 		return a.plain

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -19,12 +20,23 @@ import (
 // Close closes the connection in order: what was sent before goes out, then a close frame, and then
 // the other side has the close timeout to answer. It does not wait for that. Package protocol says which
 // codes make a client come back.
-func (c *Conn) Close(code protocol.CloseCode, reason string) {
+//
+// The error matches ErrCloseCode if a close frame must not carry the code: see protocol.CloseCode.Sendable. The
+// connection is closed then too, with 1011.
+func (c *Conn) Close(code protocol.CloseCode, reason string) error {
+	if !code.Sendable() {
+		c.shut(&CloseError{Code: protocol.CloseInternal, Reason: reason})
+		return fmt.Errorf("%w: %d; the connection is closed with %d", ErrCloseCode, code, protocol.CloseInternal)
+	}
 	c.shut(&CloseError{Code: code, Reason: reason})
+	return nil
 }
 
 // shut sends the close frame, and sees to it that the end comes.
 func (c *Conn) shut(why *CloseError) {
+	if !why.Code.Sendable() {
+		why = c.sendable(why)
+	}
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -43,6 +55,15 @@ func (c *Conn) shut(why *CloseError) {
 	m.timer = time.AfterFunc(c.hub.conf.closeTimeout, func() { c.drop(why) })
 	c.mu.Unlock()
 	c.writer.Finish(frame.AppendClose(nil, uint16(why.Code), why.wireReason()))
+}
+
+// sendable replaces a code that must not be sent: a client fails a connection over such a frame and learns nothing.
+func (c *Conn) sendable(why *CloseError) *CloseError {
+	c.hub.log.Error("a close frame must not carry this code; the connection is closed with 1011",
+		"conn", c.ID(), "code", uint16(why.Code), "reason", why.Reason)
+	fixed := *why
+	fixed.Code = protocol.CloseInternal
+	return &fixed
 }
 
 // wireReason is what the close frame carries.
@@ -231,7 +252,13 @@ const lingerBytes = 16 << 20
 
 // linger reads on for a while and throws away what comes, so that the close frame is not lost: a
 // socket closed with unread data in it is reset, and the peer may then never see what was sent last.
+//
+// The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
 func (c *Conn) linger() {
+	c.drain()
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // an error means that it is closed already
+	}
 	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
 		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -33,6 +34,9 @@ const (
 func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 	if !h.conf.raw && !protocol.Valid(data) {
 		return ErrData
+	}
+	if h.conf.raw && !utf8.Valid(data) {
+		return ErrText
 	}
 	if h.life.isClosed() {
 		return ErrClosed

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -30,7 +29,7 @@ type config struct {
 
 	authenticate func(*http.Request) (Identity, error)
 	verifyToken  func(ctx context.Context, token string) (Identity, error)
-	origins      []string
+	origins      []originPattern
 	checkOrigin  func(*http.Request) bool
 	affinity     *Affinity
 
@@ -153,11 +152,6 @@ func (c *config) validate() (errs []error) {
 		}
 		if c.raw && (r.presence || r.retention.Enabled()) {
 			fault("rooms %q: history and presence need protocol v1", r.pattern)
-		}
-	}
-	for _, o := range c.origins {
-		if o != "*" && strings.Contains(o, "/") {
-			fault("origin %q: give the host, such as example.com or *.example.com:8443, without scheme or path", o)
 		}
 	}
 	if err := c.admission.Validate(); err != nil {

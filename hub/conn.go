@@ -3,11 +3,13 @@ package hub
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
@@ -52,8 +54,10 @@ type Conn struct {
 
 	kind    kind
 	watched bool // by the poller; otherwise a goroutine reads
-	deflate bool
-	hello   bool // the first frame is still to come
+	// unlisted: the poller does not know of the connection yet, whose first frame came with its handshake.
+	unlisted bool
+	deflate  bool
+	hello    bool // the first frame is still to come
 
 	greeted atomic.Bool // welcome has been sent
 	asked   atomic.Bool // a ping was sent, and no pong has come since
@@ -93,6 +97,7 @@ type extra struct {
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
 	replays []*replaying                 // rooms whose history is read
+	answer  http.Header                  // of OnHandshake, until the handshake is answered
 }
 
 type stopper interface{ Stop() bool }
@@ -108,7 +113,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
-		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil {
+		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil {
 		c.extra = nil
 	}
 }
@@ -173,10 +178,13 @@ func (c *Conn) Get(key any) any {
 }
 
 // Send sends data to this connection alone: one JSON value in a message frame without a room, or, on a raw
-// hub, a text frame as it is. It does not block. The error matches ErrClosed where the connection is gone or
+// hub, a text frame as it is. It does not block. The error matches ErrData or ErrText, or ErrClosed where the connection is gone or
 // going; after a backlog's overflow it is.
 func (c *Conn) Send(data []byte) error {
 	if c.kind == raw {
+		if !utf8.Valid(data) {
+			return ErrText
+		}
 		return c.sendFrame(frame.Text, func(dst []byte) []byte { return append(dst, data...) })
 	}
 	if !protocol.Valid(data) {

@@ -83,8 +83,8 @@ func TestConn(t *testing.T) {
 			t.Error("ConnFromContext finds a connection in another context")
 		}
 
-		c.Close(4321, "bye")
-		c.Close(4322, "too late")
+		_ = c.Close(4321, "bye")
+		_ = c.Close(4322, "too late")
 		if err := c.Send([]byte("1")); !errors.Is(err, hub.ErrClosed) {
 			t.Errorf("Send after Close: %v", err)
 		}
@@ -170,7 +170,7 @@ func TestHandlerContext(t *testing.T) {
 	s := start(t, hub.WithCloseTimeout(10*time.Millisecond))
 	conns, ended := s.watchConns(), make(chan struct{})
 	s.OnMessage(func(ctx context.Context, c *hub.Conn, _ hub.Message) {
-		c.Close(protocol.CloseNormal, "")
+		_ = c.Close(protocol.CloseNormal, "")
 		<-ctx.Done()
 		close(ended)
 	})
@@ -202,7 +202,7 @@ func TestEndDuringOnConnect(t *testing.T) {
 				s.connect(t, map[string][]string{"X-User": {"ada"}})
 			}
 			c := receive(t, "OnConnect", entered)
-			c.Close(protocol.CloseReconnect, "")
+			_ = c.Close(protocol.CloseReconnect, "")
 			finished(t, "the connection", c.Context().Done())
 			await(t, "the hub forgets it", func() bool { return s.Stats().Conns == 0 })
 			done := make(chan error, 1)
@@ -244,7 +244,7 @@ func TestEndDuringTokenVerifier(t *testing.T) {
 	cl := s.connect(t, nil, protocol.Subprotocol)
 	cl.write(`{"op":"hello","token":"t"}`)
 	c := receive(t, "the verifier", entered)
-	c.Close(protocol.CloseReconnect, "")
+	_ = c.Close(protocol.CloseReconnect, "")
 	await(t, "the hub forgets it", func() bool { return s.Stats().Conns == 0 })
 	close(release)
 	s.shutdown(t) // which waits for all that runs
@@ -275,7 +275,7 @@ func TestConcurrentUse(t *testing.T) {
 			func() { _ = c.Send([]byte("1")) },
 			func() { c.Rooms(); c.Set(key1{}, 1); c.Get(key1{}); c.Session(); c.Identity() },
 			func() { _, _ = s.Publish(c.Context(), "past", []byte("1")) },
-			func() { c.Close(protocol.CloseNormal, "") },
+			func() { _ = c.Close(protocol.CloseNormal, "") },
 			func() { _ = cl.ws.Close() },
 			func() { s.Stats() },
 		} {

@@ -61,7 +61,7 @@ func TestOnDisconnect(t *testing.T) {
 			}
 		}, protocol.CloseGoingAway},
 		{"the client closes without a code", func(*testing.T, *server, *client, *hub.Conn) {}, protocol.CloseNoStatus},
-		{"the server closes", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { c.Close(4242, "enough") }, 4242},
+		{"the server closes", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { _ = c.Close(4242, "enough") }, 4242},
 		{"Disconnect", func(t *testing.T, s *server, _ *client, _ *hub.Conn) {
 			if err := s.Disconnect(context.Background(), "ada", ""); err != nil {
 				t.Error(err)

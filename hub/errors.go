@@ -15,6 +15,10 @@ var (
 	ErrClosed = fmt.Errorf("hub: %w", net.ErrClosed)
 	// ErrData is returned for a payload that is not one valid JSON value, on a hub that is not raw.
 	ErrData = errors.New("hub: data is not valid JSON")
+	// ErrText is returned by a raw hub for text that is not UTF-8: a browser would fail the connection over it.
+	ErrText = errors.New("hub: text is not valid UTF-8: send it as binary")
+	// ErrCloseCode is returned by Conn.Close for a code that a close frame must not carry.
+	ErrCloseCode = errors.New("hub: a close frame must not carry this code")
 	// ErrRaw is returned for what protocol v1 has and a raw hub has not.
 	ErrRaw = errors.New("hub: not on a raw hub")
 	// ErrNoPresence is returned for a room whose rule does not enable presence.
@@ -43,7 +47,8 @@ type Error = protocol.Error
 
 // CloseError ends a connection: OnConnect returns it to say how, and OnDisconnect is told by it why.
 type CloseError struct {
-	// Code says whether the client comes back; see package protocol.
+	// Code says whether the client comes back; see package protocol. A code that a close frame must not carry, zero
+	// included, is replaced by 1011 and logged: see protocol.CloseCode.Sendable.
 	Code protocol.CloseCode
 	// Reason is for whoever reads it at the other end, at most 123 bytes.
 	Reason string

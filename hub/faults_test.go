@@ -37,7 +37,7 @@ func TestLongCloseReason(t *testing.T) {
 	conns := s.watchConns()
 	for _, reason := range []string{strings.Repeat("x", 200), strings.Repeat("é", 100), "x" + strings.Repeat("é", 100), "x" + strings.Repeat("😀", 40)} {
 		c := s.dial(t)
-		receive(t, "OnConnect", conns).Close(4321, reason)
+		_ = receive(t, "OnConnect", conns).Close(4321, reason)
 		got := c.closed(4321)
 		if !strings.HasPrefix(reason, got) || !utf8.ValidString(got) || len(got) < protocol.MaxReason-utf8.UTFMax {
 			t.Errorf("%.20s… was sent as %q, %d bytes", reason, got, len(got))
@@ -112,7 +112,7 @@ func TestJoinEndsWithConnection(t *testing.T) {
 	if err := ctx.Err(); err != nil {
 		t.Errorf("Err %v", err)
 	}
-	c.Close(protocol.CloseReconnect, "")
+	_ = c.Close(protocol.CloseReconnect, "")
 	finished(t, "the request", ctx.Done())
 	s.shutdown(t)
 	if n := s.Stats().Conns; n != 0 {

@@ -45,6 +45,7 @@ type Hub struct {
 	handlers    handlers
 	gate        *admission.Gate // nil where nothing is bounded
 	refusals    refusals
+	warned      struct{ origin, hijack perMinute }
 	conns       *registry.Conns[*Conn]
 	users       *registry.Users[*Conn]
 	revocations registry.Revocations[*CloseError]

@@ -110,19 +110,6 @@ func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, erro
 	}
 }
 
-// WithOrigins allows browsers on pages of other hosts than the hub's own. A host is written as in the Origin
-// header, without the scheme, and may contain *; "*" alone allows every page on the web to connect as
-// whoever looks at it, so that cookies must not be what identifies a user then.
-func WithOrigins(hosts ...string) Option {
-	return func(c *config) error {
-		if len(hosts) == 0 {
-			return errors.New("WithOrigins: no host given")
-		}
-		c.origins = append(c.origins, hosts...)
-		return nil
-	}
-}
-
 // WithOriginCheck replaces the check of the Origin header altogether. A panic refuses the handshake with 500.
 func WithOriginCheck(f func(*http.Request) bool) Option {
 	return func(c *config) error {

@@ -41,7 +41,7 @@ func WithMaxHandshakes(n int) Option {
 }
 
 // WithTrustedProxies names the proxies whose X-Forwarded-For is believed: addresses such as 10.0.0.7, or prefixes such
-// as 10.0.0.0/8. Without it no such header is. A client's address is then the first, from the right, that
+// as 10.0.0.0/8, or "unix" for whoever connects by a Unix socket. Without it no such header is. A client's address is then the first, from the right, that
 // is not one of these; see ClientAddr.
 func WithTrustedProxies(proxies ...string) Option {
 	return func(c *config) error {
@@ -49,9 +49,13 @@ func WithTrustedProxies(proxies ...string) Option {
 			return fmt.Errorf("WithTrustedProxies: no proxy given")
 		}
 		for _, p := range proxies {
+			if p == "unix" {
+				c.admission.TrustUnix = true
+				continue
+			}
 			prefix, err := parsePrefix(p)
 			if err != nil {
-				return fmt.Errorf("WithTrustedProxies: %q is neither an address nor a prefix", p)
+				return fmt.Errorf("WithTrustedProxies: %q is neither an address nor a prefix, nor \"unix\"", p)
 			}
 			c.admission.TrustedProxies = append(c.admission.TrustedProxies, prefix)
 		}

@@ -112,8 +112,8 @@ func optionCases(t *testing.T) map[string]optionCase {
 		"WithOrigins": {
 			good: [][]hub.Option{one(hub.WithOrigins("example.com", "*.example.com:8443")), one(hub.WithOrigins("*"))},
 			bad: map[string][]hub.Option{
-				"WithOrigins: no host":   one(hub.WithOrigins()),
-				`"https://example.com"`:  one(hub.WithOrigins("https://example.com")),
+				"WithOrigins: no origin": one(hub.WithOrigins()),
+				`"https://example.com/"`: one(hub.WithOrigins("https://example.com/")),
 				"exclude each other":     one(hub.WithOrigins("a"), hub.WithOriginCheck(anyOrigin)),
 				`origin "example.com/a"`: one(hub.WithOrigins("example.com/a")),
 			},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
@@ -39,7 +40,7 @@ func Binary() PublishOption { return func(o *publishOptions) { o.binary = true }
 // binary frame as it is. data must not be changed afterwards. It blocks while the room's queue is full, for
 // as long as ctx allows. In a room with history the message is stored when it returns.
 //
-// The error matches ErrData, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of ctx.
+// The error matches ErrData, ErrText, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of ctx.
 func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
 	var o publishOptions
 	for _, opt := range opts {
@@ -65,6 +66,8 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 		return Result{}, ErrRaw
 	case !h.conf.raw && !protocol.Valid(data):
 		return Result{}, ErrData
+	case h.conf.raw && !o.binary && !utf8.Valid(data):
+		return Result{}, ErrText
 	}
 	rule, err := h.ready(ctx, name)
 	if err != nil {

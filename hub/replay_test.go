@@ -110,7 +110,7 @@ func TestEndsOfReplay(t *testing.T) {
 		name string
 		end  func(t *testing.T, s *server, slow *client, c *hub.Conn)
 	}{
-		{"the connection is closed", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { c.Close(4000, "enough") }},
+		{"the connection is closed", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { _ = c.Close(4000, "enough") }},
 		{"the client goes", func(_ *testing.T, _ *server, slow *client, _ *hub.Conn) { _ = slow.ws.Close() }},
 		{"the room is left", func(t *testing.T, s *server, _ *client, c *hub.Conn) {
 			if err := c.Leave(t.Context(), "replay"); err != nil {
@@ -120,7 +120,7 @@ func TestEndsOfReplay(t *testing.T) {
 				t.Errorf("after it has left the room: %+v", st)
 			}
 			s.publishMany(t, "replay", 0, 5, size) // not for it
-			c.Close(4000, "enough")
+			_ = c.Close(4000, "enough")
 		}},
 		{"shutdown", func(t *testing.T, s *server, _ *client, _ *hub.Conn) { s.shutdown(t) }},
 	} {

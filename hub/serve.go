@@ -3,10 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +18,8 @@ import (
 
 func (h *Hub) newUpgrader() websocket.Upgrader {
 	u := websocket.Upgrader{
-		EnableCompression: h.conf.compress,
-		Subprotocols:      h.conf.subprotocols,
-		CheckOrigin:       func(*http.Request) bool { return true }, // ServeHTTP has asked
+		Subprotocols: h.conf.subprotocols,
+		CheckOrigin:  func(*http.Request) bool { return true }, // ServeHTTP has asked
 	}
 	if !h.conf.raw {
 		u.Subprotocols = []string{protocol.Subprotocol}
@@ -60,13 +58,13 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admits(w, r, c) {
 		return
 	}
-	d, err := h.decoders.Upgrade(&h.upgrader, w, r, h.nameNode(r), c.attach)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, c), h.conf.compress, c.attach)
 	if err != nil {
 		h.stats.refused.Add(1)
-		c.upgradeFailed(r, err)
+		c.upgradeFailed(w, r, err)
 		return
 	}
-	c.shaken(r, d)
+	c.shaken(d)
 	stands = true
 	h.life.enter() // until teardown
 	c.born()
@@ -101,11 +99,36 @@ func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	case !h.life.serving():
 		return h.refusedMeanwhile()
 	case !websocket.IsWebSocketUpgrade(r):
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
+		if r.ProtoMajor < 2 { // HTTP/2 has neither, and a client fails a response with one
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+		}
 		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+	case !r.ProtoAtLeast(1, 1), len(r.Header["Sec-Websocket-Key"]) > 1, len(r.Header["Sec-Websocket-Version"]) > 1:
+		return &HTTPError{Status: http.StatusBadRequest, Message: "not a WebSocket handshake: it needs HTTP/1.1, one key and one version"}
 	}
 	return h.checkOrigin(r)
+}
+
+// answerHeader is what the answer to a handshake says beyond the handshake: what middleware before the hub has set,
+// OnHandshake's part, and the node's name. Nobody writes to it.
+func (h *Hub) answerHeader(w http.ResponseWriter, r *http.Request, c *Conn) http.Header {
+	named, set := http.Header(nil), w.Header()
+	if c != nil {
+		named = h.nameNode(r)
+	}
+	if len(set) == 0 {
+		return named
+	}
+	all := make(http.Header, len(set)+len(named))
+	for _, from := range []http.Header{set, named} {
+		for k, v := range from {
+			if k == "Set-Cookie" || isToken(k) && !handshakes(k) {
+				all[k] = append(all[k], v...)
+			}
+		}
+	}
+	return all
 }
 
 // admits asks the application about a handshake, and answers it where it is refused.
@@ -118,6 +141,7 @@ func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
 	}()
 	err := h.admit(r, c)
 	ended = false
+	c.takeAnswer(w)
 	if err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
 		h.refuse(w, r, err)
@@ -125,15 +149,46 @@ func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
 	return err == nil
 }
 
-func (c *Conn) upgradeFailed(r *http.Request, err error) {
+func (c *Conn) upgradeFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		c.hub.cannotHijack(w, err)
+	}
 	c.hub.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
 	if c.conn != nil {
 		c.writer.Close()
 	}
 }
 
+// ResponseHeader is added to the answer to the handshake, a refusal included: OnHandshake may set headers and cookies.
+// Headers of the handshake itself are left out. Afterwards it has no effect.
+func (c *Conn) ResponseHeader() http.Header {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.more()
+	if m.answer == nil {
+		m.answer = make(http.Header)
+	}
+	return m.answer
+}
+
+// takeAnswer moves what OnHandshake has set to the response.
+func (c *Conn) takeAnswer(w http.ResponseWriter) {
+	c.mu.Lock()
+	if c.extra == nil {
+		c.mu.Unlock()
+		return
+	}
+	answer := c.extra.answer
+	c.extra.answer = nil
+	c.trim()
+	c.mu.Unlock()
+	for k, v := range answer {
+		w.Header()[k] = append(w.Header()[k], v...)
+	}
+}
+
 // shaken notes what a handshake has agreed on.
-func (c *Conn) shaken(r *http.Request, d *decoder.Decoder) {
+func (c *Conn) shaken(d *decoder.Decoder) {
 	h := c.hub
 	h.stats.accepted.Add(1)
 	c.ticket.Established()
@@ -144,7 +199,7 @@ func (c *Conn) shaken(r *http.Request, d *decoder.Decoder) {
 	switch {
 	case h.conf.raw:
 		c.kind = raw
-	case asksFor(r, protocol.Subprotocol):
+	case d.Subprotocol() == protocol.Subprotocol:
 		c.kind, c.hello = v1, true
 	}
 }
@@ -178,8 +233,17 @@ func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 	return nil
 }
 
-func asksFor(r *http.Request, subprotocol string) bool {
-	return slices.Contains(websocket.Subprotocols(r), subprotocol)
+// oneProtocolLine returns a request whose subprotocols are on one line, which is all that gorilla reads of them.
+func oneProtocolLine(r *http.Request) *http.Request {
+	const key = "Sec-Websocket-Protocol"
+	lines := r.Header[key]
+	if len(lines) < 2 {
+		return r
+	}
+	one := *r
+	one.Header = maps.Clone(r.Header)
+	one.Header[key] = []string{strings.Join(lines, ",")}
+	return &one
 }
 
 // attach gives the connection its socket, before anything is written to it.
@@ -241,7 +305,8 @@ func (c *Conn) begin(d *decoder.Decoder) {
 // attend sees to it that what the client sends is read. It owns d.
 func (c *Conn) attend(d *decoder.Decoder) {
 	h := c.hub
-	if !c.watched {
+	if !c.watched || d.Early() {
+		c.unlisted = c.watched
 		h.life.run(func() { c.read(d) })
 		return
 	}
@@ -352,43 +417,6 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
 		_ = r.Body.Close()
 	}
 	http.Error(w, e.Message, e.Status)
-}
-
-// checkOrigin refuses a handshake that a page asks for which may not.
-func (h *Hub) checkOrigin(r *http.Request) *HTTPError {
-	allowed := false
-	if f := h.conf.checkOrigin; f == nil {
-		allowed = h.allowOrigin(r)
-	} else if failed := h.guard("origin check", nil, func() error { allowed = f(r); return nil }); failed != nil {
-		return h.refusal(failed, http.StatusForbidden, "")
-	}
-	if !allowed {
-		return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
-	}
-	return nil
-}
-
-// allowOrigin is the same-origin rule: a browser says which page it runs, and that page must come from
-// the host the request goes to, or from one of WithOrigins. Other clients send no Origin.
-func (h *Hub) allowOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	if err != nil {
-		return false
-	}
-	host := strings.ToLower(u.Host)
-	if host != "" && strings.EqualFold(host, r.Host) {
-		return true
-	}
-	for _, allowed := range h.conf.origins {
-		if allowed == "*" || host != "" && matchPattern(strings.ToLower(allowed), host) {
-			return true
-		}
-	}
-	return false
 }
 
 func (id *Identity) validate() error {

@@ -63,7 +63,7 @@ var closeTable = []closeInfo{
 	{ClosePolicyViolation, "policy violation", false, "the server does not take this client; hubkit does not use it"},
 	{CloseTooBig, "too big", false, "the client sent a message larger than the server reads"},
 	{CloseMissingExt, "missing extension", false, "sent by clients only"},
-	{CloseInternal, "internal error", true, "the server failed"},
+	{CloseInternal, "internal error", true, "the server failed, or closed with a code that must not be sent"},
 	{CloseServiceRestart, "service restart", true, "the server restarts"},
 	{CloseTryAgainLater, "try again later", true, "the server takes no more connections for now"},
 	{CloseBadGateway, "bad gateway", true, "a proxy could not reach the server; hubkit does not use it"},
@@ -109,6 +109,18 @@ func (c CloseCode) String() string {
 func (c CloseCode) Explain() string {
 	e, _ := c.info()
 	return e.explain
+}
+
+// Sendable reports whether a close frame may carry the code: 1000–1003, 1007–1014 and 3000–4999 (RFC 6455, section 7.4,
+// and the IANA registry).
+func (c CloseCode) Sendable() bool {
+	switch {
+	case c < CloseNormal, c > 4999:
+		return false
+	case c <= CloseUnsupportedData, c >= 3000:
+		return true
+	}
+	return c >= CloseInvalidPayload && c <= CloseBadGateway
 }
 
 // Reconnect reports whether the client should come back by itself. It has an answer for every

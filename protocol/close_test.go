@@ -57,3 +57,12 @@ func TestCloseCodeString(t *testing.T) {
 		t.Errorf("an unlisted code is explained: %q", got)
 	}
 }
+
+func TestSendable(t *testing.T) {
+	for code := range 1 << 16 {
+		want := code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
+		if got := protocol.CloseCode(code).Sendable(); got != want {
+			t.Errorf("%d: %t, want %t", code, got, want)
+		}
+	}
+}

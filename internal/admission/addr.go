@@ -2,6 +2,7 @@ package admission
 
 import (
 	"encoding/binary"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -22,7 +23,7 @@ const maxHops = 16
 // The address is invalid where that of the socket cannot be read.
 func (g *Gate) Addr(r *http.Request) netip.Addr {
 	addr := parseHop(r.RemoteAddr)
-	if g == nil || !g.trusts(addr) {
+	if g == nil || !g.trusts(addr) && !g.unix(r, addr) {
 		return addr
 	}
 	hops := 0
@@ -49,7 +50,22 @@ func (g *Gate) Addr(r *http.Request) netip.Addr {
 }
 
 // Relayed reports whether a trusted proxy passed the request on, so that what it says of it may be believed.
-func (g *Gate) Relayed(r *http.Request) bool { return g != nil && g.trusts(parseHop(r.RemoteAddr)) }
+func (g *Gate) Relayed(r *http.Request) bool {
+	if g == nil {
+		return false
+	}
+	addr := parseHop(r.RemoteAddr)
+	return g.trusts(addr) || g.unix(r, addr)
+}
+
+// unix reports whether a request came by a Unix socket, whose peers are trusted.
+func (g *Gate) unix(r *http.Request, addr netip.Addr) bool {
+	if !g.conf.TrustUnix || addr.IsValid() {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && local.Network() == "unix"
+}
 
 func (g *Gate) trusts(addr netip.Addr) bool {
 	for _, p := range g.conf.TrustedProxies {

@@ -28,6 +28,8 @@ type Config struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed; see Gate.Addr. IPv4 prefixes are written
 	// as such.
 	TrustedProxies []netip.Prefix
+	// TrustUnix believes whoever connects by a Unix socket.
+	TrustUnix bool
 	// Soft is how many refused browsers a second may be told when to come back in a close frame. A second's
 	// worth of them may come at once.
 	Soft int

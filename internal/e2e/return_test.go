@@ -61,7 +61,7 @@ func TestTokens(t *testing.T) {
 	}))
 	u.await(ctx, client.Connected)
 	must(t, u.Send(ctx, []byte(`"the hub has taken me"`))) // OnConnect comes after the welcome
-	s.standing()[0].Close(protocol.CloseReconnect, "")
+	_ = s.standing()[0].Close(protocol.CloseReconnect, "")
 	if e := as[*client.CloseError](t, u.await(ctx, client.Disconnected).Err); e.Code != protocol.CloseReconnect {
 		t.Errorf("disconnected by %v", e)
 	}

@@ -132,7 +132,7 @@ func (s *storm) publish(round int) {
 
 func (s *storm) closeOne(int) {
 	if conns := s.s.standing(); len(conns) > 0 {
-		conns[s.rnd.IntN(len(conns))].Close(protocol.CloseReconnect, "")
+		_ = conns[s.rnd.IntN(len(conns))].Close(protocol.CloseReconnect, "")
 		s.harmed++
 	}
 }

@@ -63,7 +63,7 @@ func TestResume(t *testing.T) {
 		sever func(t *testing.T, l *live, s *speaker, c *hub.Conn)
 	}{
 		{"closed by the server", func(_ *testing.T, _ *live, s *speaker, c *hub.Conn) {
-			c.Close(protocol.CloseReconnect, "balance")
+			_ = c.Close(protocol.CloseReconnect, "balance")
 			if reason := s.closed(protocol.CloseReconnect); reason != "balance" {
 				s.t.Errorf("reason %q", reason)
 			}

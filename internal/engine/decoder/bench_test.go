@@ -82,7 +82,7 @@ func BenchmarkForge(b *testing.B) {
 	pool := NewPool(limit)
 	b.ReportAllocs()
 	for b.Loop() {
-		pool.forge(false)
+		pool.forge()
 	}
 }
 
@@ -98,7 +98,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	attach := func(net.Conn) Link { return l }
 	b.ReportAllocs()
 	for b.Loop() {
-		d, err := pool.Upgrade(u, w, r, nil, attach)
+		d, err := pool.Upgrade(u, w, r, nil, false, attach)
 		if err != nil {
 			b.Fatal(err)
 		}

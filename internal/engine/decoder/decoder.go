@@ -40,15 +40,16 @@ const (
 
 // Decoder reads messages for one connection at a time, in one goroutine at a time.
 type Decoder struct {
-	ws    *websocket.Conn
-	br    *bufio.Reader
-	peer  peer
-	limit int
-	used  bool // a message was read with it
-	ready bool // gorilla knows what it has to know before it reads
-	dirty bool // gorilla has failed, or has read a message in part
-	buf   []byte
-	wire  int // what the last message took on the wire
+	ws       *websocket.Conn
+	br       *bufio.Reader
+	peer     peer
+	limit    int
+	compress bool // permessage-deflate was negotiated
+	used     bool // a message was read with it
+	ready    bool // gorilla knows what it has to know before it reads
+	dirty    bool // gorilla has failed, or has read a message in part
+	buf      []byte
+	wire     int // what the last message took on the wire
 
 	deflated bool   // the message that is being read
 	plain    []byte // such a message's content
@@ -62,6 +63,12 @@ const (
 	// keepBuffer is the largest message buffer that goes back to the pool.
 	keepBuffer = 16 << 10
 )
+
+// Early reports whether bytes that were read before the Decoder was lent still wait in it.
+func (d *Decoder) Early() bool { return len(d.peer.early) > 0 }
+
+// Subprotocol is the one that the handshake chose; empty for none. It is known to the Decoder of Upgrade alone.
+func (d *Decoder) Subprotocol() string { return d.ws.Subprotocol() }
 
 // Buffered is how many bytes have been read from the socket and not been decoded yet. A connection
 // may give the Decoder back only when there are none.
@@ -77,7 +84,7 @@ func (d *Decoder) Closing() bool {
 }
 
 // Compressed reports whether permessage-deflate was negotiated.
-func (d *Decoder) Compressed() bool { return d.peer.compress }
+func (d *Decoder) Compressed() bool { return d.compress }
 
 // Wait blocks until there is something to decode, for at most linger where that is positive. It
 // returns false after that time.
@@ -177,8 +184,8 @@ func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
 }
 
 // whole takes from the buffer a faultless ping, pong or close frame, or a faultless message of one frame that is there as a
-// whole, which nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark, so that gorilla
-// leaves it compressed: the data can say that it ends before the message does, and gorilla would then not read the rest before
+// whole, which nearly all are. Everything else is gorilla's to judge, but from a compressed message it takes the mark. Gorilla
+// does not know of the compression: it takes every other mark for the fault that it is, and leaves the message compressed. The data can say that it ends before the message does, and gorilla would then not read the rest before
 // it is asked for the next message, which may be another connection's.
 func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 	const fin, rsv1, mask = 0x80, 0x40, 0x80
@@ -232,7 +239,10 @@ func (d *Decoder) control(opcode, n int) (int, []byte, error) {
 	return opcode, nil, err
 }
 
-// close answers a close frame and returns a *websocket.CloseError; nil for one that is not of the usual. So gorilla, which
+// errCloseLength is a close frame whose payload ends within its code.
+var errCloseLength = errors.New("decoder: close frame of one byte")
+
+// close answers a close frame and returns a *websocket.CloseError; nil for one that is gorilla's to refuse. So gorilla, which
 // reads nothing more after one, does not see it, and the Decoder can be lent again.
 func (d *Decoder) close(payload []byte) error {
 	ce := &websocket.CloseError{Code: websocket.CloseNoStatusReceived}
@@ -240,17 +250,22 @@ func (d *Decoder) close(payload []byte) error {
 	if len(payload) >= 2 {
 		answer = payload[:2]
 		ce.Code, ce.Text = int(binary.BigEndian.Uint16(answer)), string(payload[2:])
-		usual := ce.Code == websocket.CloseNormalClosure || ce.Code == websocket.CloseGoingAway || ce.Code >= 3000 && ce.Code < 5000
-		if !usual || !utf8.ValidString(ce.Text) {
+		if !mayBeSent(ce.Code) || !utf8.ValidString(ce.Text) {
 			return nil
 		}
-	} else if len(payload) != 0 {
-		return nil
+	} else if len(payload) != 0 { // gorilla would take it for an empty one
+		_ = d.peer.link.WriteWire(frame.AppendClose(nil, websocket.CloseProtocolError, "close frame of one byte"))
+		return errCloseLength
 	}
 	var buf [frame.MaxControl + 2]byte
 	// An error means that the other side does not hear the answer, which it has not waited for.
 	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
 	return ce
+}
+
+// mayBeSent reports whether a close frame may carry a code (RFC 6455, section 7.4, and the IANA registry).
+func mayBeSent(code int) bool {
+	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
 }
 
 // message takes a message whose header says n, if it is there. Its content stays where it is.

@@ -24,8 +24,8 @@ func TestPutAfterTheEnd(t *testing.T) {
 		{"closed with a reason", clientFrame(fin|frame.Close, []byte("\x0f\xa0bye")), true},
 		{"closed without a code", clientFrame(fin|frame.Close, nil), true},
 		{"closed, and more came", append(clientFrame(fin|frame.Close, nil), text("more")...), false},
-		{"closed in a way that is gorilla's to judge", clientFrame(fin|frame.Close, []byte{3, 235}), false},
-		{"closed in an unlawful way", clientFrame(fin|frame.Close, []byte{3}), false},
+		{"closed with another code", clientFrame(fin|frame.Close, []byte{3, 235}), true},
+		{"closed in an unlawful way", clientFrame(fin|frame.Close, []byte{3}), true},
 		{"fault", clientFrame(fin|3, nil), false},
 		{"corrupt", clientFrame(fin|rsv1|frame.Text, []byte("\xff\xff\xff\xff")), false},
 	} {

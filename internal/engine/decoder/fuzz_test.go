@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gorilla/websocket"
 )
 
 // FuzzNext gives the same bytes to a Decoder and to gorilla alone: they agree on all of it, but for where
@@ -47,6 +48,9 @@ func FuzzNext(f *testing.F) {
 			// Gorilla decompresses while it reads: it sees a fault, or the end of the data, before it has
 			// seen the whole message.
 			return
+		}
+		if ce := (*websocket.CloseError)(nil); errors.Is(err, errCloseLength) || errors.As(err, &ce) && ce.Code == 1014 {
+			return // gorilla takes the one for an empty frame, and refuses the other
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("%q and %v, gorilla %q and %v", got, err, want, wantErr)

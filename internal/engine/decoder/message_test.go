@@ -125,6 +125,18 @@ func TestFaults(t *testing.T) {
 		{"long ping", false, [][]byte{clientFrame(fin|frame.Ping, make([]byte, 126))}, 1002, nil},
 		{"reserved close code", false, [][]byte{clientFrame(fin|frame.Close, []byte{3, 237})}, 1002, nil},
 		{"close reason not UTF-8", false, [][]byte{clientFrame(fin|frame.Close, []byte{3, 232, 0xff})}, 1002, nil},
+		{"close frame of one byte", false, [][]byte{clientFrame(fin|frame.Close, []byte{3})}, 1002, nil},
+		{"RSV1 on a ping", true, [][]byte{clientFrame(fin|rsv1|frame.Ping, nil)}, 1002, nil},
+		{"RSV1 on a close frame", true, [][]byte{clientFrame(fin|rsv1|frame.Close, []byte{3, 232})}, 1002, nil},
+		{
+			"RSV1 on a continuation", true,
+			[][]byte{clientFrame(rsv1|frame.Text, deflated(t, random)[:5]), clientFrame(fin|rsv1, deflated(t, random)[5:])},
+			1002, nil,
+		},
+		{
+			"RSV1 on a continuation of what is not compressed", true,
+			[][]byte{clientFrame(frame.Text, []byte("a")), clientFrame(fin|rsv1, nil)}, 1002, nil,
+		},
 		{"corrupt compressed data", true, [][]byte{corrupt}, 1002, nil},
 		{"truncated compressed data", true, [][]byte{clientFrame(fin|rsv1|frame.Text, deflated(t, random)[:900])}, 1002, nil},
 		{"too long", false, [][]byte{clientFrame(fin|frame.Text, make([]byte, limit+1))}, 1009, ErrTooLarge},
@@ -205,6 +217,7 @@ func TestClose(t *testing.T) {
 	}{
 		{"\x03\xe9going", 1001, "going", []int{1001}},
 		{"\x0f\xa1", 4001, "", []int{4001}},
+		{"\x03\xf6", 1014, "", []int{1014}},
 	} {
 		l := linkTo(bytes.NewReader(clientFrame(fin|frame.Close, []byte(tt.payload))))
 		_, err := l.readAll(NewPool(limit).Get(l, false))

@@ -1,7 +1,7 @@
 package decoder
 
 import (
-	"bytes"
+	"bufio"
 	"net"
 	"time"
 )
@@ -12,14 +12,15 @@ type peer struct {
 	conn net.Conn
 	fast receiver // of conn, where that is TCP
 
-	// early is what was read before the Decoder was lent. It is less than what the Decoder has room for.
+	// early is what was read before the Decoder was lent.
 	early []byte
 	// deadline is what the connection's read deadline is set to; zero for none.
 	deadline time.Time
 	// response is the answer to the handshake, until it is sent.
 	response []byte
-	// compress is what it said, which gorilla does not tell otherwise.
-	upgraded, compress bool
+	upgraded bool
+	// extension is what the answer says of permessage-deflate; gorilla does not know of it.
+	extension string
 
 	// timeout is set while a message is read: the first read that has to wait starts it.
 	timeout time.Duration
@@ -62,6 +63,12 @@ func (p *peer) allow(linger time.Duration) error {
 	return p.set(now.Add(linger))
 }
 
+// keepEarly takes over what the HTTP server has read beyond the handshake.
+func (p *peer) keepEarly(r *bufio.Reader, n int) {
+	early, _ := r.Peek(n) // they are there
+	p.early = append([]byte(nil), early...)
+}
+
 // message starts a message: whatever of it has to be waited for must come within timeout.
 func (p *peer) message(timeout time.Duration, most int) { p.timeout, p.read, p.most = timeout, 0, most }
 
@@ -95,8 +102,11 @@ func (p *peer) Read(b []byte) (int, error) {
 func (p *peer) Write(b []byte) (int, error) {
 	if !p.upgraded {
 		p.upgraded = true
-		p.compress = bytes.Contains(b, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 		p.response = b
+		if p.extension != "" {
+			p.response = append(b[:len(b)-len("\r\n")], "Sec-WebSocket-Extensions: "...)
+			p.response = append(append(p.response, p.extension...), "\r\n\r\n"...)
+		}
 		return len(b), nil
 	}
 	if err := p.link.WriteWire(b); err != nil {

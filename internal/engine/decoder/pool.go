@@ -12,8 +12,8 @@ import (
 // Pool lends Decoders.
 type Pool struct {
 	limit   int
-	idle    [2]sync.Pool // plain, and with permessage-deflate
-	readers sync.Pool    // of *bufio.Reader
+	idle    sync.Pool // of *Decoder
+	readers sync.Pool // of *bufio.Reader
 }
 
 // NewPool makes a pool whose Decoders read messages of at most limit bytes.
@@ -21,10 +21,11 @@ func NewPool(limit int) *Pool { return &Pool{limit: limit} }
 
 // Get lends a Decoder to link. compress says whether permessage-deflate was negotiated.
 func (p *Pool) Get(link Link, compress bool) *Decoder {
-	d, ok := p.idle[index(compress)].Get().(*Decoder)
+	d, ok := p.idle.Get().(*Decoder)
 	if !ok {
-		d = p.forge(compress)
+		d = p.forge()
 	}
+	d.compress = compress
 	d.peer.attach(link)
 	return d
 }
@@ -57,29 +58,21 @@ func (p *Pool) Put(d *Decoder) error {
 	if cap(d.plain) > keepBuffer {
 		d.plain = nil
 	}
-	p.idle[index(d.Compressed())].Put(d)
+	p.idle.Put(d)
 	return nil
 }
 
-func index(compress bool) int {
-	if compress {
-		return 1
-	}
-	return 0
-}
-
 // forge makes a Decoder without a connection, by a handshake with nobody.
-func (p *Pool) forge(compress bool) *Decoder {
+func (p *Pool) forge() *Decoder {
 	d := p.blank()
 	d.peer.link = nobody{}
-	u := &websocket.Upgrader{EnableCompression: compress, CheckOrigin: func(*http.Request) bool { return true }}
+	u := &websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	Configure(u)
 	r := &http.Request{Method: http.MethodGet, Header: http.Header{
-		"Connection":               {"Upgrade"},
-		"Upgrade":                  {"websocket"},
-		"Sec-Websocket-Version":    {"13"},
-		"Sec-Websocket-Key":        {"AAAAAAAAAAAAAAAAAAAAAA=="},
-		"Sec-Websocket-Extensions": {"permessage-deflate"},
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {"AAAAAAAAAAAAAAAAAAAAAA=="},
 	}}
 	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer)}
 	var err error

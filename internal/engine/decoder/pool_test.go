@@ -1,7 +1,6 @@
 package decoder
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -123,12 +122,12 @@ func (l *socketLink) WriteWire(p []byte) error {
 // server upgrades what it is asked to, and hands over what came of it.
 func server(t *testing.T, pool *Pool, compress bool) (url string, upgraded <-chan upgrade) {
 	t.Helper()
-	u := &websocket.Upgrader{EnableCompression: compress}
+	u := &websocket.Upgrader{}
 	Configure(u)
 	c := make(chan upgrade, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up := upgrade{}
-		up.d, up.err = pool.Upgrade(u, w, r, http.Header{"X-Test": {"yes"}}, func(conn net.Conn) Link {
+		up.d, up.err = pool.Upgrade(u, w, r, http.Header{"X-Test": {"yes"}}, compress, func(conn net.Conn) Link {
 			up.l = &socketLink{link{conn: conn}}
 			return up.l
 		})
@@ -198,6 +197,32 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeWithEarlyData: what comes in one packet with the handshake is read.
+func TestUpgradeWithEarlyData(t *testing.T) {
+	url, upgraded := server(t, NewPool(limit), false)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "ws://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	const handshake = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	if _, err := conn.Write(append([]byte(handshake), text("early")...)); err != nil {
+		t.Fatal(err)
+	}
+	up := <-upgraded
+	if up.err != nil || !up.d.Early() {
+		t.Fatalf("%v, early: %t", up.err, up.d.Early())
+	}
+	defer func() { _ = up.l.conn.Close() }()
+	if ok, err := up.d.Wait(0); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if opcode, p, err := up.d.Next(time.Minute); opcode != websocket.TextMessage || string(p) != "early" || err != nil || up.d.Early() {
+		t.Errorf("%d, %q, %v", opcode, p, err)
+	}
+}
+
 func TestUpgradeRefuses(t *testing.T) {
 	t.Run("what is no handshake", func(t *testing.T) {
 		url, upgraded := server(t, NewPool(limit), false)
@@ -211,34 +236,11 @@ func TestUpgradeRefuses(t *testing.T) {
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
-	t.Run("data that is too early", func(t *testing.T) {
-		url, upgraded := server(t, NewPool(limit), false)
-		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "ws://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close() }()
-		const handshake = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-		if _, err := conn.Write(append([]byte(handshake), text("early")...)); err != nil {
-			t.Fatal(err)
-		}
-		if up := <-upgraded; up.err == nil || up.l != nil {
-			t.Errorf("%v, hijacked: %v", up.err, up.l != nil)
-		}
-		// The connection is closed, and nothing but an error was said.
-		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusSwitchingProtocols {
-				t.Error("upgraded all the same")
-			}
-		}
-	})
 	t.Run("a server that cannot be hijacked", func(t *testing.T) {
 		u := &websocket.Upgrader{}
 		Configure(u)
 		w := httptest.NewRecorder()
-		_, err := NewPool(limit).Upgrade(u, w, handshake(), nil, func(net.Conn) Link { t.Error("hijacked"); return nil })
+		_, err := NewPool(limit).Upgrade(u, w, handshake(), nil, false, func(net.Conn) Link { t.Error("hijacked"); return nil })
 		if err == nil || w.Code != http.StatusInternalServerError {
 			t.Errorf("%v, status %d", err, w.Code)
 		}
@@ -249,7 +251,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		r, w := handshake(), &hijacked{conn: &written{stream: stream{Reader: strings.NewReader("")}}}
 		closed := &closing{Conn: w.conn}
 		w.conn = closed
-		_, err := NewPool(limit).Upgrade(u, w, r, nil, func(c net.Conn) Link { return &brokenLink{link{conn: c}} })
+		_, err := NewPool(limit).Upgrade(u, w, r, nil, false, func(c net.Conn) Link { return &brokenLink{link{conn: c}} })
 		if !errors.Is(err, io.ErrClosedPipe) || !closed.closed {
 			t.Errorf("%v, closed: %v", err, closed.closed)
 		}

@@ -2,7 +2,6 @@ package decoder
 
 import (
 	"bufio"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -13,18 +12,26 @@ import (
 
 // Upgrade answers a handshake and lends the Decoder that the new connection's link may begin with. hijacked is
 // called with the connection before anything is written to it. After an error the response has been
-// written where there was still one to write.
+// written where there was still one to write. deflate agrees to permessage-deflate if the client offers what can be
+// kept to. What the client has sent with its handshake is the first that the Decoder reads: see Early.
 //
 // It is called far down on the stack of a goroutine of the HTTP server, which has to be copied where it outgrows 4 KiB. So
 // frames are kept small, and what gorilla writes is sent when gorilla has returned.
-func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header,
+func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header, deflate bool,
 	hijacked func(net.Conn) Link,
 ) (*Decoder, error) {
 	h := &hijacker{ResponseWriter: w, decoder: p.blank(), hijacked: hijacked}
 	h.rw.Writer = writers.Get().(*bufio.Writer)
+	if deflate {
+		h.decoder.peer.extension = negotiate(r.Header)
+		h.decoder.compress = h.decoder.peer.extension != ""
+	}
 	var err error
 	if h.decoder.ws, err = u.Upgrade(h, r, header); err == nil {
 		err = h.decoder.peer.respond()
+	}
+	if h.failed != nil {
+		err = h.failed
 	}
 	h.rw.Writer.Reset(nil)
 	writers.Put(h.rw.Writer)
@@ -59,16 +66,14 @@ type hijacker struct {
 	decoder  *Decoder
 	rw       bufio.ReadWriter
 	hijacked func(net.Conn) Link
+	failed   error
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.failed = err // gorilla keeps no more of it than its text
 		return nil, nil, err
-	}
-	if rw.Reader.Buffered() > 0 {
-		_ = conn.Close()
-		return nil, nil, errors.New("websocket: client sent data before the handshake was complete")
 	}
 	// Deadlines of the HTTP server do not apply any more.
 	if err := conn.SetDeadline(time.Time{}); err != nil {
@@ -76,6 +81,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.decoder.peer.attach(h.hijacked(conn))
+	if n := rw.Reader.Buffered(); n > 0 {
+		h.decoder.peer.keepEarly(rw.Reader, n)
+	}
 	h.rw.Reader = h.decoder.reader()
 	return &h.decoder.peer, &h.rw, nil
 }
