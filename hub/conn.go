@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
@@ -91,6 +92,7 @@ type extra struct {
 	cause   error                        // set at the end
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
+	helloBy time.Duration                // on the hub's clock, until the hello has come
 	replays []*replaying                 // rooms whose history is read
 }
 

@@ -147,7 +147,10 @@ func (c *Conn) firstFrame(q *protocol.Request, err error) {
 	m := c.more()
 	inTime := m.cause == nil && (m.timer == nil || m.timer.Stop())
 	m.timer = nil
-	m.session = string(q.Session)
+	by := m.helloBy
+	if protocol.ValidSession(q.Session) {
+		m.session = string(q.Session)
+	}
 	for _, r := range q.Resume {
 		if r.Position.IsZero() {
 			continue
@@ -159,7 +162,7 @@ func (c *Conn) firstFrame(q *protocol.Request, err error) {
 	}
 	c.trim()
 	c.mu.Unlock()
-	if !inTime || !c.identify(c.Context(), string(q.Token)) {
+	if !inTime || !c.identify(by, string(q.Token)) {
 		return
 	}
 	c.welcome(q.ID)

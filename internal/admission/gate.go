@@ -30,7 +30,7 @@ type Gate struct {
 	handshakes int
 
 	admitted, resumed uint64
-	beyond            uint64
+	beyond, verifiers uint64
 	softened          uint64
 	refused           [reasons]uint64
 }
@@ -193,6 +193,8 @@ type Stats struct {
 	Admitted, Resumed uint64
 	// Beyond counts requests, admitted or not, that came beyond the share of their address while others came too.
 	Beyond uint64
+	// Verifiers counts those of Busy that Ticket.Verify refused.
+	Verifiers uint64
 	// Crowded, Full, Busy and Fast count refusals by their Reason, Soft those of them that were soft.
 	Crowded, Full, Busy, Fast, Soft uint64
 }
@@ -221,6 +223,7 @@ func (g *Gate) Stats() Stats {
 		Admitted:        g.admitted,
 		Resumed:         g.resumed,
 		Beyond:          g.beyond,
+		Verifiers:       g.verifiers,
 		Crowded:         g.refused[Crowded],
 		Full:            g.refused[Full],
 		Busy:            g.refused[Busy],

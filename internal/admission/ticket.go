@@ -38,6 +38,7 @@ func (t *Ticket) Verify() *Refusal {
 	case t.stage != established:
 		return nil
 	case g.busy():
+		g.verifiers++
 		return g.refuse(g.advance(), Busy, arrival{resuming: t.resuming, line: int(t.line)})
 	}
 	t.stage = handshaking

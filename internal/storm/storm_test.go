@@ -128,6 +128,24 @@ func TestNewcomers(t *testing.T) {
 	}
 }
 
+// Addresses that come at twice the rate, all with valid tickets, have no more than their share: those that resume and the new
+// ones get in about as soon as without them.
+func TestAttack(t *testing.T) {
+	for _, attackers := range []int{1, 2} {
+		s := of100k(storm.Crashed, 1000, 1)
+		s.Clients, s.Newcomers = 5000, 1000
+		s.Attackers, s.AttackRate = attackers, 2000
+		r := run(t, s)
+		// Each attacker has a quarter, and the others the rest.
+		most := time.Duration(2 * float64(ideal(s)) / (1 - 0.25*float64(attackers)))
+		if last(r.Resumed) > most || last(r.New) > most+5*time.Second || r.MaxTries > 12 {
+			t.Errorf("%d attackers: the last that resumed came after %v, the last new one after %v; the unluckiest tried %d times",
+				attackers, last(r.Resumed), last(r.New), r.MaxTries)
+		}
+		t.Logf("%d attackers: resumed %v, new %v, %d tries, %d attacks", attackers, last(r.Resumed), last(r.New), r.MaxTries, len(r.Attacks))
+	}
+}
+
 // Browsers cannot read refusals, and go on trying with delays of their own. A budget for telling them saves most of those
 // tries, if it is of the size of the storm.
 func TestBrowsers(t *testing.T) {
