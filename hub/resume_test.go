@@ -104,6 +104,7 @@ func TestMaxHandshakesOfVerifiers(t *testing.T) {
 		return hub.Identity{}, nil
 	}))
 	first, second := s.connect(t, nil, protocol.Subprotocol), s.connect(t, nil, protocol.Subprotocol)
+	await(t, "both are connected", func() bool { return s.Stats().Admission.Handshakes == 0 })
 	first.write(`{"op":"hello"}`)
 	finished(t, "the first is asked who it is", entered)
 	second.write(`{"op":"hello"}`)
@@ -118,6 +119,7 @@ func TestMaxHandshakesOfVerifiers(t *testing.T) {
 	first.welcomed()
 	await(t, "the handshake is over", func() bool { return s.Stats().Admission.Handshakes == 0 })
 	third := s.connect(t, nil, protocol.Subprotocol)
+	await(t, "the third is connected", func() bool { return s.Stats().Admission.Handshakes == 0 })
 	third.write(`{"op":"hello"}`)
 	third.welcomed()
 	for _, c := range []*client{first, third} {
