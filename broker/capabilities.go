@@ -97,3 +97,10 @@ type NodeInfo struct {
 	// Draining is set while the node sheds its connections.
 	Draining bool `json:"draining,omitempty"`
 }
+
+// Secrets is implemented by brokers that keep secrets which all nodes share.
+type Secrets interface {
+	// Secret returns the secret of a name. If there is none yet, it first stores fresh, so that all nodes
+	// get the same. Names are made like those of rooms.
+	Secret(ctx context.Context, name string, fresh []byte) ([]byte, error)
+}

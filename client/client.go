@@ -31,7 +31,8 @@ type Client struct {
 
 	// Of Run's goroutine.
 	session string
-	refused bool // the last try was answered with 401
+	ticket  string // of the last welcome, for the next handshake
+	refused bool   // the last try was answered with 401
 }
 
 // New makes a client of the hub at address, a ws or wss URL. It does not connect: Run does. The error

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -119,16 +120,16 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, error
 	}
 }
 
-// address is the URL to connect to, with the claim to an earlier place for those who come back.
+// address is the URL to connect to, with the ticket of the last welcome.
 func (c *Client) address() string {
-	if c.session == "" {
-		return c.config.url // never welcomed yet
+	if c.ticket == "" {
+		return c.config.url // never welcomed yet, or by a server that has none
 	}
 	sep := "?"
 	if strings.Contains(c.config.url, "?") {
 		sep = "&"
 	}
-	return c.config.url + sep + protocol.ResumeParam + "=1"
+	return c.config.url + sep + protocol.ResumeParam + "=" + c.ticket
 }
 
 // greet sends hello and waits for the welcome.
@@ -181,12 +182,25 @@ func refusal(refused, err error) error {
 func (l *link) welcome(ev *protocol.Event) {
 	c := l.c
 	c.session = string(ev.Session)
+	c.ticket = ticketOf(ev.Ticket)
 	l.state = State{Status: Connected, Conn: string(ev.Conn), Node: string(ev.Node), Data: clone(ev.Data)}
 	interval := c.config.interval
 	if ev.Ping > 0 && !c.config.heartbeatSet {
 		interval = ev.Ping
 	}
 	l.pulse = newPulse(interval, c.config.timeout)
+}
+
+// ticketOf returns a ticket that can stand in a URL as it is, which those of hubs can, and empty for any other.
+func ticketOf(ticket []byte) string {
+	if len(ticket) > protocol.MaxTicket {
+		return ""
+	}
+	s := string(ticket)
+	if url.QueryEscape(s) != s {
+		return ""
+	}
+	return s
 }
 
 // resumes lists the rooms to be resumed by the hello. Those who want history must join for it.

@@ -113,7 +113,7 @@ func TestResumeIsClaimed(t *testing.T) {
 		p.cut()
 		s.greet()
 		_, own, given := strings.Cut(path, "?")
-		claimed := protocol.ResumeParam + "=1"
+		claimed := protocol.ResumeParam + "=" + ticket
 		if given {
 			claimed = own + "&" + claimed
 		}

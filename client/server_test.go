@@ -187,9 +187,12 @@ func (p *peer) send(frame []byte) {
 	}
 }
 
+// ticket is that of every welcome.
+const ticket = "AWtL_2gtdGlja2V0"
+
 func (p *peer) welcome() {
 	p.t.Helper()
-	p.send(protocol.AppendWelcome(nil, protocol.Welcome{Conn: "c1", Node: "n1", Session: "s1", Ping: 25 * time.Second}))
+	p.send(protocol.AppendWelcome(nil, protocol.Welcome{Conn: "c1", Node: "n1", Session: "s1", Ping: 25 * time.Second, Ticket: ticket}))
 }
 
 func (p *peer) ok(id uint64, room string, pos client.Position) {

@@ -3,7 +3,6 @@ package hub
 import (
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,17 +17,6 @@ func (c *config) newGate() (*admission.Gate, error) {
 		return nil, nil
 	}
 	return admission.New(*a)
-}
-
-// resumes reports whether a client says that it had a connection before and comes back to it.
-func resumes(r *http.Request) bool {
-	const claim = protocol.ResumeParam + "=1"
-	for param := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		if param == claim {
-			return true
-		}
-	}
-	return false
 }
 
 // ClientAddr returns the address of the client that made a request, to this hub or to another handler: the socket's, or
@@ -61,18 +49,23 @@ func (c *Conn) noteAddr(r *http.Request) {
 
 // turnAway answers a handshake that the gate has refused.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Refusal) {
-	h.refusals.note(h, r, why)
+	h.refusals.note(h, h.ClientAddr(r), why)
 	if why.Soft {
 		h.stats.refused.Add(1)
-		h.tellAndClose(w, r, &CloseError{
-			Code: protocol.CloseTryAgainLater, Reason: why.Reason.String(),
-			RetryAfter: why.RetryAfter, Spread: why.Spread,
-		})
+		h.tellAndClose(w, r, tryAgain(why))
 		return
 	}
 	// The descriptor is needed back, whatever the client thinks of keeping the connection.
 	w.Header().Set("Connection", "close")
 	h.refuse(w, r, &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter})
+}
+
+// tryAgain is a refusal in a close frame.
+func tryAgain(why *admission.Refusal) *CloseError {
+	return &CloseError{
+		Code: protocol.CloseTryAgainLater, Reason: why.Reason.String(),
+		RetryAfter: why.RetryAfter, Spread: why.Spread,
+	}
 }
 
 // tellAndClose takes a connection for no longer than it takes to say why it may not stay. It blocks until the client has
@@ -94,13 +87,13 @@ func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseErr
 // refusals logs what the gate refuses, once a second at most.
 type refusals struct{ next atomic.Int64 } // on the hub's clock
 
-func (l *refusals) note(h *Hub, r *http.Request, why *admission.Refusal) {
+func (l *refusals) note(h *Hub, client netip.Addr, why *admission.Refusal) {
 	now, next := int64(h.now()), l.next.Load()
 	if now < next || !l.next.CompareAndSwap(next, now+int64(time.Second)) {
 		return
 	}
 	s := h.admissionStats()
-	h.log.Warn("handshakes refused", "reason", why.Reason.String(), "retry_after", why.RetryAfter, "client", h.ClientAddr(r).String(),
+	h.log.Warn("handshakes refused", "reason", why.Reason.String(), "retry_after", why.RetryAfter, "client", client.String(),
 		"fast", s.Fast, "full", s.Full, "crowded", s.Crowded, "busy", s.Busy)
 }
 
@@ -112,16 +105,22 @@ type AdmissionStats struct {
 	Handshakes, Addresses int
 	// WaitingResuming and WaitingNew are clients that were told to come back at a time that has not come.
 	WaitingResuming, WaitingNew int
-	// Resumed handshakes were admitted whose client said that it came back.
+	// Resumed handshakes were admitted of clients that came back with a valid ticket.
 	Resumed int64
+	// ValidTickets, InvalidTickets and ExpiredTickets count the resume tickets that handshakes brought.
+	ValidTickets, InvalidTickets, ExpiredTickets int64
+	// BeyondShare handshakes came beyond the share that WithAddressRate gives their address, while other addresses came
+	// too. They were admitted or refused after the others.
+	BeyondShare int64
 	// Fast were refused for the rate of WithAdmission, Full for the bound on connections, Crowded for that of one address,
-	// and Busy for that of handshakes. Soft of them were told in a close frame. All are in Refused.
-	Fast, Full, Crowded, Busy, Soft int64
+	// and Busy for that of handshakes. Soft of them were told in a close frame. All are in Refused, but for those that
+	// BusyVerifiers counts: their connection was accepted, and closed with 1013 instead of calling the token verifier.
+	Fast, Full, Crowded, Busy, Soft, BusyVerifiers int64
 }
 
 func (h *Hub) admissionStats() AdmissionStats {
 	s := h.gate.Stats()
-	return AdmissionStats{
+	out := AdmissionStats{
 		MaxConns:        h.conf.admission.MaxConns,
 		Handshakes:      s.Handshakes,
 		Addresses:       s.Addresses,
@@ -133,5 +132,11 @@ func (h *Hub) admissionStats() AdmissionStats {
 		Crowded:         int64(s.Crowded),
 		Busy:            int64(s.Busy),
 		Soft:            int64(s.Soft),
+		BusyVerifiers:   int64(s.Verifiers),
+		BeyondShare:     int64(s.Beyond),
 	}
+	if t := h.tickets; t != nil {
+		out.ValidTickets, out.InvalidTickets, out.ExpiredTickets = t.valid.Load(), t.invalid.Load(), t.expired.Load()
+	}
+	return out
 }

@@ -313,9 +313,10 @@ func TestResumingFirst(t *testing.T) {
 		now = now.Add(d)
 	}
 	fresh, back := *s, *s
-	fresh.url += "?a=1&x" + protocol.ResumeParam + "=1"
-	back.url += "?a=1&" + protocol.ResumeParam + "=1"
-	for range 3 {
+	ticket := s.connect(t, nil).welcomed().Ticket
+	fresh.url += "?" + protocol.ResumeParam + "=1" // the claim alone is worth nothing
+	back.url += "?a=1&" + protocol.ResumeParam + "=" + ticket
+	for range 2 {
 		fresh.dial(t)
 	}
 	back.refused(t, nil) // and owed a place from now on
@@ -324,7 +325,7 @@ func TestResumingFirst(t *testing.T) {
 		t.Errorf("new: %+v", got)
 	}
 	back.dial(t)
-	if st := s.Stats().Admission; st.Resumed != 1 || st.Fast != 2 {
+	if st := s.Stats().Admission; st.Resumed != 1 || st.Fast != 2 || st.ValidTickets != 2 || st.InvalidTickets != 3 {
 		t.Errorf("stats %+v", st)
 	}
 }

@@ -34,6 +34,7 @@ type config struct {
 	affinity     *Affinity
 
 	admission   admission.Config // MaxConns is the bound in force once validate has run
+	resumeKeys  [][]byte         // the first signs
 	asked       int              // MaxConns of the option, or zero
 	preflight   []preflight.Option
 	noPreflight bool
@@ -153,6 +154,9 @@ func (c *config) validate() (errs []error) {
 		if c.raw && (r.presence || r.retention.Enabled()) {
 			fault("rooms %q: history and presence need protocol v1", r.pattern)
 		}
+	}
+	if len(c.resumeKeys) > 0 && c.admission.Rate == 0 {
+		fault("WithResumeKey needs WithAdmission")
 	}
 	if err := c.admission.Validate(); err != nil {
 		errs = append(errs, err)

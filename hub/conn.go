@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/heartbeat"
@@ -54,10 +55,8 @@ type Conn struct {
 
 	kind    kind
 	watched bool // by the poller; otherwise a goroutine reads
-	// unlisted: the poller does not know of the connection yet, whose first frame came with its handshake.
-	unlisted bool
-	deflate  bool
-	hello    bool // the first frame is still to come
+	deflate bool
+	hello   bool // the first frame is still to come
 
 	greeted atomic.Bool // welcome has been sent
 	asked   atomic.Bool // a ping was sent, and no pong has come since
@@ -73,6 +72,9 @@ type Conn struct {
 	welcomed bool
 	ended    bool // the context is over, and no room can be joined any more
 	departed bool // teardown has looked whether there is somebody to tell
+	// unlisted: the poller does not know of the connection yet, whose first frame came with its handshake. It is the
+	// reader's own; here it fills a gap.
+	unlisted bool
 	rooms    []membership
 	extra    *extra // what few connections have
 }
@@ -96,6 +98,7 @@ type extra struct {
 	cause   error                        // set at the end
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
+	helloBy time.Duration                // on the hub's clock, until the hello has come
 	replays []*replaying                 // rooms whose history is read
 	answer  http.Header                  // of OnHandshake, until the handshake is answered
 }

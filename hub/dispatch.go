@@ -162,7 +162,10 @@ func (c *Conn) greet(q *protocol.Request) {
 	m := c.more()
 	inTime := m.cause == nil && (m.timer == nil || m.timer.Stop())
 	m.timer = nil
-	m.session = string(q.Session)
+	by := m.helloBy
+	if protocol.ValidSession(q.Session) {
+		m.session = string(q.Session)
+	}
 	for _, r := range q.Resume {
 		if r.Position.IsZero() {
 			continue
@@ -174,7 +177,7 @@ func (c *Conn) greet(q *protocol.Request) {
 	}
 	c.trim()
 	c.mu.Unlock()
-	if !inTime || !c.identify(c.Context(), string(q.Token)) {
+	if !inTime || !c.identify(by, string(q.Token)) {
 		return
 	}
 	c.welcome(q.ID)

@@ -44,6 +44,7 @@ type Hub struct {
 
 	handlers    handlers
 	gate        *admission.Gate // nil where nothing is bounded
+	tickets     *tickets        // nil unless a rate is admitted
 	refusals    refusals
 	warned      struct{ origin, hijack perMinute }
 	conns       *registry.Conns[*Conn]
@@ -121,6 +122,7 @@ func New(opts ...Option) (*Hub, error) {
 	if h.gate, err = conf.newGate(); err != nil {
 		return nil, err
 	}
+	h.tickets = conf.newTickets()
 	h.logMachine()
 	h.logFastPaths()
 	h.upgrader = h.newUpgrader()
@@ -161,6 +163,9 @@ func (h *Hub) open() error {
 	defer cancel()
 	if err := h.broker.Start(ctx, h.node, receiver{h}); err != nil {
 		return fmt.Errorf("hub: broker: %w", err)
+	}
+	if secrets, ok := h.broker.(broker.Secrets); ok && h.tickets != nil && h.tickets.own != nil {
+		h.life.run(func() { h.shareResumeKey(secrets) })
 	}
 	h.reporter = h.startReporter()
 	h.retirer = h.startRetirer()

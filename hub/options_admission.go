@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -9,7 +10,8 @@ import (
 )
 
 // WithAdmission bounds how many new connections a second the hub takes, and how many at once after a quiet time.
-// Without it there is no bound. Who comes too fast is told when to come back; those who resume go first. With
+// Without it there is no bound. Clients beyond it are told when to come back. Those that
+// come back with a valid ticket go first; new ones keep a quarter of the rate. With
 // a burst of at most perSecond/50 no 100 ms see more than 1.2 times the rate.
 func WithAdmission(perSecond float64, burst int) Option {
 	return func(c *config) error {
@@ -17,6 +19,41 @@ func WithAdmission(perSecond float64, burst int) Option {
 			return fmt.Errorf("WithAdmission: %v a second with a burst of %d: both must be positive, the rate at most a million", perSecond, burst)
 		}
 		c.admission.Rate, c.admission.Burst = perSecond, burst
+		return nil
+	}
+}
+
+// WithAddressRate sets the share of WithAdmission's rate and burst that one client address has: an IPv4 address, or an IPv6
+// /64. While clients of other addresses come too, the handshakes of an address beyond its share are admitted after those
+// of the others, and wait behind them. An address that comes alone may use all of the rate. The default is a quarter of
+// both, and at least a burst of 1. Behind a proxy it needs WithTrustedProxies, or all clients have one address.
+func WithAddressRate(perSecond float64, burst int) Option {
+	return func(c *config) error {
+		if !(perSecond > 0 && perSecond <= 1e6) || burst <= 0 {
+			return fmt.Errorf("WithAddressRate: %v a second with a burst of %d: both must be positive, the rate at most a million", perSecond, burst)
+		}
+		c.admission.AddressRate, c.admission.AddressBurst = perSecond, burst
+		return nil
+	}
+}
+
+// minResumeKey is the shortest key for resume tickets, in bytes.
+const minResumeKey = 16
+
+// WithResumeKey sets the secret with which the nodes sign resume tickets. Clients get a ticket in the welcome and show it when
+// they come back. The key has at least 16 random bytes and is the same at all nodes. Tickets signed with an earlier key are
+// accepted too, so that keys can be rotated. By default the nodes share a random key through their broker if it
+// implements broker.Secrets, as that of Redis does. Otherwise each node has a key of its own and accepts no tickets of
+// others. WithResumeKey needs WithAdmission: without a rate there are no tickets.
+func WithResumeKey(key []byte, earlier ...[]byte) Option {
+	return func(c *config) error {
+		c.resumeKeys = nil
+		for _, k := range append([][]byte{key}, earlier...) {
+			if len(k) < minResumeKey {
+				return fmt.Errorf("WithResumeKey: a key of %d bytes, must be at least %d", len(k), minResumeKey)
+			}
+			c.resumeKeys = append(c.resumeKeys, bytes.Clone(k))
+		}
 		return nil
 	}
 }
@@ -34,8 +71,9 @@ func WithMaxPerIP(n int) Option {
 	return positive("WithMaxPerIP", n, func(c *config) *int { return &c.admission.MaxPerIP })
 }
 
-// WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. Without it there is
-// no bound.
+// WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. A call of the token
+// verifier counts as one too: if there are as many, the hub does not call it, and closes the connection with 1013 and a
+// hint. Without it there is no bound.
 func WithMaxHandshakes(n int) Option {
 	return positive("WithMaxHandshakes", n, func(c *config) *int { return &c.admission.MaxHandshakes })
 }

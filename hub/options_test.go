@@ -174,6 +174,22 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"joined by the server only":    one(hub.WithOpenRooms("a"), hub.WithRaw()),
 			},
 		},
+		"WithAddressRate": {
+			good: [][]hub.Option{{hub.WithAdmission(100, 2), hub.WithAddressRate(0.5, 1)}},
+			bad: map[string][]hub.Option{
+				"WithAddressRate: 0 a":       {hub.WithAdmission(100, 2), hub.WithAddressRate(0, 1)},
+				"with a burst of 0":          {hub.WithAdmission(100, 2), hub.WithAddressRate(1, 0)},
+				"but all together have none": one(hub.WithAddressRate(1, 1)),
+			},
+		},
+		"WithResumeKey": {
+			good: [][]hub.Option{{hub.WithAdmission(100, 2), hub.WithResumeKey(make([]byte, 16), make([]byte, 32))}},
+			bad: map[string][]hub.Option{
+				"a key of 15 bytes":           {hub.WithAdmission(100, 2), hub.WithResumeKey(make([]byte, 15))},
+				"a key of 0 bytes":            {hub.WithAdmission(100, 2), hub.WithResumeKey(make([]byte, 16), nil)},
+				"WithResumeKey needs WithAdm": one(hub.WithResumeKey(make([]byte, 16))),
+			},
+		},
 		"WithAdmission": {
 			good: [][]hub.Option{one(hub.WithAdmission(0.5, 1)), one(hub.WithAdmission(1e6, 1000))},
 			bad: map[string][]hub.Option{

@@ -39,7 +39,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.fits(w, r) {
 		return
 	}
-	ticket, refusal := h.gate.Arrive(r, resumes(r))
+	ticket, refusal := h.gate.Arrive(r, h.resumes(r))
 	if refusal != nil {
 		h.turnAway(w, r, refusal)
 		return
@@ -289,6 +289,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	case c.kind == v1:
 		c.mu.Lock()
 		if m := c.more(); m.cause == nil {
+			m.helloBy = h.now() + h.conf.handshakeTimeout
 			m.timer = time.AfterFunc(h.conf.handshakeTimeout, func() {
 				c.shut(&CloseError{Code: protocol.CloseHelloTimeout, Reason: "no hello"})
 			})
@@ -324,7 +325,7 @@ func (c *Conn) welcome(id uint64) {
 	if c.kind == raw {
 		return
 	}
-	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.Session()}
+	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.Session(), Ticket: c.hub.tickets.issue()}
 	if p := c.hub.conf.heartbeat; p.Enabled() {
 		w.Ping = p.Interval
 	}
@@ -426,12 +427,22 @@ func (id *Identity) validate() error {
 	return nil
 }
 
-// identify takes the hello's token. It reports whether the connection may go on.
-func (c *Conn) identify(ctx context.Context, token string) bool {
-	f := c.hub.conf.verifyToken
+// identify takes the hello's token, by a time on the hub's clock. It reports whether the connection may go on. What it asks
+// is a handshake under way, as what the authenticator asks is.
+func (c *Conn) identify(by time.Duration, token string) bool {
+	h := c.hub
+	f := h.conf.verifyToken
 	if f == nil {
 		return true
 	}
+	if why := c.ticket.Verify(); why != nil {
+		h.refusals.note(h, c.ClientAddr(), why)
+		c.shut(tryAgain(why))
+		return false
+	}
+	defer c.ticket.Established()
+	ctx, cancel := context.WithDeadline(c.Context(), h.start.Add(by))
+	defer cancel()
 	came := c.hub.revocations.Arrive()
 	defer c.hub.revocations.Done(came)
 	var id Identity

@@ -19,7 +19,7 @@ func (r Report) WriteText(w io.Writer) error {
 	}
 	b.WriteString(".\n")
 	if len(r.Limits) > 0 {
-		fmt.Fprintf(&b, "That is with %s open descriptors, %s kept back, and %s bytes for each connection.\n\n",
+		fmt.Fprintf(&b, "That is with %s open descriptors, %s kept back, and %s bytes for each connection, if it is idle.\n\n",
 			amount(int64(r.Descriptors.Open)), grouped(int64(r.Descriptors.Reserve)), grouped(int64(r.ConnBytes)))
 		r.writeTable(&b)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,6 +16,8 @@ const (
 	MaxOffset = MaxID
 	// MaxResume is how many rooms a hello may resume.
 	MaxResume = 128
+	// MaxSession is the longest session that a hello can name, in bytes.
+	MaxSession = 128
 	// MaxKey is the longest idempotency key, in bytes.
 	MaxKey = 128
 	// MaxHistory is the largest number of messages a join may ask for.
@@ -142,4 +145,10 @@ func parseUint(raw []byte) (uint64, bool) {
 		v = v*10 + uint64(c-'0')
 	}
 	return v, true
+}
+
+// ValidSession reports whether a server takes the session of a hello: 1 to MaxSession bytes without control characters. Others
+// are ignored, and the welcome names the session that the connection has.
+func ValidSession(session []byte) bool {
+	return len(session) > 0 && len(session) <= MaxSession && !bytes.ContainsFunc(session, unicode.IsControl)
 }

@@ -9,6 +9,8 @@ type Welcome struct {
 	Conn, Node, Session string
 	// Ping is how often the server pings; zero is left out.
 	Ping time.Duration
+	// Ticket is for the client's next handshake; see ResumeParam. Empty is left out.
+	Ticket string
 	// Data is the application's: valid JSON, or empty, which is left out.
 	Data []byte
 }
@@ -48,6 +50,7 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendTextField(dst, `,"node":`, w.Node)
 	dst = appendTextField(dst, `,"session":`, w.Session)
 	dst = appendDelay(dst, `,"ping_ms":`, w.Ping)
+	dst = appendTextField(dst, `,"ticket":`, w.Ticket)
 	return append(appendDataField(dst, w.Data), '}')
 }
 

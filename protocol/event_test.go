@@ -21,11 +21,11 @@ var eventTests = []struct {
 }{
 	{"welcome", func(dst []byte) []byte {
 		return protocol.AppendWelcome(dst, protocol.Welcome{
-			ID: 1, Conn: "c", Node: "n", Session: "s", Ping: 25 * time.Second, Data: []byte(`{"user":"u"}`),
+			ID: 1, Conn: "c", Node: "n", Session: "s", Ping: 25 * time.Second, Ticket: "t", Data: []byte(`{"user":"u"}`),
 		})
-	}, `{"op":"welcome","id":1,"conn":"c","node":"n","session":"s","ping_ms":25000,"data":{"user":"u"}}`,
+	}, `{"op":"welcome","id":1,"conn":"c","node":"n","session":"s","ping_ms":25000,"ticket":"t","data":{"user":"u"}}`,
 		protocol.Event{Op: protocol.OpWelcome, ID: 1, Conn: []byte("c"), Node: []byte("n"), Session: []byte("s"),
-			Ping: 25 * time.Second, Data: []byte(`{"user":"u"}`)}},
+			Ping: 25 * time.Second, Ticket: []byte("t"), Data: []byte(`{"user":"u"}`)}},
 	{"small welcome", func(dst []byte) []byte {
 		return protocol.AppendWelcome(dst, protocol.Welcome{Conn: "c", Node: "n", Session: "s"})
 	}, `{"op":"welcome","conn":"c","node":"n","session":"s"}`,
@@ -109,7 +109,7 @@ func TestEvents(t *testing.T) {
 func visible(e protocol.Event) protocol.Event {
 	return protocol.Event{
 		Op: e.Op, ID: e.ID, Room: e.Room, Position: e.Position, Data: e.Data, Conn: e.Conn, Node: e.Node,
-		Session: e.Session, Ping: e.Ping, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
+		Session: e.Session, Ping: e.Ping, Ticket: e.Ticket, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	fieldConn
 	fieldNode
 	fieldPing
+	fieldTicket
 	fieldCode
 	fieldMessage
 	fieldRetryAfter
@@ -50,6 +51,7 @@ var fieldNames = [fieldCount]string{
 	fieldConn:       "conn",
 	fieldNode:       "node",
 	fieldPing:       "ping_ms",
+	fieldTicket:     "ticket",
 	fieldCode:       "code",
 	fieldMessage:    "message",
 	fieldRetryAfter: "retry_after_ms",
@@ -90,6 +92,8 @@ func lookupField(name []byte) field {
 		return fieldNode
 	case "ping_ms":
 		return fieldPing
+	case "ticket":
+		return fieldTicket
 	case "code":
 		return fieldCode
 	case "message":

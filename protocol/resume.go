@@ -1,6 +1,8 @@
 package protocol
 
-// ResumeParam is the query parameter of the handshake, with the value 1, by which a client says that it had a
-// connection before and comes back to it. A server that cannot take all at once takes these first. It is the
-// client's own claim: it gives an earlier place, and no right.
+// ResumeParam is the query parameter of the handshake with which a client sends the ticket of its last welcome. A server
+// that cannot take all at once takes clients with a valid ticket first. A ticket gives an earlier place, and no right.
 const ResumeParam = "hubkit_resume"
+
+// MaxTicket is the longest ticket of a welcome, in bytes. It needs no escaping in a URL.
+const MaxTicket = 128

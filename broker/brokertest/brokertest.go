@@ -34,6 +34,7 @@ type check struct {
 
 func hasHistory(_ World, b broker.Broker) bool  { _, ok := b.(broker.History); return ok }
 func hasPresence(_ World, b broker.Broker) bool { _, ok := b.(broker.Presence); return ok }
+func hasSecrets(_ World, b broker.Broker) bool  { _, ok := b.(broker.Secrets); return ok }
 func hasBus(_ World, b broker.Broker) bool      { _, ok := b.(broker.Bus); return ok }
 
 func canForget(w World, b broker.Broker) bool { return w.Forget != nil && hasHistory(w, b) }
@@ -46,6 +47,7 @@ func checks() []check {
 	all = append(all, historyChecks...)
 	all = append(all, retentionChecks...)
 	all = append(all, presenceChecks...)
+	all = append(all, secretChecks...)
 	return append(all, busChecks...)
 }
 

@@ -67,6 +67,12 @@ func calls(b broker.Broker) []call {
 				return err
 			}})
 	}
+	if s, ok := b.(broker.Secrets); ok {
+		all = append(all, call{"Secret", func(ctx context.Context) error {
+			_, err := s.Secret(ctx, room, []byte("secret"))
+			return err
+		}})
+	}
 	return all
 }
 

@@ -126,6 +126,6 @@ func isBroken(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	_, answered := rueidis.IsRedisErr(err)
-	return !answered && !errors.As(err, new(resp.Error))
+	_, answered := rueidis.IsRedisErr(err) // which says no of nil
+	return !answered && !errors.Is(err, rueidis.Nil) && !errors.As(err, new(resp.Error))
 }

@@ -67,13 +67,14 @@
 //	hubkit:{news}:index       sorted set: connections in order, and by owner
 //	hubkit:{news}:owners      sorted set: who has members here, and until when
 //	hubkit:nodes              hash: node to what it announced
+//	hubkit:secret:NAME        secret that the nodes share, such as the key of resume tickets
 //	hubkit:bus                channel of commands to all nodes
 //	hubkit:bus:NODE           channel of commands to one node
 //	hubkit:probe:NONCE        channel by which a node tests a connection
 //
 // The braces make all that a room has lie in one slot of a cluster. (A room whose name begins with a
 // closing brace has a byte 0x01 before it there.) Channels know no databases: applications that share a server need
-// different prefixes. Every key but the list of nodes expires: the log with the retention, the metadata
+// different prefixes. Every key but the list of nodes and the secrets expires: the log with the retention, the metadata
 // after [WithMetadataTTL], presence after twice its TTL. With an eviction policy that may evict
 // them, rooms get another epoch and readers a gap, never a wrong message.
 //

@@ -34,6 +34,7 @@ func (n names) sizeOfRoom(room string) int {
 func (n names) broadcast() string            { return n.prefix + ":bus" }
 func (n names) node(id string) string        { return n.prefix + ":bus:" + id }
 func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + nonce }
+func (n names) secret(name string) string    { return n.prefix + ":secret:" + name }
 func (n names) nodes() string                { return n.prefix + ":nodes" }
 func (n names) metaOf(channel string) string { return channel + ":meta" }
 func (n names) presence(channel string) []string {

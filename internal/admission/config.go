@@ -18,6 +18,11 @@ type Config struct {
 	// Burst is how many may be admitted at once after a quiet time. It must be positive where Rate is
 	// set, and is without meaning where it is not.
 	Burst int
+	// AddressRate and AddressBurst are the share that a client address has of Rate and Burst. While other addresses come
+	// too, what is beyond it comes after them. The zeros stand for a quarter, and for one at the least. They are without
+	// meaning if no Rate is set.
+	AddressRate  float64
+	AddressBurst int
 	// MaxConns bounds the connections, those whose handshake is under way included.
 	MaxConns int
 	// MaxPerIP bounds the connections of one client address, an IPv4 address or an IPv6 /64. Requests without
@@ -52,10 +57,17 @@ func (c *Config) Validate() error {
 	if c.Rate == 0 && c.Burst != 0 {
 		fault("burst is %d, but there is no rate", c.Burst)
 	}
+	if !(c.AddressRate >= 0) || math.IsInf(c.AddressRate, 0) {
+		fault("rate of an address is %v a second, must be a number that is not negative", c.AddressRate)
+	}
+	if c.Rate == 0 && (c.AddressRate != 0 || c.AddressBurst != 0) {
+		fault("an address has a rate, but all together have none")
+	}
 	for _, n := range []struct {
 		name  string
 		value int
 	}{
+		{"burst of an address", c.AddressBurst},
 		{"max conns", c.MaxConns},
 		{"max per IP", c.MaxPerIP},
 		{"max handshakes", c.MaxHandshakes},

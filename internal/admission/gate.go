@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// addressShare is the share of the rate that an address has by default.
+const addressShare = 0.25
+
 // pace stands in for the rate in the queue where none is set.
 const pace = 1000
 
@@ -19,16 +22,33 @@ type Gate struct {
 	last       time.Duration // the latest time seen
 	tokens     bucket
 	soft       bucket
-	queue      queue
-	promised   promises
+	lines      [2]line
+	shares     *shares // nil if there is no rate
 	origins    map[uint64]*origin
 	anyone     origin
 	conns      int
 	handshakes int
 
 	admitted, resumed uint64
+	beyond, verifiers uint64
 	softened          uint64
 	refused           [reasons]uint64
+}
+
+// The lines in which clients wait, in their order.
+const (
+	// inTurn are those whose address is within its share.
+	inTurn = iota
+	// inBulk are those whose address is not, and all while there is but one address.
+	inBulk
+)
+
+// arrival is what the gate knows of a request.
+type arrival struct {
+	key      uint64
+	resuming bool
+	browser  bool // it hears of no hint unless the refusal is soft
+	line     int
 }
 
 // New makes a gate. The error is that of Config.Validate.
@@ -49,86 +69,115 @@ func New(c Config) (*Gate, error) {
 		start:   c.Now(),
 		tokens:  newBucket(c.Rate, c.Burst),
 		soft:    newBucket(float64(c.Soft), c.Soft),
-		queue:   queue{each: 1 / (share * rate)},
+		lines:   [2]line{newLine(rate, c.Burst), newLine(rate, c.Burst)},
 		origins: make(map[uint64]*origin),
+	}
+	if c.Rate > 0 {
+		each, burst := c.AddressRate, c.AddressBurst
+		if each == 0 {
+			each = addressShare * rate
+		}
+		if burst == 0 {
+			burst = max(1, int(addressShare*float64(c.Burst)))
+		}
+		g.shares = newShares(each, burst)
 	}
 	g.anyone.gate = g
 	return g, nil
 }
 
 // Arrive admits a request for a connection or refuses it; then the Refusal is not nil and the ticket zero.
-// resuming says that the client had a connection before and comes back to it.
+// resuming says that the client is known to have had a connection before, to which it comes back.
 func (g *Gate) Arrive(r *http.Request, resuming bool) (Ticket, *Refusal) {
 	if g == nil {
 		return Ticket{}, nil
 	}
-	var key uint64
-	var known bool
-	if g.conf.MaxPerIP > 0 {
-		key, known = originKey(g.Addr(r))
+	a := arrival{resuming: resuming, browser: r.Header.Get("Origin") != ""}
+	known := false
+	if g.conf.MaxPerIP > 0 || g.shares != nil {
+		a.key, known = originKey(g.Addr(r))
 	}
-	browser := r.Header.Get("Origin") != ""
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.advance()
 	from := &g.anyone
-	if known {
-		from = g.origins[key]
+	if known && g.conf.MaxPerIP > 0 {
+		from = g.origins[a.key]
 	}
-	if why := g.judge(now, from, resuming); why != 0 {
-		return Ticket{}, g.refuse(now, why, resuming, browser)
+	if why := g.judge(now, from, &a); why != 0 {
+		return Ticket{}, g.refuse(now, why, a)
 	}
 	g.admitted++
 	if resuming {
 		g.resumed++
-		// Where no promise is due, this client had none.
-		if early, _ := g.queue.waiting(); g.promised.len() > early {
-			g.promised.redeem()
-		}
 	}
+	g.lines[a.line].admitted(resuming)
 	if g.conf.MaxConns == 0 && g.conf.MaxPerIP == 0 && g.conf.MaxHandshakes == 0 {
 		return Ticket{}, nil // there is nothing to count
 	}
 	if from == nil {
-		from = &origin{gate: g, key: key}
-		g.origins[key] = from
+		from = &origin{gate: g, key: a.key}
+		g.origins[a.key] = from
 	}
 	from.conns++
 	g.conns++
 	g.handshakes++
-	return Ticket{origin: from}, nil
+	return Ticket{origin: from, resuming: resuming, line: uint8(a.line)}, nil
 }
 
-// judge returns zero where a request may pass, and takes a token for it; that comes last, so that what is refused costs
+// judge returns zero if a request may pass, and takes a token for it; that comes last, so that what is refused costs
 // none. from is nil for an address that has no connection.
-func (g *Gate) judge(now time.Duration, from *origin, resuming bool) Reason {
-	switch {
-	case from != nil && from != &g.anyone && from.conns >= g.conf.MaxPerIP:
+func (g *Gate) judge(now time.Duration, from *origin, a *arrival) Reason {
+	if from != nil && from != &g.anyone && from.conns >= g.conf.MaxPerIP {
 		return Crowded
+	}
+	alone := true
+	if g.shares != nil {
+		within := g.shares.within(now, a.key)
+		if alone = g.shares.alone(now); alone || !within {
+			a.line = inBulk
+		}
+		if !alone && !within {
+			g.beyond++
+		}
+	}
+	switch {
 	case g.conf.MaxConns > 0 && g.conns >= g.conf.MaxConns:
 		return Full
-	case g.conf.MaxHandshakes > 0 && g.handshakes >= g.conf.MaxHandshakes:
+	case g.busy():
 		return Busy
 	case g.conf.Rate == 0:
 		return 0
 	}
-	reserve := 0
-	if !resuming {
-		reserve = min(g.promised.len(), g.conf.Burst-1)
+	reserve := g.lines[a.line].reserve(a.resuming)
+	if a.line == inBulk && !alone {
+		first := &g.lines[inTurn]
+		reserve += max(g.conf.Burst/2, first.back.len()+first.fresh.len())
 	}
-	if !g.tokens.take(now, float64(reserve)) {
+	if !g.tokens.take(now, float64(min(reserve, g.conf.Burst-1))) {
 		return Fast
 	}
 	return 0
 }
 
+func (g *Gate) busy() bool {
+	return g.conf.MaxHandshakes > 0 && g.handshakes >= g.conf.MaxHandshakes
+}
+
 // advance brings everything that time changes up to now.
 func (g *Gate) advance() time.Duration {
-	g.last = max(g.last, g.conf.Now().Sub(g.start))
-	g.queue.advance(g.last)
-	g.promised.advance(g.last)
-	return g.last
+	now := max(g.last, g.conf.Now().Sub(g.start))
+	passed := (now - g.last).Seconds()
+	g.last = now
+	for i := range g.lines {
+		l := &g.lines[i]
+		passed = l.queue.advance(passed)
+		l.back.advance(now)
+		l.fresh.advance(now)
+		l.kept.refill(now)
+	}
+	return now
 }
 
 // Stats are counts of a Gate, all of the same moment.
@@ -142,6 +191,10 @@ type Stats struct {
 	Owed int
 	// Admitted counts all that were, Resumed those of them that resumed.
 	Admitted, Resumed uint64
+	// Beyond counts requests, admitted or not, that came beyond the share of their address while others came too.
+	Beyond uint64
+	// Verifiers counts those of Busy that Ticket.Verify refused.
+	Verifiers uint64
 	// Crowded, Full, Busy and Fast count refusals by their Reason, Soft those of them that were soft.
 	Crowded, Full, Busy, Fast, Soft uint64
 }
@@ -154,16 +207,23 @@ func (g *Gate) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.advance()
-	resuming, newcomers := g.queue.waiting()
+	var resuming, newcomers, owed int
+	for i := range g.lines {
+		l := &g.lines[i]
+		r, n := l.queue.waiting()
+		resuming, newcomers, owed = resuming+r, newcomers+n, owed+l.back.len()
+	}
 	return Stats{
 		Conns:           g.conns,
 		Handshakes:      g.handshakes,
 		Addresses:       len(g.origins),
 		WaitingResuming: resuming,
 		WaitingNew:      newcomers,
-		Owed:            g.promised.len(),
+		Owed:            owed,
 		Admitted:        g.admitted,
 		Resumed:         g.resumed,
+		Beyond:          g.beyond,
+		Verifiers:       g.verifiers,
 		Crowded:         g.refused[Crowded],
 		Full:            g.refused[Full],
 		Busy:            g.refused[Busy],

@@ -104,8 +104,8 @@ func TestRefusedCostsNoToken(t *testing.T) {
 	r.admit("192.0.2.2:1", false)
 }
 
-// While promises to resuming clients are open, new ones leave the tokens to them; but what is left over goes
-// to the new ones.
+// While promises to resuming clients are open, new ones leave the tokens to them, but for their share; and what is left
+// over goes to the new ones.
 func TestResumingComeFirst(t *testing.T) {
 	r := newRig(t, Config{Rate: 10, Burst: 5})
 	for range 5 {
@@ -114,13 +114,13 @@ func TestResumingComeFirst(t *testing.T) {
 	for range 20 {
 		_ = r.refuse(someone, true, Fast)
 	}
-	r.pass(400 * time.Millisecond) // 4 tokens
+	r.pass(390 * time.Millisecond) // 3.9 tokens, and nearly one of them is due to new clients
 	_ = r.refuse(someone, false, Fast)
 	r.admit(someone, true)
-	r.pass(200 * time.Millisecond) // 5 tokens: more cannot be saved
+	r.pass(10 * time.Millisecond) // 3 tokens
 	r.admit(someone, false)
 	_ = r.refuse(someone, false, Fast)
-	for range 4 {
+	for range 2 {
 		r.admit(someone, true)
 	}
 	_ = r.refuse(someone, true, Fast)
@@ -143,7 +143,7 @@ func TestReserveShrinks(t *testing.T) {
 	r.admit(someone, false)
 }
 
-// A minute in which 80 clients that resume and 1,000 new ones come a second, to a gate that admits 100: the first are
+// A minute in which 70 clients that resume and 1,000 new ones come a second, to a gate that admits 100: the first are
 // admitted within a few tries, and the rest is for the new ones.
 func TestNobodyStarves(t *testing.T) {
 	r := newRig(t, Config{Rate: 100, Burst: 10})
@@ -152,7 +152,7 @@ func TestNobodyStarves(t *testing.T) {
 	tries, left := 0, 0
 	for ms := range 60_000 {
 		r.pass(time.Millisecond)
-		if rnd.Float64() < 0.08 {
+		if rnd.Float64() < 0.07 {
 			again[ms] = append(again[ms], 0)
 			left++
 		}
@@ -171,7 +171,7 @@ func TestNobodyStarves(t *testing.T) {
 	if left > 20 || tries > 10 {
 		t.Errorf("%d that resume are left, the unluckiest tried %d times", left, tries)
 	}
-	if s.Admitted < 5990 || s.Admitted-s.Resumed < 1000 {
+	if s.Admitted < 5990 || s.Admitted-s.Resumed < 1500 {
 		t.Errorf("%d admitted, %d of them new", s.Admitted, s.Admitted-s.Resumed)
 	}
 	t.Logf("%d left, %d tries, %+v", left, tries, s)

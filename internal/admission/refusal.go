@@ -68,23 +68,29 @@ func (r *Refusal) Error() string {
 }
 
 // refuse makes a refusal. A hint that its client cannot read makes no promise.
-func (g *Gate) refuse(now time.Duration, why Reason, resuming, browser bool) *Refusal {
+func (g *Gate) refuse(now time.Duration, why Reason, a arrival) *Refusal {
 	r := &Refusal{Reason: why, RetryAfter: why.pause(), Spread: why.pause()}
 	g.refused[why]++
 	if why == Crowded {
 		return r
 	}
-	if browser {
+	if a.browser {
 		r.Soft = g.soft.take(now, 0)
 		if r.Soft {
 			g.softened++
 		}
 	}
-	find := g.queue.look
-	if !browser || r.Soft {
-		find = g.queue.place
+	l, behind := &g.lines[a.line], 0.0
+	if a.line == inBulk {
+		first := &g.lines[inTurn]
+		behind = first.queue.total(first.back.len())
 	}
-	wait, ok := find(resuming, g.promised.len())
+	told := !a.browser || r.Soft
+	find := l.queue.look
+	if told {
+		find = l.queue.place
+	}
+	wait, ok := find(behind, a.resuming, l.back.len())
 	if !ok {
 		r.RetryAfter, r.Spread = MaxWait/2, MaxWait/2
 		return r
@@ -94,9 +100,13 @@ func (g *Gate) refuse(now time.Duration, why Reason, resuming, browser bool) *Re
 		r.Spread = min(max(r.Spread, wait/10), MaxWait-wait)
 		r.RetryAfter = wait
 	}
-	if resuming && (!browser || r.Soft) {
+	if told {
+		p := &l.fresh
+		if a.resuming {
+			p = &l.back
+		}
 		last := r.RetryAfter + r.Spread
-		g.promised.add(now + last + grace(last))
+		p.add(now + last + grace(last))
 	}
 	return r
 }

@@ -4,11 +4,13 @@ package admission
 // Done when the connection has ended or the handshake has failed. It may be copied before the first of these calls and not
 // after. The zero Ticket is valid, and its methods do nothing.
 type Ticket struct {
-	origin *origin
-	stage  stage // guarded by the gate's mutex
+	origin   *origin
+	stage    stage // guarded by the gate's mutex
+	resuming bool
+	line     uint8
 }
 
-// Established says that the handshake is done. Calling it again, or after Done, does nothing.
+// Established says that the handshake is done, or what Verify began. Calling it again, or after Done, does nothing.
 func (t *Ticket) Established() {
 	if t.origin == nil {
 		return
@@ -20,6 +22,28 @@ func (t *Ticket) Established() {
 		t.stage = established
 		g.handshakes--
 	}
+}
+
+// Verify says that an established connection is about to be asked who it is, which is part of a handshake again until
+// Established. It refuses that, and then changes nothing, if there are too many handshakes. The client is to be told
+// when to come back.
+func (t *Ticket) Verify() *Refusal {
+	if t.origin == nil {
+		return nil
+	}
+	g := t.origin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case t.stage != established:
+		return nil
+	case g.busy():
+		g.verifiers++
+		return g.refuse(g.advance(), Busy, arrival{resuming: t.resuming, line: int(t.line)})
+	}
+	t.stage = handshaking
+	g.handshakes++
+	return nil
 }
 
 // Done gives the place back. Calling it again does nothing.

@@ -46,6 +46,7 @@ type sheep struct {
 	seq      *backoff.Sequence
 	due      time.Duration
 	resumes  bool
+	ticket   string // of the welcome
 	upgraded bool
 	got      []byte // and not yet handled
 }
@@ -114,7 +115,7 @@ func (h *herd) run(t *testing.T, what string, done func() bool) {
 func (h *herd) connect(s *sheep) error {
 	to, target := h.first, "/ws"
 	if s.resumes {
-		to, target = h.second, "/ws?"+protocol.ResumeParam+"=1"
+		to, target = h.second, "/ws?"+protocol.ResumeParam+"="+s.ticket
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -202,22 +203,33 @@ func (h *herd) answered(s *sheep) bool {
 
 // frame handles a frame, if there is a whole one, and reports whether there may be another.
 func (h *herd) frame(s *sheep) bool {
-	if len(s.got) < 2 || len(s.got) < 2+int(s.got[1]) {
+	if len(s.got) < 4 {
 		return false
 	}
-	size := int(s.got[1])
-	if size > 125 {
+	size, head := int(s.got[1]), 2
+	switch size {
+	case 126:
+		size, head = int(binary.BigEndian.Uint16(s.got[2:])), 4
+	case 127:
 		h.err = fmt.Errorf("a frame that is too long: %q", s.got)
 		return false
 	}
-	opcode, payload := s.got[0]&0xf, s.got[2:2+size]
-	s.got = s.got[2+size:]
+	if len(s.got) < head+size {
+		return false
+	}
+	opcode, payload := s.got[0]&0xf, s.got[head:head+size]
+	s.got = s.got[head+size:]
 	switch opcode {
 	case textFrame:
 		switch welcome := bytes.HasPrefix(payload, []byte(`{"op":"welcome"`)); {
 		case welcome && s.resumes:
 			h.back++
 		case welcome:
+			var e protocol.Event
+			if h.err = e.Decode(payload); h.err != nil {
+				return false
+			}
+			s.ticket = string(e.Ticket)
 			h.in++
 		}
 	case closeFrame:

@@ -53,6 +53,10 @@ type Storm struct {
 	// budget for those, a second.
 	Browsers bool
 	Soft     int
+	// Attackers are addresses that each send AttackRate handshakes a second and come with a valid ticket, whatever they are
+	// told, until the run ends.
+	Attackers  int
+	AttackRate float64
 	// Latency bounds the way of a handshake or its answer, which takes U(0, Latency).
 	Latency time.Duration
 	Seed    uint64
@@ -66,6 +70,8 @@ type Result struct {
 	Arrivals, Admitted []time.Duration
 	// Resumed and New tell of each client when it was admitted, in order of admission.
 	Resumed, New []time.Duration
+	// Attacks are those of the attackers that were admitted.
+	Attacks []time.Duration
 	// MaxTries is how many handshakes the unluckiest client sent.
 	MaxTries int
 }
@@ -97,6 +103,9 @@ func (s Storm) Run() (Result, error) {
 		r.request.Header.Set("Origin", "https://example.com")
 	}
 	r.clients = make([]visitor, s.Clients+s.Newcomers)
+	for i := range s.Attackers {
+		r.events.push(time.Duration(r.rnd.Int64N(int64(time.Second))), len(r.clients)+i)
+	}
 	spread := admission.Spread(s.Clients, s.Rate)
 	for i := range r.clients {
 		c := &r.clients[i]
@@ -151,7 +160,9 @@ func (r *run) loop() (Result, error) {
 		if r.now > r.Limit {
 			return r.result, fmt.Errorf("%w: %d of %d left", ErrLimit, left, len(r.clients))
 		}
-		if r.arrive(i) {
+		if i >= len(r.clients) {
+			r.attack(i)
+		} else if r.arrive(i) {
 			left--
 		}
 	}
@@ -164,6 +175,9 @@ func (r *run) arrive(i int) bool {
 	c.tries++
 	res.MaxTries = max(res.MaxTries, c.tries)
 	res.Arrivals = append(res.Arrivals, r.now)
+	if r.Attackers > 0 { // the others have addresses of their own then
+		r.request.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&0xff, i&0xff)
+	}
 	_, refused := r.gate.Arrive(&r.request, c.resumes)
 	if refused == nil {
 		res.Admitted = append(res.Admitted, r.now)
@@ -186,6 +200,15 @@ func (r *run) arrive(i int) bool {
 	}
 	r.send(i, answer+c.seq.Next())
 	return false
+}
+
+// attack has a handshake of an attacker reach the server, and plans its next one.
+func (r *run) attack(i int) {
+	r.request.RemoteAddr = fmt.Sprintf("198.51.100.%d:1", i-len(r.clients))
+	if _, refused := r.gate.Arrive(&r.request, true); refused == nil {
+		r.result.Attacks = append(r.result.Attacks, r.now)
+	}
+	r.events.push(r.now+time.Duration(float64(time.Second)/r.AttackRate), i)
 }
 
 // send has client i send a handshake after d.

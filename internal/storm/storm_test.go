@@ -110,8 +110,8 @@ func TestLowRate(t *testing.T) {
 	}
 }
 
-// New clients come all through the storm. Those that resume do not notice, and those that are new get what is
-// left.
+// New clients come all through the storm. Those that resume lose no more than the tokens that the new ones take, which are
+// their share or left over.
 func TestNewcomers(t *testing.T) {
 	for _, plan := range []storm.Plan{storm.Hinted, storm.Crashed} {
 		s := of100k(plan, 2000, 1)
@@ -119,12 +119,30 @@ func TestNewcomers(t *testing.T) {
 		s.Newcomers = 10_000
 		r := run(t, s)
 		even(t, "admitted", r.Admitted, s.Rate)
-		if most := last(alone.Resumed) + time.Second; last(r.Resumed) > most {
+		if most := last(alone.Resumed) + time.Second + ideal(s) - ideal(of100k(plan, 2000, 1)); last(r.Resumed) > most {
 			t.Errorf("%v: the last that resumed is back after %v, without new ones after %v", plan, last(r.Resumed), last(alone.Resumed))
 		}
 		if last(r.New) > 2*ideal(s) || r.MaxTries > 10 {
 			t.Errorf("%v: the last new one was admitted after %v; the unluckiest client sent %d handshakes", plan, last(r.New), r.MaxTries)
 		}
+	}
+}
+
+// Addresses that come at twice the rate, all with valid tickets, have no more than their share: those that resume and the new
+// ones get in about as soon as without them.
+func TestAttack(t *testing.T) {
+	for _, attackers := range []int{1, 2} {
+		s := of100k(storm.Crashed, 1000, 1)
+		s.Clients, s.Newcomers = 5000, 1000
+		s.Attackers, s.AttackRate = attackers, 2000
+		r := run(t, s)
+		// Each attacker has a quarter, and the others the rest.
+		most := time.Duration(2 * float64(ideal(s)) / (1 - 0.25*float64(attackers)))
+		if last(r.Resumed) > most || last(r.New) > most+5*time.Second || r.MaxTries > 12 {
+			t.Errorf("%d attackers: the last that resumed came after %v, the last new one after %v; the unluckiest tried %d times",
+				attackers, last(r.Resumed), last(r.New), r.MaxTries)
+		}
+		t.Logf("%d attackers: resumed %v, new %v, %d tries, %d attacks", attackers, last(r.Resumed), last(r.New), r.MaxTries, len(r.Attacks))
 	}
 }
 

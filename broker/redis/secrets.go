@@ -1,0 +1,37 @@
+package redis
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/rueidis"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// Secret returns the secret of a name, which it sets to fresh if there is none. It does not expire. Who can read Redis can
+// read it.
+func (b *Broker) Secret(ctx context.Context, name string, fresh []byte) ([]byte, error) {
+	if err := b.ready(ctx); err != nil {
+		return nil, err
+	}
+	if err := broker.CheckRoom(name); err != nil {
+		return nil, err
+	}
+	key := b.names.secret(name)
+	for range 2 {
+		res, err := b.do(ctx, key, b.client.B().Get().Key(key).Build())
+		if err == nil {
+			secret, err := res.AsBytes()
+			return secret, b.failed(err)
+		}
+		if !errors.Is(err, rueidis.Nil) {
+			return nil, err
+		}
+		_, err = b.do(ctx, key, b.client.B().Set().Key(key).Value(rueidis.BinaryString(fresh)).Nx().Build())
+		if err != nil && !errors.Is(err, rueidis.Nil) { // nil: another node was first
+			return nil, err
+		}
+	}
+	return nil, unavailable(errAnswer) // it was deleted again
+}
