@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -114,27 +115,32 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	}
 }
 
-// maxMembers bounds what the answer to presence lists; it always counts all.
-const maxMembers = 1000
+// unreadPause is when a client may ask again that has not read the answer before.
+const unreadPause = time.Second
 
 func (c *Conn) clientPresence(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	r := c.joined(room)
-	if r == nil {
+	switch {
+	case r == nil:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
+		return
+	case r.attendance == nil:
+		c.replyError(id, room, toError(ErrNoPresence))
+		return
+	case c.writer.Answering(r.Source()):
+		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "read the answer before first", RetryAfter: unreadPause})
 		return
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	p, err := c.hub.Presence(ctx, room, maxMembers)
+	answer, err := r.attendance.ask(ctx)
 	if err != nil {
 		c.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
 		return
 	}
-	c.send(func(dst []byte) []byte {
-		return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Data: protocol.AppendPresence(nil, p)})
-	})
+	c.sendAnswer(id, room, answer)
 }
 
 // joined returns the room if the connection is in it.
