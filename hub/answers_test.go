@@ -104,7 +104,7 @@ func TestPresenceAnswersAreShared(t *testing.T) {
 		b := newCensus(t)
 		b.takes = time.Millisecond
 		s, stop := startTimed(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()),
-			hub.WithoutRateLimit())
+			hub.WithoutRateLimit(), hub.WithWriteTimeout(time.Hour)) // askers read only while they wait
 		defer stop()
 		var askers []*asker
 		for range 20 {
@@ -146,7 +146,7 @@ func TestPresenceAnswersArePaced(t *testing.T) {
 				b := newCensus(t)
 				b.takes = c.takes
 				s, stop := startTimed(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()),
-					hub.WithoutRateLimit())
+					hub.WithoutRateLimit(), hub.WithWriteTimeout(time.Hour))
 				defer stop()
 				askers := []*asker{s.asker(t), s.asker(t), s.asker(t)}
 				begin := time.Now()
@@ -234,7 +234,7 @@ func (c *client) nextAnswer(request string, id uint64) reply {
 
 // One answer about a room waits for a client that does not read; more questions are refused, so that they hold no memory.
 func TestPresenceUnread(t *testing.T) {
-	const questions = 100
+	const questions = 40
 	tr := poller
 	tr.sendBuffer = 4 << 10
 	s, _ := largeRoom(t, tr)

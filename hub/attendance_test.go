@@ -47,7 +47,7 @@ func inCrowd(t *testing.T, perSecond, burst int, f func(*crowd)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, stop := startTimed(t, hub.WithBroker(b), hub.WithOpenRooms("*"),
+		s, stop := startTimed(t, hub.WithNode("n1"), hub.WithBroker(b), hub.WithOpenRooms("*"),
 			hub.WithRooms("here", hub.Presence(hub.PresenceRate(perSecond, burst))))
 		c := &crowd{timed: s, t: t, broker: b}
 		c.w = c.watch()

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"strconv"
@@ -115,8 +116,22 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	}
 }
 
-// unreadPause is when a client may ask again that has not read the answer before.
-const unreadPause = time.Second
+const (
+	// unreadPatience is how long a question waits for the client to read the answer before.
+	unreadPatience = 100 * time.Millisecond
+	// unreadPause is when a client may ask again that has not.
+	unreadPause = time.Second
+)
+
+// unread reports whether an answer about a room is still not in the socket after some patience.
+func (c *Conn) unread(r *room) bool {
+	if !c.writer.Answering(r.Source()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), unreadPatience)
+	defer cancel()
+	return c.writer.Answered(ctx, r.Source()) != nil
+}
 
 func (c *Conn) clientPresence(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
@@ -128,7 +143,7 @@ func (c *Conn) clientPresence(q *protocol.Request) {
 	case r.attendance == nil:
 		c.replyError(id, room, toError(ErrNoPresence))
 		return
-	case c.writer.Answering(r.Source()):
+	case c.unread(r):
 		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "read the answer before first", RetryAfter: unreadPause})
 		return
 	}

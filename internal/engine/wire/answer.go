@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"net"
 
 	"github.com/gohubkit/hubkit/internal/engine/frame"
@@ -66,6 +67,19 @@ func (w *Writer) queueParts(head []byte, tail *frame.Batch, sent int) error {
 func (w *Writer) Answering(about *frame.Source) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.answering(about)
+}
+
+// Answered blocks until no answer about a room waits for the socket, or ctx ends.
+func (w *Writer) Answered(ctx context.Context, about *frame.Source) error {
+	err := w.when(ctx, func() bool { return !w.answering(about) })
+	if err == nil {
+		w.mu.Unlock()
+	}
+	return err
+}
+
+func (w *Writer) answering(about *frame.Source) bool {
 	if w.backlog == nil {
 		return false
 	}
