@@ -13,6 +13,8 @@ const (
 	hurryWithin = 2 * time.Second
 	// mendWithin is when a room is visited whose members Redis has lost.
 	mendWithin = 100 * time.Millisecond
+	// mendWindow is how long other nodes have for that, those that connect again too. It is at most a refresh.
+	mendWindow = 5 * time.Second
 )
 
 // presence is what this node keeps alive in Redis: its members, by room, and when each room is due for a

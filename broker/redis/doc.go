@@ -40,8 +40,8 @@
 // after another node's time is over removes that node's members and announces it, once for all. All that are subscribed
 // visit a room with each refresh, and when somebody expires. Time in which nobody could reach or write to Redis is not
 // counted against a node. When Redis has lost the presence of a room, each node lists its members again with its next visit,
-// and does not announce them. Until a refresh has passed, Members and Count return an error that matches
-// broker.ErrUnavailable. A node without members in the room notices the loss only by what others list.
+// or when another node has noticed, and does not announce them. For 5 s, or a refresh if that is shorter, Members and Count
+// then return an error that matches broker.ErrUnavailable. A node without members in the room notices the loss only by what others list.
 //
 // Memory: what waits for a slow receiver is bounded by 1,024 events a room; beyond that, messages with a
 // position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
@@ -103,6 +103,7 @@
 //	2 flags offset8 stamp8 before8 epoch12 [key] payload     a stored message
 //	3 JSON, 4 JSON                                           a member that came, one that went
 //	5 length2 sender payload                                 a command
+//	6                                                        the presence of the room was lost: list members again
 //
 // Flag 1 is binary; with flag 2 a key of length4 bytes is there. A stamp is the time at which the message was
 // stored, in microseconds, and always more than that of the message before it.

@@ -118,13 +118,13 @@ func (b *Broker) look(ctx context.Context, room, owner string, end bool) (v view
 const enterBatch = 100
 
 // mend lists all members of this node in a room again. Those of which nobody has heard that they are gone are not announced.
-// If Redis has lost the room, presence there is an error until the other nodes have done the same: they visit it within a
-// refresh.
+// If Redis has lost the room, the other nodes are told to do the same, and until they had time for that presence there is an
+// error.
 func (b *Broker) mend(ctx context.Context, room string, why loss) error {
 	claim := ""
 	switch why {
 	case lost:
-		claim = milliseconds(b.refresh)
+		claim = milliseconds(min(b.refresh, mendWindow))
 	case buried:
 		b.presence.buried(room)
 	}

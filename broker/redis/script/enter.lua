@@ -19,5 +19,10 @@ end
 live(owner, now + ttl, ttl)
 if grave then redis.call('ZREM', key, grave) end
 local lost = tonumber(claim)
-if lost and mending < now then listen(now + lost) else listen() end
+if lost and mending < now then
+  listen(now + lost)
+  redis.call(verb, channel, '\6') -- that all nodes do the same
+else
+  listen()
+end
 return 0
