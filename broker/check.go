@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrInvalid matches every complaint about an argument that could never be right, whatever the state
@@ -34,10 +35,10 @@ func (q *Query) Check() error {
 	return q.Retention.Check()
 }
 
-// Check tells what is wrong with a member: it must have a Conn. The error matches ErrInvalid.
+// Check tells what is wrong with a member: it must have a Conn, without a zero byte. The error matches ErrInvalid.
 func (m *Member) Check() error {
-	if m.Conn == "" {
-		return fmt.Errorf("%w: member without a connection ID", ErrInvalid)
+	if m.Conn == "" || strings.Contains(m.Conn, "\x00") {
+		return fmt.Errorf("%w: member with the connection ID %q", ErrInvalid, m.Conn)
 	}
 	return nil
 }

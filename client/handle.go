@@ -20,6 +20,8 @@ func (l *link) handle(ev *protocol.Event) bool {
 		return l.gap(ev)
 	case protocol.OpJoin, protocol.OpLeave:
 		return l.presence(ev)
+	case protocol.OpPresence:
+		return l.membersChanged(ev)
 	case protocol.OpStale:
 		return l.postState(Stale)
 	case protocol.OpLive:
@@ -125,6 +127,27 @@ func (l *link) presence(ev *protocol.Event) bool {
 	}
 	joined := ev.Op == protocol.OpJoin
 	return l.post(event{call: func() { s.present(joined, m) }})
+}
+
+func (l *link) membersChanged(ev *protocol.Event) bool {
+	s, _ := l.room(ev.Room)
+	if s == nil || !s.joined || s.onChanged == nil && s.onPresence == nil {
+		return true
+	}
+	count, spread := -1, ev.Spread
+	if ev.Data != nil {
+		p, err := protocol.ParsePresence(ev.Data)
+		if err != nil {
+			l.c.config.log.Warn("hubkit client got a broken presence event", "room", s.room, "error", err)
+			return true
+		}
+		count = p.Count
+	}
+	if s.onChanged == nil {
+		l.c.config.log.Warn("hubkit client was not told of each member that came and went", "room", s.room, "count", count)
+		return true
+	}
+	return l.post(event{call: func() { s.changed(count, spread) }})
 }
 
 // ok handles the answer to a request, or to a room of the hello.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -20,6 +21,7 @@ type Subscription struct {
 	onMessage  func(*Subscription, Message)
 	onGap      func(Gap)
 	onPresence func(joined bool, m Member)
+	onChanged  func(count int, spread time.Duration)
 	onError    func(error)
 	faults     []error
 
@@ -78,6 +80,18 @@ func OnPresence(f func(joined bool, m Member)) SubOption {
 	return func(s *Subscription) {
 		if s.onPresence = f; f == nil {
 			s.fault("OnPresence: nil function")
+		}
+	}
+}
+
+// OnMembersChanged has f called when more members have come and gone than the server tells one by one, or when their events
+// were lost: a list kept from OnPresence is no longer right. count is how many there are now; it is negative if the server
+// does not know. To renew the list, wait a random time up to spread and call [Client.Presence]. Without OnMembersChanged this
+// is logged for subscriptions with OnPresence.
+func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
+	return func(s *Subscription) {
+		if s.onChanged = f; f == nil {
+			s.fault("OnMembersChanged: nil function")
 		}
 	}
 }
@@ -226,6 +240,12 @@ func (s *Subscription) skip(g Gap) {
 func (s *Subscription) present(joined bool, m Member) {
 	if !s.ended() {
 		s.onPresence(joined, m)
+	}
+}
+
+func (s *Subscription) changed(count int, spread time.Duration) {
+	if !s.ended() {
+		s.onChanged(count, spread)
 	}
 }
 

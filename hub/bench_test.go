@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/memory"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gorilla/websocket"
 )
@@ -197,5 +200,49 @@ func BenchmarkJoinLeave(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPresenceAnswer is one question of a client in a room of 50,000 members that changes between two questions or not.
+func BenchmarkPresenceAnswer(b *testing.B) {
+	for _, calm := range []bool{true, false} {
+		b.Run(fmt.Sprintf("calm=%v", calm), func(b *testing.B) { benchPresence(b, calm) })
+	}
+}
+
+func benchPresence(b *testing.B, calm bool) {
+	m, err := memory.New()
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, dial := benchHub(b, hub.WithBroker(m), hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()))
+	for i := range 50_000 {
+		if err := m.Enter(b.Context(), "here", broker.Member{Conn: fmt.Sprintf("m%05d", i), User: "somebody"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ws := dial()
+	ask := func(request string) {
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(request)); err != nil {
+			b.Fatal(err)
+		}
+		for {
+			_, p, err := ws.ReadMessage()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if bytes.HasPrefix(p, []byte(`{"op":"ok"`)) {
+				return
+			}
+		}
+	}
+	ask(`{"op":"join","id":1,"room":"here"}`)
+	for i := 0; b.Loop(); i++ {
+		if !calm {
+			if err := m.Enter(b.Context(), "here", broker.Member{Conn: fmt.Sprintf("n%d", i)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		ask(`{"op":"presence","id":2,"room":"here"}`)
 	}
 }

@@ -72,9 +72,6 @@ type Conn struct {
 	welcomed bool
 	ended    bool // the context is over, and no room can be joined any more
 	departed bool // teardown has looked whether there is somebody to tell
-	// unlisted: the poller does not know of the connection yet, whose first frame came with its handshake. It is the
-	// reader's own; here it fills a gap.
-	unlisted bool
 	rooms    []membership
 	extra    *extra // what few connections have
 }

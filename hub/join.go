@@ -152,7 +152,7 @@ func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fa
 		return fanout.Place{}, err
 	}
 	if r.rule.presence {
-		if err := c.present(ctx, r.name); err != nil {
+		if err := c.present(ctx, r); err != nil {
 			return fanout.Place{}, err
 		}
 	}
@@ -175,13 +175,15 @@ func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fa
 }
 
 // present announces the connection as a member.
-func (c *Conn) present(ctx context.Context, room string) error {
+func (c *Conn) present(ctx context.Context, r *room) error {
 	id := c.Identity()
-	err := c.hub.presence.Enter(ctx, room, broker.Member{Conn: c.ID(), User: id.User, Info: id.Info})
+	err := c.hub.presence.Enter(ctx, r.name, broker.Member{Conn: c.ID(), User: id.User, Info: id.Info})
 	if err != nil {
-		_ = c.absent(room) // an error does not say that nothing happened
+		_ = c.absent(r.name) // an error does not say that nothing happened
+		return err
 	}
-	return err
+	r.attendance.entered()
+	return nil
 }
 
 // absent takes the connection's presence back where the context of whoever asked may be over: nobody else

@@ -19,6 +19,9 @@ func newLimit(perSecond float64, burst int) limit {
 
 func (l limit) enabled() bool { return l.each > 0 }
 
+// perSecond is the rate of a limit that is enabled.
+func (l limit) perSecond() float64 { return float64(time.Second) / l.each }
+
 // cost is the time that n take.
 func (l limit) cost(n int) time.Duration { return time.Duration(l.each * float64(n)) }
 

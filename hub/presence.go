@@ -13,17 +13,20 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 	if h.presence == nil || !h.rule(room).presence {
 		return protocol.Presence{}, ErrNoPresence
 	}
-	n, err := h.presence.Count(ctx, room)
-	if err != nil {
-		return protocol.Presence{}, err
-	}
 	members, err := h.presence.Members(ctx, room, limit)
 	if err != nil {
 		return protocol.Presence{}, err
 	}
-	p := protocol.Presence{Count: n, Members: make([]protocol.Member, len(members))}
+	p := protocol.Presence{Count: len(members), Members: make([]protocol.Member, len(members))}
 	for i, m := range members {
 		p.Members[i] = protocol.Member(m)
+	}
+	if limit > 0 && len(members) == limit { // there may be more
+		n, err := h.presence.Count(ctx, room)
+		if err != nil {
+			return protocol.Presence{}, err
+		}
+		p.Count = max(n, p.Count)
 	}
 	return p, nil
 }

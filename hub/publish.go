@@ -182,15 +182,9 @@ func (x receiver) Gap(name string, pos broker.Position) {
 
 // PresenceChanged implements broker.Receiver.
 func (x receiver) PresenceChanged(name string, m broker.Member, joined bool) {
-	r := x.h.rooms.find(name)
-	if r == nil || !r.rule.presence {
-		return
+	if r := x.h.rooms.find(name); r != nil && r.attendance != nil {
+		r.attendance.note(m, joined)
 	}
-	event := protocol.AppendLeave
-	if joined {
-		event = protocol.AppendJoin
-	}
-	r.AddEvent(frame.Text, func(dst []byte) []byte { return event(dst, name, protocol.Member(m)) })
 }
 
 // StateChanged implements broker.Receiver.
@@ -206,11 +200,21 @@ func (x receiver) StateChanged(s broker.State) {
 	h.life.run(func() {
 		if s == broker.Live {
 			h.settle()
+			h.missed()
 		}
 		for _, c := range h.conns.All() {
 			c.tellState()
 		}
 	})
+}
+
+// missed has the members of rooms with presence ask who is there: what others told meanwhile did not come.
+func (h *Hub) missed() {
+	for _, r := range h.rooms.all() {
+		if r.attendance != nil {
+			r.attendance.missed()
+		}
+	}
 }
 
 // settle returns when what has been delivered so far is on its way: that all is well again is told after what was missed.

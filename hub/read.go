@@ -140,11 +140,7 @@ func (c *Conn) readLoop(d *decoder.Decoder, at *reading) error {
 	if err := h.decoders.Put(d); err != nil {
 		return err
 	}
-	arm := h.poller.Arm
-	if c.unlisted {
-		c.unlisted, arm = false, h.poller.Add
-	}
-	return c.writer.Use(func(fd int) error { return arm(fd, c.entry.Token()) })
+	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.entry.Token()) })
 }
 
 // handle handles one message, ping or pong, that d has read, and reports whether more is to be expected soon.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -126,27 +127,46 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	}
 }
 
-// maxMembers bounds what the answer to presence lists; it always counts all.
-const maxMembers = 1000
+const (
+	// unreadPatience is how long a question waits for the client to read the answer before.
+	unreadPatience = 100 * time.Millisecond
+	// unreadPause is when a client may ask again that has not.
+	unreadPause = time.Second
+)
+
+// unread reports whether an answer about a room is still not in the socket after some patience.
+func (c *Conn) unread(r *room) bool {
+	if !c.writer.Answering(r.Source()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), unreadPatience)
+	defer cancel()
+	return c.writer.Answered(ctx, r.Source()) != nil
+}
 
 func (c *Conn) clientPresence(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	r := c.joined(room)
-	if r == nil {
+	switch {
+	case r == nil:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
+		return
+	case r.attendance == nil:
+		c.replyError(id, room, toError(ErrNoPresence))
+		return
+	case c.unread(r):
+		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "read the answer before first", RetryAfter: unreadPause})
 		return
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	p, err := c.hub.Presence(ctx, room, maxMembers)
+	answer, err := r.attendance.ask(ctx)
 	if err != nil {
 		c.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
 		return
 	}
-	c.send(func(dst []byte) []byte {
-		return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Data: protocol.AppendPresence(nil, p)})
-	})
+	c.sendAnswer(id, room, answer)
 }
 
 // joined returns the room if the connection is in it.

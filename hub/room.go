@@ -15,6 +15,8 @@ type room struct {
 	fanout.Room
 	name string
 	rule *rule
+	// attendance is nil in a room without presence.
+	attendance *attendance
 
 	// epoch of the last message delivered here, in a room with history.
 	epoch atomic.Pointer[epoch]
@@ -102,6 +104,9 @@ func (x *index) acquire(name string) *room {
 	if r == nil {
 		r = &room{name: name, rule: x.hub.rule(name)}
 		r.Init(x.hub.sched, r.rule.source())
+		if r.rule.presence {
+			r.attendance = newAttendance(x.hub, r)
+		}
 		s.rooms[name] = r
 	}
 	r.refs++

@@ -17,6 +17,10 @@ type rule struct {
 	presence  bool
 	overflow  OverflowPolicy
 
+	// changes is how many members that come and go are told of one by one.
+	changes      limit
+	changesBurst int
+
 	account frame.Account // of all its rooms
 }
 
@@ -38,13 +42,51 @@ func History(n int, ttl time.Duration) RoomOption {
 // DefaultHistory is History(1000, 10*time.Minute).
 func DefaultHistory() RoomOption { return History(1000, 10*time.Minute) }
 
-// Presence makes known who is in a room: members are listed, and each hears of those that come and go.
-// The broker must have the capability.
-func Presence() RoomOption {
+// Presence makes known who is in a room: members are listed, and each hears of those that come and go. PresenceRate
+// bounds how often. The broker must have the capability.
+func Presence(opts ...PresenceOption) RoomOption {
 	return func(r *rule) error {
 		r.presence = true
+		r.setPresenceRate(DefaultPresenceRate, DefaultPresenceBurst)
+		var errs []error
+		for _, o := range opts {
+			if o == nil {
+				errs = append(errs, errors.New("nil PresenceOption"))
+			} else if err := o(r); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// PresenceOption says how presence is told; see Presence.
+type PresenceOption func(*rule) error
+
+// The defaults of PresenceRate.
+const (
+	DefaultPresenceRate  = 50
+	DefaultPresenceBurst = 100
+)
+
+// PresenceRate bounds how many join and leave events a second each member of a room is sent, with a burst. The default is
+// 50 with a burst of 100. A member with more than 512 bytes of user and info counts once for each 512 bytes begun.
+//
+// Below the rate each event goes out at once. Above it events are gathered and told twice a second, in their order. A
+// member that came and went meanwhile is not told at all. If more than 10 s of events wait, members are told only how
+// many they are, at most every 10 s, and have to ask for the list; this ends when the room is calm.
+func PresenceRate(perSecond, burst int) PresenceOption {
+	return func(r *rule) error {
+		if perSecond <= 0 || burst <= 0 {
+			return fmt.Errorf("PresenceRate: %d a second with a burst of %d: both must be positive", perSecond, burst)
+		}
+		r.setPresenceRate(perSecond, burst)
 		return nil
 	}
+}
+
+func (r *rule) setPresenceRate(perSecond, burst int) {
+	r.changes, r.changesBurst = newLimit(float64(perSecond), burst), burst
 }
 
 func newRule(pattern string, opts []RoomOption) (*rule, error) {

@@ -306,8 +306,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 // attend sees to it that what the client sends is read. It owns d.
 func (c *Conn) attend(d *decoder.Decoder) {
 	h := c.hub
-	if !c.watched || d.Early() {
-		c.unlisted = c.watched
+	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
 		h.life.run(func() { c.read(d) })
 		return
 	}

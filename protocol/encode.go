@@ -63,6 +63,14 @@ func AppendOK(dst []byte, o OK) []byte {
 	return append(appendDataField(dst, o.Data), '}')
 }
 
+// AppendOKHead appends an ok frame up to its data: one valid JSON value and a closing brace make it whole. So connections
+// share the data of an answer that is the same for all. o.Data is not looked at.
+func AppendOKHead(dst []byte, o OK) []byte {
+	o.Data = nil
+	dst = AppendOK(dst, o)
+	return append(dst[:len(dst)-1], `,"data":`...)
+}
+
 // AppendError appends an error frame. A zero id and an empty room are left out.
 func AppendError(dst []byte, id uint64, room string, e *Error) []byte {
 	dst = append(dst, `{"op":"error"`...)

@@ -13,11 +13,11 @@ type Event struct {
 	Op Op
 	// ID of the request that is answered by welcome, ok or error; zero where none is.
 	ID uint64
-	// Room of ok, error, message, join, leave and gap; nil where absent.
+	// Room of ok, error, message, presence, join, leave and gap; nil where absent.
 	Room []byte
 	// Position of ok, message and gap; zero where absent.
 	Position Position
-	// Data of welcome, ok, message, join and leave: one valid JSON value as it was written; nil
+	// Data of welcome, ok, message, presence, join and leave: one valid JSON value as it was written; nil
 	// where absent.
 	Data []byte
 	// Conn, Node and Session of welcome.
@@ -30,7 +30,7 @@ type Event struct {
 	Code []byte
 	// Message of error and goaway.
 	Message []byte
-	// RetryAfter of error and goaway, Spread of goaway, at most MaxDelay.
+	// RetryAfter of error and goaway, Spread of goaway and presence, at most MaxDelay.
 	RetryAfter, Spread time.Duration
 
 	scratch []byte
@@ -78,6 +78,10 @@ func (e *Event) decode(r *reader) {
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
 		e.Data = r.fields[fieldData]
+	case OpPresence:
+		e.Room = r.text(fieldRoom)
+		e.Data = r.fields[fieldData]
+		e.Spread = r.delay(fieldSpread)
 	case OpJoin, OpLeave:
 		e.Room = r.text(fieldRoom)
 		e.Data = r.fields[fieldData]

@@ -6,20 +6,20 @@ const Subprotocol = "hubkit.v1"
 // Op says what a frame is.
 type Op uint8
 
-// The ops. OpJoin and OpLeave go both ways: a client asks, a server tells of a member.
+// The ops. OpPresence, OpJoin and OpLeave go both ways: a client asks, a server tells.
 const (
 	// OpUnknown is an op this version does not know, or none.
 	OpUnknown Op = iota
 
-	OpHello    // client: the first frame of a client of the subprotocol
-	OpPublish  // client: publish to a room
-	OpCall     // client: call a method of the application
-	OpSend     // client: a message to the application
-	OpPresence // client: who is in a room?
-	OpPing     // client: answered by ok
+	OpHello   // client: the first frame of a client of the subprotocol
+	OpPublish // client: publish to a room
+	OpCall    // client: call a method of the application
+	OpSend    // client: a message to the application
+	OpPing    // client: answered by ok
 
-	OpJoin  // client: enter a room; server: a member came
-	OpLeave // client: leave a room; server: a member went
+	OpPresence // client: who is in a room? server: more members came and went than are told one by one
+	OpJoin     // client: enter a room; server: a member came
+	OpLeave    // client: leave a room; server: a member went
 
 	OpWelcome // server: the connection is ready
 	OpOK      // server: the answer to a request that was carried out
@@ -63,7 +63,7 @@ func (o Op) String() string {
 func (o Op) Request() bool { return o >= OpHello && o <= OpLeave }
 
 // Event reports whether servers send the op.
-func (o Op) Event() bool { return o >= OpJoin && o <= OpGoAway }
+func (o Op) Event() bool { return o >= OpPresence && o <= OpGoAway }
 
 // lookupOp is a switch because the compiler turns it into comparisons that allocate nothing.
 func lookupOp(name []byte) Op {

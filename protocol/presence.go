@@ -3,7 +3,9 @@ package protocol
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
+	"time"
 )
 
 // Member is one connection present in a room. It has the fields of broker.Member, and each
@@ -21,7 +23,7 @@ type Member struct {
 type Presence struct {
 	// Count is how many members there are in all.
 	Count int `json:"count"`
-	// Members are some or all of them.
+	// Members are all of them, or as many as the server lists in one answer.
 	Members []Member `json:"members"`
 }
 
@@ -33,6 +35,18 @@ func AppendJoin(dst []byte, room string, m Member) []byte {
 // AppendLeave appends the frame that tells that a member went. m.Info must be valid JSON or empty.
 func AppendLeave(dst []byte, room string, m Member) []byte {
 	return appendMemberEvent(append(dst, `{"op":"leave"`...), room, m)
+}
+
+// AppendPresenceChanged appends the frame that tells that more members came and went than are told one by one. count is how
+// many there are now; a negative one is unknown, and left out. A client that wants the list waits a random part of
+// spread and asks for it.
+func AppendPresenceChanged(dst []byte, room string, count int, spread time.Duration) []byte {
+	dst = appendTextField(append(dst, `{"op":"presence"`...), `,"room":`, room)
+	if count >= 0 {
+		dst = strconv.AppendInt(append(dst, `,"data":{"count":`...), int64(count), 10)
+		dst = append(dst, '}')
+	}
+	return append(appendDelay(dst, `,"spread_ms":`, spread), '}')
 }
 
 func appendMemberEvent(dst []byte, room string, m Member) []byte {
@@ -51,16 +65,26 @@ func appendMember(dst []byte, m Member) []byte {
 }
 
 // AppendPresence appends p as JSON: the Data of the OK that answers presence.
-func AppendPresence(dst []byte, p Presence) []byte {
+func AppendPresence(dst []byte, p Presence) []byte { return AppendPresenceWithin(dst, p, math.MaxInt) }
+
+// AppendPresenceWithin is AppendPresence of as many of the members, from the first on, as fit in limit bytes. The count is
+// always p's.
+func AppendPresenceWithin(dst []byte, p Presence, limit int) []byte {
+	const end = "]}"
+	start := len(dst)
 	dst = strconv.AppendInt(append(dst, `{"count":`...), int64(p.Count), 10)
 	dst = append(dst, `,"members":[`...)
 	for i, m := range p.Members {
+		whole := len(dst)
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendMember(dst, m)
+		if dst = appendMember(dst, m); len(dst)-start+len(end) > limit {
+			dst = dst[:whole]
+			break
+		}
 	}
-	return append(dst, "]}"...)
+	return append(dst, end...)
 }
 
 // ParseMember reads the Data of a join or leave event. It keeps nothing of data.

@@ -70,16 +70,28 @@ func (b *Broker) Members(ctx context.Context, name string, limit int) ([]broker.
 	if r == nil || err != nil {
 		return nil, err
 	}
-	ms := make([]broker.Member, 0, len(r.members))
+	var ms []broker.Member
+	if limit == 0 {
+		limit = len(r.members)
+	}
+	last := "" // of the first members so far
 	for _, m := range r.members {
-		ms = append(ms, m)
+		if last != "" && m.Conn > last {
+			continue
+		}
+		if ms = append(ms, m); len(ms) == 2*limit {
+			ms = first(ms, limit)
+			last = ms[limit-1].Conn
+		}
 	}
 	b.release(r)
+	return slices.Clip(first(ms, limit)), nil
+}
+
+// first returns the first n members by Conn.
+func first(ms []broker.Member, n int) []broker.Member {
 	slices.SortFunc(ms, func(x, y broker.Member) int { return strings.Compare(x.Conn, y.Conn) })
-	if limit > 0 && len(ms) > limit {
-		ms = slices.Clone(ms[:limit])
-	}
-	return ms, nil
+	return ms[:min(n, len(ms))]
 }
 
 // Count tells how many members there are.

@@ -4,17 +4,21 @@ import (
 	"container/heap"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
 
-// hurryWithin spreads the visits that follow a reconnect.
-const hurryWithin = 2 * time.Second
+const (
+	// hurryWithin spreads the visits that follow a reconnect.
+	hurryWithin = 2 * time.Second
+	// mendWithin is when a room is visited whose members Redis has lost.
+	mendWithin = 100 * time.Millisecond
+	// mendWindow is how long other nodes have for that, those that connect again too. It is at most a refresh.
+	mendWindow = 5 * time.Second
+)
 
 // presence is what this node keeps alive in Redis: its members, by room, and when each room is due for a
-// visit. A room that is subscribed and has members of other nodes only is visited when one of those nodes
-// would expire.
+// visit. Redis may lose all of it, and gets it back from here.
 type presence struct {
 	refresh time.Duration
 	wake    chan struct{} // something is due earlier than thought
@@ -26,9 +30,27 @@ type presence struct {
 
 type attendance struct {
 	room    string
-	members map[string]string   // connection → JSON
-	leaving map[string]struct{} // connections that Redis may still list
+	members map[string]member // by connection
+	leaving map[string]string // connections that Redis may still list, with their JSON if they were announced
+	told    int               // members that were announced
+	begun   int               // calls of Enter under way
+	version int               // how often the members have changed
 	due     time.Time
+	mending sync.Mutex
+}
+
+// member is one connection of this node.
+type member struct {
+	json string
+	told bool // Redis had it, and has announced it
+}
+
+// register is the members of this node in a room, at one moment.
+type register struct {
+	members map[string]member
+	leaving map[string]string
+	version int
+	settled bool // no call of Enter is under way
 }
 
 func newPresence(refresh time.Duration) *presence {
@@ -39,7 +61,7 @@ func newPresence(refresh time.Duration) *presence {
 func (p *presence) room(name string) *attendance {
 	a := p.rooms[name]
 	if a == nil {
-		a = &attendance{room: name, members: make(map[string]string), leaving: make(map[string]struct{})}
+		a = &attendance{room: name, members: make(map[string]member), leaving: make(map[string]string)}
 		p.rooms[name] = a
 		p.plan(a, jitter(p.refresh))
 	}
@@ -58,28 +80,85 @@ func (p *presence) plan(a *attendance, in time.Duration) {
 	}
 }
 
-func (p *presence) enter(room, conn, member string) {
+// enter notes a member that is about to be announced, until entered. It tells whether others were.
+func (p *presence) enter(room, conn, json string) (a *attendance, others bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a := p.room(room)
-	a.members[conn] = member
+	a = p.room(room)
+	others = a.told > 0
+	a.members[conn] = member{json: json, told: a.members[conn].told}
 	delete(a.leaving, conn)
+	a.begun++
+	a.version++
+	return a, others
 }
 
-// leave tells whether the member was there.
-func (p *presence) leave(room, conn string) bool {
+// entered is the end of what enter began.
+func (p *presence) entered(a *attendance, conn string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a.begun--
+	a.version++
+	if err == nil {
+		a.tell(conn)
+	}
+}
+
+// tell notes that a member was announced. The caller holds the lock.
+func (a *attendance) tell(conn string) {
+	if m, ok := a.members[conn]; ok && !m.told {
+		m.told = true
+		a.members[conn] = m
+		a.told++
+	}
+}
+
+// announced notes that members were.
+func (p *presence) announced(room string, conns []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.rooms[room]; a != nil {
+		for _, conn := range conns {
+			a.tell(conn)
+		}
+	}
+}
+
+// buried notes that all members of a room were announced as gone.
+func (p *presence) buried(room string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.rooms[room]
 	if a == nil {
-		return false
+		return
 	}
-	if _, ok := a.members[conn]; !ok {
-		return false
+	for conn, m := range a.members {
+		m.told = false
+		a.members[conn] = m
+	}
+	a.told = 0
+}
+
+// leave tells whether the member was there, and its JSON if it was announced.
+func (p *presence) leave(room, conn string) (json string, was bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.rooms[room]
+	if a == nil {
+		return "", false
+	}
+	m, ok := a.members[conn]
+	if !ok {
+		return "", false
+	}
+	if m.told {
+		a.told--
+		json = m.json
 	}
 	delete(a.members, conn)
-	a.leaving[conn] = struct{}{}
-	return true
+	a.leaving[conn] = json
+	a.version++
+	return json, true
 }
 
 // left notes that Redis does not list a member any more.
@@ -89,6 +168,14 @@ func (p *presence) left(room, conn string) {
 	if a := p.rooms[room]; a != nil {
 		delete(a.leaving, conn)
 	}
+}
+
+// owns tells whether members of this node were announced in a room.
+func (p *presence) owns(room string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.rooms[room]
+	return a != nil && a.told > 0
 }
 
 // watch has a room visited though it may have no members of this node.
@@ -125,14 +212,31 @@ func (p *presence) owned() (rooms []string) {
 }
 
 // snapshot returns the members of this node in a room, and the connections to take back.
-func (p *presence) snapshot(room string) (members map[string]string, leaving []string) {
+func (p *presence) snapshot(room string) register {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.rooms[room]
 	if a == nil {
-		return nil, nil
+		return register{}
 	}
-	return maps.Clone(a.members), slices.Collect(maps.Keys(a.leaving))
+	return register{maps.Clone(a.members), maps.Clone(a.leaving), a.version, a.begun == 0}
+}
+
+// same tells whether a snapshot is still true.
+func (p *presence) same(room string, r *register) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.rooms[room]
+	return a != nil && r.settled && a.version == r.version
+}
+
+// soon has a room visited within moments.
+func (p *presence) soon(room string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.rooms[room]; a != nil && time.Until(a.due) > mendWithin {
+		p.plan(a, rand.N(mendWithin))
+	}
 }
 
 // present tells whether a connection is a member of this node.
@@ -147,8 +251,9 @@ func (p *presence) present(room, conn string) bool {
 	return ok
 }
 
-// visited plans the next visit: when the own members need it, or when the next of the other nodes expires
-// in others, which is negative where there is none.
+// visited plans the next visit: after a refresh, or when the next of the other nodes expires in others, which is negative if
+// there is none. A room with members of other nodes only is visited as often: that nobody could reach Redis must be told from
+// that nobody was there.
 func (p *presence) visited(room string, others time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,11 +268,7 @@ func (p *presence) visited(room string, others time.Duration) {
 	next := jitter(p.refresh)
 	if others >= 0 {
 		others += p.refresh/20 - jitter(p.refresh/20) // many nodes see the same one expire
-		if len(a.members) == 0 {
-			next = others
-		} else {
-			next = min(next, others)
-		}
+		next = min(next, others)
 	}
 	p.plan(a, next+time.Millisecond)
 }

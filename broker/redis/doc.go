@@ -37,8 +37,11 @@
 // and Unsubscribe is done when the server is back.
 //
 // Presence: members are kept alive by one refresh for each room and node. The first node that visits a room
-// after another node's time is over removes that node's members and announces it, once for all. Nodes with
-// members there visit a room with each refresh, all that are subscribed when somebody expires.
+// after another node's time is over removes that node's members and announces it, once for all. All that are subscribed
+// visit a room with each refresh, and when somebody expires. Time in which nobody could reach or write to Redis is not
+// counted against a node. When Redis has lost the presence of a room, each node lists its members again with its next visit,
+// or when another node has noticed, and does not announce them. For 5 s, or a refresh if that is shorter, Members and Count
+// then return an error that matches broker.ErrUnavailable. A node without members in the room notices the loss only by what others list.
 //
 // Memory: what waits for a slow receiver is bounded by 1,024 events a room; beyond that, messages with a
 // position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
@@ -63,9 +66,7 @@
 //	hubkit:{news}:meta        epoch, newest offset, its stamp, offset where the epoch began
 //	hubkit:{news}:log         list of the stored messages, the oldest first
 //	hubkit:{news}:idem:KEY    epoch and offset of the message published with an idempotency key
-//	hubkit:{news}:members     hash: connection to member
-//	hubkit:{news}:index       sorted set: connections in order, and by owner
-//	hubkit:{news}:owners      sorted set: who has members here, and until when
+//	hubkit:{news}:presence    sorted set: members in order, and by owner; who has members here, and until when
 //	hubkit:nodes              hash: node to what it announced
 //	hubkit:secret:NAME        secret that the nodes share, such as the key of resume tickets
 //	hubkit:bus                channel of commands to all nodes
@@ -103,6 +104,7 @@
 //	2 flags offset8 stamp8 before8 epoch12 [key] payload     a stored message
 //	3 JSON, 4 JSON                                           a member that came, one that went
 //	5 length2 sender payload                                 a command
+//	6                                                        the presence of the room was lost: list members again
 //
 // Flag 1 is binary; with flag 2 a key of length4 bytes is there. A stamp is the time at which the message was
 // stored, in microseconds, and always more than that of the message before it.

@@ -19,6 +19,7 @@ const (
 	kindJoined  = 3 // member as JSON
 	kindLeft    = 4 // member as JSON
 	kindCommand = 5 // length of the sender's name in two bytes, sender, payload
+	kindLost    = 6 // nothing: the presence of the room was lost, and members must be listed again
 )
 
 const (

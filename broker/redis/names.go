@@ -37,9 +37,7 @@ func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + non
 func (n names) secret(name string) string    { return n.prefix + ":secret:" + name }
 func (n names) nodes() string                { return n.prefix + ":nodes" }
 func (n names) metaOf(channel string) string { return channel + ":meta" }
-func (n names) presence(channel string) []string {
-	return []string{channel + ":members", channel + ":index", channel + ":owners"}
-}
+func (n names) presence(ch string) string    { return ch + ":presence" }
 
 // history returns the channel, the keys of the history and that of an idempotency key. One string
 // holds them all: publishing allocates once for its names.

@@ -24,7 +24,7 @@ func TestSlots(t *testing.T) {
 		if got := slotOfRoom(room); got != slotOf(channel) {
 			t.Errorf("slotOfRoom(%q) = %d, want that of %q, %d", room, got, channel, slotOf(channel))
 		}
-		all := append(n.presence(channel), channel, meta, log, idem)
+		all := []string{n.presence(channel), channel, meta, log, idem}
 		for _, key := range all {
 			if slotOf(key) != slotOf(channel) {
 				t.Errorf("%q is in slot %d, %q in %d", key, slotOf(key), channel, slotOf(channel))

@@ -30,8 +30,29 @@ func (b *Broker) Enter(ctx context.Context, room string, m broker.Member) error 
 	if err != nil {
 		return fmt.Errorf("redis: %w: member %q: %w", broker.ErrInvalid, m.Conn, err)
 	}
-	b.presence.enter(room, m.Conn, string(member))
-	return b.enter(ctx, room, m.Conn, string(member))
+	a, others := b.presence.enter(room, m.Conn, string(member))
+	err = b.announceMember(ctx, a, m.Conn, string(member), others)
+	b.presence.entered(a, m.Conn, err)
+	return err
+}
+
+// announceMember has Redis list a member of a room, and all others of this node too if it has lost them.
+func (b *Broker) announceMember(ctx context.Context, a *attendance, conn, json string, others bool) error {
+	claim := ""
+	if others {
+		claim = claimOthers
+	}
+	one := []entry{{conn, json, true}}
+	if why, err := b.enter(ctx, a.room, claim, one); err != nil || why == intact {
+		return err
+	}
+	a.mending.Lock()
+	defer a.mending.Unlock()
+	why, err := b.enter(ctx, a.room, claim, one)
+	if err != nil || why == intact {
+		return err // somebody else has mended it
+	}
+	return b.mend(ctx, a.room, why)
 }
 
 // Leave takes a member of this node back. Where it returns an error the member is taken back as soon as
@@ -43,10 +64,11 @@ func (b *Broker) Leave(ctx context.Context, room, conn string) error {
 	if err := broker.CheckRoom(room); err != nil {
 		return err
 	}
-	if !b.presence.leave(room, conn) {
+	json, was := b.presence.leave(room, conn)
+	if !was {
 		return nil
 	}
-	return b.leave(ctx, room, conn)
+	return b.leave(ctx, room, conn, json)
 }
 
 // Members lists members, in pages of 1,000 to the server: while many come and go the list is not one
@@ -102,7 +124,11 @@ func (b *Broker) list(ctx context.Context, room, after string, limit int) (l mem
 			return l, err
 		}
 		channel := b.names.room(room)
-		res, err := b.attend(ctx, membersScript, channel, after, strconv.Itoa(limit))
+		owner := ""
+		if b.presence.owns(room) {
+			owner = b.owner
+		}
+		res, err := b.attend(ctx, membersScript, channel, owner, after, strconv.Itoa(limit))
 		if err != nil {
 			return l, err
 		}
@@ -110,33 +136,78 @@ func (b *Broker) list(ctx context.Context, room, after string, limit int) (l mem
 		if err != nil || len(answer) != 4 {
 			return l, unavailable(errAnswer)
 		}
-		purging, err1 := answer[0].AsInt64()
+		state, err1 := answer[0].AsInt64()
 		count, err2 := answer[1].AsInt64()
 		members, err3 := answer[2].AsStrSlice()
 		last, err4 := answer[3].ToString()
 		if err := errors.Join(err1, err2, err3, err4); err != nil {
 			return l, unavailable(err)
 		}
-		if purging == 0 {
+		switch state {
+		case 0:
 			return memberList{int(count), members, last}, nil
+		case 2:
+			b.presence.soon(room)
+			fallthrough
+		case 3:
+			return l, unavailable(errMissing)
 		}
 	}
 }
 
-// attend runs one of the scripts of presence, all of which take the channel and the verb first.
+// errMissing is why presence cannot be told: zero members, or too few, would be a lie.
+var errMissing = errors.New("the server has lost members, and nodes announce them again")
+
+// attend runs one of the scripts of presence, all of which take the channel, the verb and the TTL first.
 func (b *Broker) attend(ctx context.Context, s *rueidis.Lua, channel string, args ...string) (rueidis.RedisResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
-	return b.exec(ctx, channel, s, b.names.presence(channel), append([]string{channel, b.verbs.publish}, args...))
+	return b.exec(ctx, channel, s, []string{b.names.presence(channel)},
+		append([]string{channel, b.verbs.publish, milliseconds(b.ttl)}, args...))
 }
 
-func (b *Broker) enter(ctx context.Context, room, conn, member string) error {
-	_, err := b.attend(ctx, enterScript, b.names.room(room), b.owner, milliseconds(b.ttl), conn, member)
-	return err
+// entry is a member to be listed.
+type entry struct {
+	conn, json string
+	tell       bool // that it has come, unless it is listed
 }
 
-func (b *Broker) leave(ctx context.Context, room, conn string) error {
-	_, err := b.attend(ctx, leaveScript, b.names.room(room), b.owner, conn)
+// loss is what has become of the members of this node in a room.
+type loss int64
+
+const (
+	intact loss = iota
+	lost        // Redis does not know them
+	buried      // they were announced as gone
+)
+
+// claimOthers says that Redis must know other members of this node.
+const claimOthers = "others"
+
+// enter runs the script that lists members; see there for the claim.
+func (b *Broker) enter(ctx context.Context, room, claim string, entries []entry) (loss, error) {
+	args := make([]string, 0, 2+3*len(entries))
+	args = append(args, b.owner, claim)
+	for _, e := range entries {
+		tell := ""
+		if e.tell {
+			tell = "1"
+		}
+		args = append(args, e.conn, e.json, tell)
+	}
+	res, err := b.attend(ctx, enterScript, b.names.room(room), args...)
+	if err != nil {
+		return intact, err
+	}
+	n, err := res.AsInt64()
+	if err != nil {
+		return intact, unavailable(err)
+	}
+	return loss(n), nil
+}
+
+func (b *Broker) leave(ctx context.Context, room, conn, json string) error {
+	_, err := b.attend(ctx, leaveScript, b.names.room(room), b.owner, conn, json)
 	if err == nil {
 		b.presence.left(room, conn)
 	}

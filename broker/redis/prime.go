@@ -36,14 +36,14 @@ func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *settling) []e
 	for _, r := range rooms {
 		commands = append(commands,
 			b.client.B().Get().Key(b.names.metaOf(r.channel)).Build(),
-			b.client.B().Exists().Key(b.names.presence(r.channel)[2]).Build())
+			b.client.B().Exists().Key(b.names.presence(r.channel)).Build())
 	}
 	results := b.client.DoMulti(ctx, commands...)
 	errs := make([]error, len(rooms))
 	for i, r := range rooms {
 		top, err := parseMeta(results[2*i])
 		if err == nil {
-			if owners, err := results[2*i+1].AsInt64(); err == nil && owners > 0 {
+			if known, err := results[2*i+1].AsInt64(); err == nil && known > 0 {
 				b.presence.watch(r.name)
 			}
 		}

@@ -41,6 +41,8 @@ func (in *inbox) receive(r *room, envelope []byte) {
 			return
 		}
 		in.b.receiver.Command(from, payload)
+	case kind == kindLost:
+		in.b.presence.soon(r.name)
 	case kind == kindJoined || kind == kindLeft:
 		m, err := decodeMember(string(envelope[1:]))
 		if err != nil {

@@ -11,8 +11,8 @@ var (
 	publishSource string
 	//go:embed script/read.lua
 	readSource string
-	//go:embed script/purge.lua
-	purgeSource string
+	//go:embed script/attendance.lua
+	attendanceSource string
 	//go:embed script/enter.lua
 	enterSource string
 	//go:embed script/leave.lua
@@ -33,9 +33,9 @@ func PublishScript() string { return publishSource }
 var (
 	publishScript  = rueidis.NewLuaScript(publishSource)
 	readScript     = rueidis.NewLuaScript(readSource)
-	enterScript    = rueidis.NewLuaScript(purgeSource + enterSource)
-	leaveScript    = rueidis.NewLuaScript(purgeSource + leaveSource)
-	visitScript    = rueidis.NewLuaScript(purgeSource + visitSource)
-	membersScript  = rueidis.NewLuaScript(purgeSource + membersSource)
+	enterScript    = rueidis.NewLuaScript(attendanceSource + enterSource)
+	leaveScript    = rueidis.NewLuaScript(attendanceSource + leaveSource)
+	visitScript    = rueidis.NewLuaScript(attendanceSource + visitSource)
+	membersScript  = rueidis.NewLuaScript(attendanceSource + membersSource)
 	announceScript = rueidis.NewLuaScript(announceSource)
 )

@@ -86,7 +86,8 @@ func TestAttendance(t *testing.T) {
 				time.Sleep(wait)
 			}
 		}
-		p.enter("own", "a", "{}")
+		a, _ := p.enter("own", "a", "{}")
+		p.entered(a, "a", nil)
 		p.watch("other")
 		if got := due(refresh * 4 / 5); len(got) > 0 {
 			t.Errorf("due early: %v", got)
@@ -98,11 +99,14 @@ func TestAttendance(t *testing.T) {
 		}
 		p.visited("own", -1)
 		p.visited("other", 40*time.Second)
-		if got := due(30 * time.Second); !slices.Equal(got, []string{"own"}) {
-			t.Errorf("due within a refresh: %v, want the own room", got)
+		got = due(30 * time.Second)
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"other", "own"}) {
+			t.Errorf("due within a refresh: %v, want both rooms", got)
 		}
 		p.visited("own", 3*time.Second)
-		got = due(15 * time.Second)
+		p.visited("other", 3*time.Second)
+		got = due(6 * time.Second)
 		slices.Sort(got)
 		if !slices.Equal(got, []string{"other", "own"}) {
 			t.Errorf("due when somebody expires: %v, want both rooms", got)
@@ -112,7 +116,10 @@ func TestAttendance(t *testing.T) {
 		if got := due(2 * time.Second); !slices.Equal(got, []string{"own"}) {
 			t.Errorf("due after a failure: %v, want the own room", got)
 		}
-		if !p.leave("own", "a") || p.leave("own", "a") {
+		if json, was := p.leave("own", "a"); !was || json != "{}" {
+			t.Errorf("leave: %q, %v; want what was announced", json, was)
+		}
+		if _, was := p.leave("own", "a"); was {
 			t.Error("leave does not know who was there")
 		}
 		p.left("own", "a")

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,59 +52,124 @@ func (b *Broker) visitAll(ctx context.Context, rooms []string) {
 }
 
 func (b *Broker) visit(ctx context.Context, room string) {
-	members, leaving := b.presence.snapshot(room)
-	for _, conn := range leaving {
-		if b.leave(ctx, room, conn) != nil {
+	r := b.presence.snapshot(room)
+	for conn, json := range r.leaving {
+		if b.leave(ctx, room, conn, json) != nil {
 			b.presence.failed(room)
 			return
 		}
 	}
 	owner := ""
-	if len(members) > 0 {
+	if len(r.members) > 0 {
 		owner = b.owner
 	}
 	others := time.Duration(0)
 	for more := true; more; {
-		lost, wait, again, err := b.look(ctx, room, owner, b.ttl)
-		if err == nil && lost {
-			err = b.enterAgain(ctx, room, members)
+		v, err := b.look(ctx, room, owner, false)
+		if err == nil && owner != "" {
+			switch {
+			case v.state != intact:
+				err = b.mend(ctx, room, v.state)
+			case v.members != len(r.members) && b.presence.same(room, &r):
+				err = b.reconcile(ctx, room)
+			}
 		}
 		if err != nil {
 			b.presence.failed(room)
 			return
 		}
-		others, more = wait, again
+		others, more = v.wait, v.more
 	}
 	b.presence.visited(room, others)
 }
 
-// look runs the script of a visit. It tells whether Redis has lost the owner, how long it is until another
-// one expires, or a negative duration, and whether expired ones are left.
-func (b *Broker) look(ctx context.Context, room, owner string, ttl time.Duration) (lost bool, wait time.Duration, more bool, err error) {
-	res, err := b.attend(ctx, visitScript, b.names.room(room), owner, milliseconds(ttl))
-	if err != nil {
-		return false, 0, false, err
-	}
-	answer, err := res.ToArray()
-	if err != nil || len(answer) != 3 {
-		return false, 0, false, errAnswer
-	}
-	var numbers [3]int64
-	for i := range numbers {
-		if numbers[i], err = answer[i].AsInt64(); err != nil {
-			return false, 0, false, err
-		}
-	}
-	return numbers[0] == 1, time.Duration(numbers[1]) * time.Millisecond, numbers[2] == 1, nil
+// view is what a visit finds.
+type view struct {
+	state   loss          // of the owner
+	members int           // of the owner
+	wait    time.Duration // until another owner expires; negative without one
+	more    bool          // expired members are left
 }
 
-func (b *Broker) enterAgain(ctx context.Context, room string, members map[string]string) error {
-	for conn, member := range members {
-		if err := b.enter(ctx, room, conn, member); err != nil {
+// look runs the script of a visit, or of the end of an owner.
+func (b *Broker) look(ctx context.Context, room, owner string, end bool) (v view, err error) {
+	last := ""
+	if end {
+		last = "1"
+	}
+	res, err := b.attend(ctx, visitScript, b.names.room(room), owner, last)
+	if err != nil {
+		return v, err
+	}
+	answer, err := res.ToArray()
+	if err != nil || len(answer) != 4 {
+		return v, errAnswer
+	}
+	var numbers [4]int64
+	for i := range numbers {
+		if numbers[i], err = answer[i].AsInt64(); err != nil {
+			return v, err
+		}
+	}
+	return view{loss(numbers[0]), int(numbers[1]), time.Duration(numbers[2]) * time.Millisecond, numbers[3] == 1}, nil
+}
+
+// enterBatch is how many members are listed at once.
+const enterBatch = 100
+
+// mend lists all members of this node in a room again. Those of which nobody has heard that they are gone are not announced.
+// If Redis has lost the room, the other nodes are told to do the same, and until they had time for that presence there is an
+// error.
+func (b *Broker) mend(ctx context.Context, room string, why loss) error {
+	claim := ""
+	switch why {
+	case lost:
+		claim = milliseconds(min(b.refresh, mendWindow))
+	case buried:
+		b.presence.buried(room)
+	}
+	r := b.presence.snapshot(room)
+	conns := slices.Collect(maps.Keys(r.members))
+	for batch := range slices.Chunk(conns, enterBatch) {
+		entries := make([]entry, len(batch))
+		for i, conn := range batch {
+			m := r.members[conn]
+			entries[i] = entry{conn, m.json, !m.told}
+		}
+		if _, err := b.enter(ctx, room, claim, entries); err != nil {
 			return err
 		}
+		b.presence.announced(room, batch)
+	}
+	for _, conn := range conns {
 		if !b.presence.present(room, conn) { // it left meanwhile
-			if err := b.leave(ctx, room, conn); err != nil {
+			if err := b.leave(ctx, room, conn, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reconcile makes Redis list the members of this node, and no others: it has come back with older data.
+func (b *Broker) reconcile(ctx context.Context, room string) error {
+	if err := b.mend(ctx, room, intact); err != nil {
+		return err
+	}
+	channel, mine := b.names.room(room), "o:"+b.owner+"\x00"
+	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
+	defer cancel()
+	res, err := b.do(ctx, channel, b.client.B().Zrangebylex().Key(b.names.presence(channel)).Min("["+mine).Max("("+mine[:len(mine)-1]+"\x01").Build())
+	if err != nil {
+		return err
+	}
+	listed, err := res.AsStrSlice()
+	if err != nil {
+		return unavailable(err)
+	}
+	for _, element := range listed {
+		if conn := element[len(mine):]; !b.presence.present(room, conn) {
+			if err := b.leave(ctx, room, conn, ""); err != nil {
 				return err
 			}
 		}
@@ -114,10 +181,11 @@ func (b *Broker) enterAgain(ctx context.Context, room string, members map[string
 func (b *Broker) quit(ctx context.Context) {
 	for _, room := range b.presence.owned() {
 		for more := true; more; {
-			var err error
-			if _, _, more, err = b.look(ctx, room, b.owner, 0); err != nil {
+			v, err := b.look(ctx, room, b.owner, true)
+			if err != nil {
 				return
 			}
+			more = v.more
 		}
 	}
 	if b.receiver != nil {

@@ -1,13 +1,28 @@
--- ARGV: channel, verb, owner, TTL in ms, connection, JSON
-local owner, conn, json = ARGV[3], ARGV[5], ARGV[6]
-local old = redis.call('HGET', KEYS[1], conn)
-if old then
-  local was = string.match(old, '^(.-)\n')
-  if was ~= owner then redis.call('ZREM', KEYS[2], 'o:' .. was .. '\0' .. conn) end
+-- ARGV: channel, verb, TTL, owner, what the owner holds against the key ("": nothing; "others": it has other members here;
+--       or in ms: for how long members of others may be missing, since the key was lost), then for each member connection,
+--       JSON, and 1 to announce it
+-- Reply: 0, or 1 if the key was lost and 2 if the owner was announced as gone: then nothing was done, for others are missing
+local owner, claim = ARGV[4], ARGV[5]
+local grave = buried(owner)
+if claim == 'others' and not owners[owner] then return grave and 2 or 1 end
+for i = 6, #ARGV, 3 do
+  local conn, json = ARGV[i], ARGV[i + 1]
+  local element, was = find(conn)
+  local new = 'm:' .. conn .. '\0' .. owner .. '\0' .. json
+  if element ~= new then
+    if element then drop(conn, element, was) end
+    redis.call('ZADD', key, 0, new)
+  end
+  redis.call('ZADD', key, 0, 'o:' .. owner .. '\0' .. conn)
+  if not element and ARGV[i + 2] == '1' then redis.call(verb, channel, '\3' .. json) end
 end
-redis.call('HSET', KEYS[1], conn, owner .. '\n' .. json)
-redis.call('ZADD', KEYS[2], 0, 'c:' .. conn, 0, 'o:' .. owner .. '\0' .. conn)
-redis.call('ZADD', KEYS[3], now + ARGV[4], owner)
-keep(ARGV[4])
-if not old then redis.call(ARGV[2], ARGV[1], '\3' .. json) end
+live(owner, now + ttl, ttl)
+if grave then redis.call('ZREM', key, grave) end
+local lost = tonumber(claim)
+if lost and mending < now then
+  listen(now + lost)
+  redis.call(verb, channel, '\6') -- that all nodes do the same
+else
+  listen()
+end
 return 0

@@ -1,9 +1,10 @@
--- ARGV: channel, verb, owner, connection
-local owner, conn = ARGV[3], ARGV[4]
-local old = redis.call('HGET', KEYS[1], conn)
-if old and string.sub(old, 1, #owner + 1) == owner .. '\n' then
-  redis.call('HDEL', KEYS[1], conn)
-  redis.call('ZREM', KEYS[2], 'c:' .. conn, 'o:' .. owner .. '\0' .. conn)
-  redis.call(ARGV[2], ARGV[1], '\4' .. string.sub(old, #owner + 2))
+-- ARGV: channel, verb, TTL, owner, connection, JSON if it was announced
+local owner, conn = ARGV[4], ARGV[5]
+local element, whose, json = find(conn)
+if whose == owner then
+  drop(conn, element, owner)
+  redis.call(verb, channel, '\4' .. json)
+elseif not element and ARGV[6] ~= '' and not owners[owner] and not buried(owner) then
+  redis.call(verb, channel, '\4' .. ARGV[6]) -- the key was lost, and nobody was told
 end
 return 0

@@ -1,17 +1,19 @@
 -- Lists members in the order of their connections.
--- ARGV: channel, verb, connection to go on after ("": from the first), limit (0: only count)
--- Reply: 1 if there is more to purge first, count, members as JSON, connection of the last one
-if purge(ARGV[1], ARGV[2], 500) then return {1, 0, {}, ''} end
-local count = redis.call('HLEN', KEYS[1])
-if ARGV[4] == '0' then return {0, count, {}, ''} end
-local from = '[c:'
-if ARGV[3] ~= '' then from = '(c:' .. ARGV[3] end
-local elements = redis.call('ZRANGEBYLEX', KEYS[2], from, '(c;', 'LIMIT', 0, ARGV[4])
-if #elements == 0 then return {0, count, {}, ''} end
-local conns = {}
-for i, element in ipairs(elements) do conns[i] = string.sub(element, 3) end
-local list = {}
-for i, member in ipairs(redis.call('HMGET', KEYS[1], unpack(conns))) do
-  if member then list[#list + 1] = string.match(member, '\n(.*)$') end
+-- ARGV: channel, verb, TTL, owner ("": the asker has no members), connection to go on after ("": from the first), limit (0: only
+--       count)
+-- Reply: 1 if there is more to purge first, 2 if the asker's members are missing, 3 if others' may be; count, members as JSON, connection of the last one
+local owner = ARGV[4]
+if owner ~= '' and not owners[owner] then return {2, 0, {}, ''} end
+if mending > now then return {3, 0, {}, ''} end
+if purge(500) then return {1, 0, {}, ''} end
+local all = count('m:')
+if ARGV[6] == '0' then return {0, all, {}, ''} end
+local from = '[m:'
+if ARGV[5] ~= '' then from = '[m:' .. ARGV[5] .. '\1' end
+local elements = redis.call('ZRANGEBYLEX', key, from, '(m;', 'LIMIT', 0, ARGV[6])
+local list, last = {}, ''
+for i, element in ipairs(elements) do
+  local conn, json = string.match(element, '^m:(.-)%z.-%z(.*)$')
+  list[i], last = json, conn
 end
-return {0, count, list, conns[#conns]}
+return {0, all, list, last}

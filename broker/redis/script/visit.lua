@@ -1,25 +1,26 @@
 -- Keeps an owner alive, or ends it (TTL 0), and removes the members of those that have expired.
--- ARGV: channel, verb, owner ("": a visitor without members), TTL in ms
--- Reply: 1 where the owner was not known any more, ms until the next other owner expires (-1: there is none), 1 for more
-local owner, ttl = ARGV[3], tonumber(ARGV[4])
-local lost = 0
-if owner ~= '' then
-  if ttl == 0 then
-    redis.call('ZADD', KEYS[3], 'XX', 0, owner)
-  elseif redis.call('ZSCORE', KEYS[3], owner) then
-    redis.call('ZADD', KEYS[3], now + ttl, owner)
-    keep(ttl)
+-- ARGV: channel, verb, TTL, owner ("": a visitor without members), 1 to end the owner
+-- Reply: 1 if the owner is not known and 2 if it was announced as gone, how many members it has, ms until the next other
+--        owner expires (-1: there is none), 1 for more
+local owner, state = ARGV[4], 0
+if ARGV[5] == '1' then
+  if owners[owner] then live(owner, 0, ttl) end
+elseif owner ~= '' then
+  if owners[owner] then
+    live(owner, now + ttl, ttl)
   else
-    lost = 1
+    state = buried(owner) and 2 or 1
   end
 end
-local more = purge(ARGV[1], ARGV[2], 500)
+if next(owners) then listen() end
+for _, element in ipairs(range('g:')) do
+  if tonumber(string.match(element, '%z(%d+)$')) < now then redis.call('ZREM', key, element) end
+end
+local more = purge(500)
 local wait = -1
-local next = redis.call('ZRANGE', KEYS[3], 0, 1, 'WITHSCORES')
-for i = 1, #next, 2 do
-  if next[i] ~= owner then
-    wait = math.max(0, next[i + 1] - now)
-    break
-  end
+for other, o in pairs(owners) do
+  if other ~= owner and (wait < 0 or o.expires - now < wait) then wait = math.max(0, o.expires - now) end
 end
-return {lost, wait, more and 1 or 0}
+local mine = 0
+if owner ~= '' then mine = count('o:' .. owner .. '\0') end
+return {state, mine, wait, more and 1 or 0}

@@ -16,6 +16,8 @@ type Batch struct {
 	labels *labels
 	// source is nil in what is no room's.
 	source *Source
+	// about is the room that a Tail is about; nil elsewhere.
+	about *Source
 
 	deflateOnce sync.Once
 	deflated    *Batch
@@ -35,6 +37,15 @@ func NewBatch(size int, s *Source) *Batch { return &Batch{wire: make([]byte, 0, 
 
 // Single wraps wire, one whole message that is no room's: a reply or a control frame.
 func Single(wire []byte) *Batch { return &Batch{wire: wire, ends: []int{len(wire)}} }
+
+// Tail wraps the end of a frame that many connections are sent, each after a head of its own. It is no room's message, but
+// is about one.
+func Tail(wire []byte, about *Source) *Batch {
+	return &Batch{wire: wire, ends: []int{len(wire)}, about: about}
+}
+
+// About is the room that a Tail is about; nil in any other batch.
+func (b *Batch) About() *Source { return b.about }
 
 // Add appends a message; see Encode.
 func (b *Batch) Add(m Message, encode func(dst []byte) []byte) {

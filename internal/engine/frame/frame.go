@@ -59,6 +59,9 @@ func AppendClose(dst []byte, code uint16, reason string) []byte {
 	return append(dst, reason...)
 }
 
+// AppendHead appends the header of an unfragmented frame with a payload of n bytes, which must follow.
+func AppendHead(dst []byte, opcode byte, n int) []byte { return appendHeader(dst, fin|opcode, n) }
+
 func appendHeader(dst []byte, b0 byte, n int) []byte {
 	switch {
 	case n <= MaxControl:

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -48,10 +49,14 @@ func (p *Poller) Add(fd int, token uint64) error {
 	return p.control(syscall.EPOLL_CTL_ADD, fd, token)
 }
 
-// Arm asks for the next event of a registered socket. If there is something to read already, the event
-// comes at once. The error of a closed poller matches net.ErrClosed.
+// Arm asks for the next event of a socket, which it registers if Add has not. If there is something to read already, the
+// event comes at once. The error of a closed poller matches net.ErrClosed.
 func (p *Poller) Arm(fd int, token uint64) error {
-	return p.control(syscall.EPOLL_CTL_MOD, fd, token)
+	err := p.control(syscall.EPOLL_CTL_MOD, fd, token)
+	if errors.Is(err, syscall.ENOENT) {
+		return p.Add(fd, token)
+	}
+	return err
 }
 
 // Close ends the poller and returns when its goroutine has ended; ready is not called any more. Closing twice
