@@ -33,6 +33,7 @@ type reply struct {
 	Node       string          `json:"node"`
 	Session    string          `json:"session"`
 	Ping       int             `json:"ping_ms"`
+	Limits     json.RawMessage `json:"limits"`
 }
 
 // connect makes a connection and reads nothing of it.

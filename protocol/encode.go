@@ -9,6 +9,8 @@ type Welcome struct {
 	Conn, Node, Session string
 	// Ping is how often the server pings; zero is left out.
 	Ping time.Duration
+	// Limits are what the client has to keep to; without any they are left out.
+	Limits Limits
 	// Data is the application's: valid JSON, or empty, which is left out.
 	Data []byte
 }
@@ -48,6 +50,7 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendTextField(dst, `,"node":`, w.Node)
 	dst = appendTextField(dst, `,"session":`, w.Session)
 	dst = appendDelay(dst, `,"ping_ms":`, w.Ping)
+	dst = appendLimits(dst, w.Limits)
 	return append(appendDataField(dst, w.Data), '}')
 }
 

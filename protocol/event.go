@@ -24,6 +24,8 @@ type Event struct {
 	Conn, Node, Session []byte
 	// Ping of welcome: how often the server pings; zero where it does not say.
 	Ping time.Duration
+	// Limits of welcome; zero where absent.
+	Limits Limits
 	// Code of error.
 	Code []byte
 	// Message of error and goaway.
@@ -60,6 +62,7 @@ func (e *Event) decode(r *reader) {
 		e.ID = r.integer(fieldID, MaxID)
 		e.Conn, e.Node, e.Session = r.text(fieldConn), r.text(fieldNode), r.text(fieldSession)
 		e.Ping = r.delay(fieldPing)
+		e.Limits = r.limits()
 		e.Data = r.fields[fieldData]
 	case OpOK:
 		e.ID = r.integer(fieldID, MaxID)

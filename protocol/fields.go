@@ -31,6 +31,7 @@ const (
 	fieldRetryAfter
 	fieldSpread
 	fieldReason
+	fieldLimits
 	fieldCount
 )
 
@@ -55,6 +56,7 @@ var fieldNames = [fieldCount]string{
 	fieldRetryAfter: "retry_after_ms",
 	fieldSpread:     "spread_ms",
 	fieldReason:     "reason",
+	fieldLimits:     "limits",
 }
 
 // lookupField is a switch because the compiler turns it into comparisons that allocate nothing.
@@ -100,6 +102,8 @@ func lookupField(name []byte) field {
 		return fieldSpread
 	case "reason":
 		return fieldReason
+	case "limits":
+		return fieldLimits
 	}
 	return fieldNone
 }
