@@ -23,8 +23,10 @@ type request struct {
 	history int           // of join
 	sub     *Subscription // of join
 
-	pos   Position  // of join: from where; afterwards the answer's
-	first time.Time // when it was first sent
+	pos     Position  // of join: from where; afterwards the answer's
+	first   time.Time // when it was first sent
+	refused time.Time // when it was first refused for now
+	until   time.Time // not to be sent before, because it was refused for now
 
 	reply []byte
 	err   error
@@ -65,7 +67,10 @@ type queue struct {
 	bytes  int
 	urgent []*request          // joins and leaves, of this connection only and not counted
 	wait   []*request          // by id
+	later  []*request          // refused for now
 	sent   map[uint64]*request // awaiting an answer
+	turn   bool                // a join or leave was sent last
+	most   int                 // of a message, in bytes; zero for no limit
 	paused bool
 	closed error
 }
@@ -126,30 +131,139 @@ func (q *queue) number(r *request) {
 	r.id = q.lastID
 }
 
-// next appends the frame to be sent now, and counts it as sent.
-func (q *queue) next(dst []byte, now time.Time) ([]byte, bool) {
+// next appends the frame to be sent now, and counts it as sent. If there is none it says when there may be one without a
+// signal from ready.
+func (q *queue) next(dst []byte, now time.Time) (frame []byte, wait time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.paused {
-		var r *request
-		switch {
-		case len(q.urgent) > 0:
-			r, q.urgent = shift(q.urgent)
-		case len(q.wait) > 0:
-			r, q.wait = shift(q.wait)
-		default:
-			return dst, false
+		r, wait := q.pick(now)
+		if r == nil {
+			return dst, wait, false
 		}
-		if r.first.IsZero() {
+		switch {
+		case r.first.IsZero():
 			r.first = now
-		} else if now.Sub(r.first) >= q.window {
+		case !r.until.IsZero(): // the server has not carried it out
+			r.until = time.Time{}
+		case now.Sub(r.first) >= q.window:
 			q.settle(r, ErrDisconnected)
 			continue
 		}
+		frame := r.append(dst)
+		if size := len(frame) - len(dst); q.most > 0 && size > q.most && r.counted() {
+			q.settle(r, tooLargeFor(size, q.most))
+			continue
+		}
 		q.sent[r.id] = r
-		return r.append(dst), true
+		return frame, 0, true
 	}
-	return dst, false
+	return dst, never, false
+}
+
+// never is a wait that does not end by itself.
+const never = time.Hour
+
+// tooLargeFor is the error of a request that is larger than the server reads.
+func tooLargeFor(size, most int) error {
+	return &protocol.Error{
+		Code:    protocol.CodeTooLarge,
+		Message: fmt.Sprintf("the message has %d bytes, and the server reads at most %d", size, most),
+	}
+}
+
+// pick takes the request whose turn it is. Joins and leaves alternate with all else, so that neither waits for the end of
+// the other; but what is asked of a room does not overtake its join.
+func (q *queue) pick(now time.Time) (r *request, wait time.Duration) {
+	if r, wait = q.due(now); r != nil {
+		return r, 0
+	}
+	switch {
+	case len(q.wait) == 0 && len(q.urgent) == 0:
+		return nil, wait
+	case len(q.wait) == 0 || len(q.urgent) > 0 && !q.turn:
+		q.turn = true
+		r, q.urgent = shift(q.urgent)
+		return r, 0
+	}
+	q.turn = false
+	if i := slices.IndexFunc(q.urgent, func(r *request) bool { return r.room == q.wait[0].room }); i >= 0 {
+		r = q.urgent[i]
+		q.urgent = slices.Delete(q.urgent, i, i+1)
+		return r, 0
+	}
+	r, q.wait = shift(q.wait)
+	return r, 0
+}
+
+// due takes the oldest request whose time has come again, or says how long that takes.
+func (q *queue) due(now time.Time) (*request, time.Duration) {
+	wait, oldest := never, -1
+	for i, r := range q.later {
+		if d := r.until.Sub(now); d > 0 {
+			wait = min(wait, d)
+		} else if oldest < 0 || r.id < q.later[oldest].id {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		return nil, wait
+	}
+	r := q.later[oldest]
+	q.later = slices.Delete(q.later, oldest, oldest+1)
+	return r, 0
+}
+
+// limit sets the size of the largest message that the server reads, in bytes; zero if it does not say.
+func (q *queue) limit(most int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.most = most
+}
+
+// postpone takes a publication that the server has refused for its rate: it is sent again after that time. It
+// reports false if there is no such publication, or if it has been refused for too long.
+func (q *queue) postpone(id uint64, after time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.sent[id]
+	if r == nil || r.op != protocol.OpPublish {
+		return false
+	}
+	now := time.Now()
+	if r.refused.IsZero() {
+		r.refused = now
+	}
+	if now.Sub(r.refused) >= DefaultRetryWindow {
+		return false
+	}
+	r.until = now.Add(max(after, time.Millisecond))
+	delete(q.sent, id)
+	q.later = append(q.later, r)
+	if len(q.sent) == 0 {
+		signal(q.idle)
+	}
+	signal(q.ready)
+	return true
+}
+
+// dropLargest fails the largest request that awaits an answer, after the server has refused to read one. It reports
+// whether there was one.
+func (q *queue) dropLargest(why error) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var largest *request
+	for _, r := range q.sent {
+		if r.counted() && (largest == nil || r.size() > largest.size()) {
+			largest = r
+		}
+	}
+	if largest == nil {
+		return false
+	}
+	delete(q.sent, largest.id)
+	q.settle(largest, fmt.Errorf("%w: %w", &protocol.Error{Code: protocol.CodeTooLarge, Message: "the server does not read a message of this size"}, why))
+	return true
 }
 
 func shift(rs []*request) (*request, []*request) {
@@ -209,6 +323,8 @@ func (q *queue) await(ctx context.Context, r *request) error {
 		delete(q.sent, r.id)
 	} else if i, ok := slices.BinarySearchFunc(q.wait, r.id, byID); ok {
 		q.wait = slices.Delete(q.wait, i, i+1)
+	} else if i := slices.Index(q.later, r); i >= 0 {
+		q.later = slices.Delete(q.later, i, i+1)
 	} else {
 		// answer has taken it out: the outcome is being written.
 		q.mu.Unlock()
@@ -256,6 +372,8 @@ func (q *queue) sortOut(why error) {
 		}
 	}
 	clear(q.sent)
+	again = append(again, q.later...)
+	q.later = nil
 	slices.SortFunc(again, func(a, b *request) int { return cmp.Compare(a.id, b.id) })
 	q.wait = append(again, q.wait...)
 	for _, r := range q.urgent {
@@ -286,7 +404,7 @@ func (q *queue) publications() (rs []*request) {
 			rs = append(rs, r)
 		}
 	}
-	for _, r := range q.wait {
+	for _, r := range slices.Concat(q.later, q.wait) {
 		if r.op == protocol.OpPublish {
 			rs = append(rs, r)
 		}
