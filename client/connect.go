@@ -146,7 +146,7 @@ func (l *link) welcome(ev *protocol.Event) {
 
 // resumes lists the rooms to be resumed by the hello, as far as the limits allow. Those who want history must join for it.
 func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request) (rooms []protocol.Resume) {
-	size := len(protocol.AppendRequest(nil, hello))
+	size := len(protocol.AppendRequest(nil, hello)) + len(`,"resume":[]`)
 	var scratch []byte
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,9 +159,8 @@ func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request)
 			Room:     []byte(s.room),
 			Position: protocol.Position{Epoch: []byte(s.next.Epoch), Offset: s.next.Offset},
 		}
-		// A hello of this room alone is longer than what the room adds.
 		scratch = protocol.AppendRequest(scratch[:0], &protocol.Request{Op: protocol.OpHello, Resume: []protocol.Resume{room}})
-		if size += len(scratch); size > most.Message {
+		if size += len(scratch) - len(`{"op":"hello","resume":[]}`) + len(","); size > most.Message {
 			most.Rooms = 0
 			continue
 		}

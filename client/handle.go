@@ -110,7 +110,7 @@ func (l *link) missed(s *Subscription, to Position) bool {
 	if !l.post(event{call: func() { s.skip(g) }}) {
 		return false
 	}
-	s.next = to
+	s.next, l.progress = to, true
 	return true
 }
 
@@ -166,7 +166,8 @@ func (l *link) entered(s *Subscription, pos protocol.Position) {
 // refusal handles an error frame.
 func (l *link) refusal(ev *protocol.Event) bool {
 	err := ev.Err()
-	if e, _ := errors.AsType[*protocol.Error](err); e.Code == protocol.CodeRateLimited {
+	if e, _ := errors.AsType[*protocol.Error](err); e.Code == protocol.CodeRateLimited && (ev.ID == 0 || len(ev.Room) == 0) {
+		// It is about the connection's rate; one that names the room of a request is the application's.
 		l.slowDown()
 		if l.c.queue.postpone(ev.ID, e.RetryAfter) {
 			return true

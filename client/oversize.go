@@ -38,25 +38,31 @@ func (l *link) handleDropped(ev *protocol.Event) bool {
 	if ev.ID != 0 {
 		if r := l.c.queue.answer(ev.ID); r != nil {
 			r.finish(l.tooLarge("the answer"))
-			return true
 		}
-	}
-	s, _ := l.room(ev.Room)
-	switch {
-	case s == nil:
-		what := "a message"
-		if len(ev.Room) > 0 {
-			what = fmt.Sprintf("a message of room %q", ev.Room)
-		}
-		err := l.tooLarge(what)
-		l.c.config.log.Warn("hubkit client dropped a message", "error", err)
-		f := l.c.config.onState
-		return f == nil || l.post(event{call: func() { f(State{Status: Dropped, Err: err}) }})
-	case !s.joined:
 		return true
 	}
-	if ev.Op == protocol.OpMessage && !ev.Position.IsZero() {
-		pos := position(ev.Position, s.next.Epoch)
+	s, stray := l.room(ev.Room)
+	config := l.c.config
+	switch {
+	case s != nil:
+		return !s.joined || l.dropOf(s, ev)
+	case len(ev.Room) > 0:
+		return !stray || config.onRoomMessage == nil || l.dropped(fmt.Sprintf("a message of room %q", ev.Room))
+	case ev.Op == protocol.OpMessage:
+		return config.onMessage == nil || l.dropped("a message to this connection")
+	}
+	return l.dropped("a frame")
+}
+
+// dropOf tells a subscription.
+func (l *link) dropOf(s *Subscription, ev *protocol.Event) bool {
+	what := "a message"
+	if ev.Op != protocol.OpMessage {
+		if s.onPresence == nil {
+			return true
+		}
+		what = "the info of a member"
+	} else if pos := position(ev.Position, s.next.Epoch); !pos.IsZero() {
 		if pos.Epoch == s.next.Epoch && pos.Offset <= s.next.Offset {
 			return true // a duplicate
 		}
@@ -64,9 +70,17 @@ func (l *link) handleDropped(ev *protocol.Event) bool {
 			return false
 		}
 	}
-	err := &RoomError{Room: s.room, Err: l.tooLarge("a message")}
+	err := &RoomError{Room: s.room, Err: l.tooLarge(what)}
 	l.c.config.log.Warn("hubkit client dropped a message", "room", s.room, "offset", ev.Position.Offset, "error", err)
 	return s.onError == nil || l.post(event{call: func() { s.fail(err) }})
+}
+
+// dropped tells the application of what no subscription and no request waits for.
+func (l *link) dropped(what string) bool {
+	err := l.tooLarge(what)
+	l.c.config.log.Warn("hubkit client dropped a message", "error", err)
+	f := l.c.config.onState
+	return f == nil || l.post(event{call: func() { f(State{Status: Dropped, Err: err}) }})
 }
 
 func (l *link) tooLarge(what string) error {
