@@ -268,3 +268,48 @@ func TestOwnMessagesAfterTheJoin(t *testing.T) {
 		}
 	}, client.WithHeartbeat(time.Hour, time.Hour))
 }
+
+// TestLeaveRefusedForTheRate is no leave: it is sent again.
+func TestLeaveRefusedForTheRate(t *testing.T) {
+	virtual(t, func(t *testing.T, s *server, c *client.Client) {
+		sub := subscribe(t, c, "r", func(client.Message) {})
+		run(t, c)
+		p, _ := s.welcomeWith(protocol.Limits{Rate: 10, Burst: 10})
+		p.ok(0, "r", client.Position{})
+		ready(t, sub)
+		left := make(chan error, 1)
+		go func() { left <- sub.Unsubscribe(t.Context()) }()
+		limited := &protocol.Error{Code: protocol.CodeRateLimited, RetryAfter: time.Second}
+		p.fail(p.want(protocol.OpLeave).ID, "", limited)
+		synctest.Wait()
+		if len(left) != 0 {
+			t.Error("Unsubscribe returned", <-left)
+		}
+		p.ok(p.want(protocol.OpLeave).ID, "r", client.Position{})
+		if err := <-left; err != nil {
+			t.Error("Unsubscribe returned", err)
+		}
+
+		asked := make(chan error, 1)
+		go func() {
+			_, err := c.Presence(t.Context(), "here")
+			asked <- err
+		}()
+		p.fail(p.want(protocol.OpPresence).ID, "", limited)
+		q := p.want(protocol.OpPresence)
+		p.send(protocol.AppendOK(nil, protocol.OK{ID: q.ID, Room: "here", Data: protocol.AppendPresence(nil, protocol.Presence{})}))
+		if err := <-asked; err != nil {
+			t.Error("Presence returned", err)
+		}
+
+		// A call may have been refused by its handler, which is to be told.
+		go func() {
+			_, err := c.Call(t.Context(), "m", nil)
+			asked <- err
+		}()
+		p.fail(p.want(protocol.OpCall).ID, "", limited)
+		if err := <-asked; !errors.Is(err, protocol.CodeRateLimited) {
+			t.Error("Call returned", err)
+		}
+	}, client.WithHeartbeat(time.Hour, time.Hour))
+}
