@@ -199,7 +199,7 @@ func TestTooManyRooms(t *testing.T) {
 			p, hello := s.greet()
 			if announced {
 				p.cut()
-				p, hello = s.welcomeWith(protocol.Limits{Rooms: 2})
+				p, _ = s.welcomeWith(protocol.Limits{Rooms: 2})
 				p.cut()
 				p, hello = s.welcomeWith(protocol.Limits{Rooms: 2})
 				if !slices.Equal(hello.Resume, []room{{Room: "r0"}, {Room: "r1"}}) {

@@ -57,7 +57,8 @@ func TestProxy(t *testing.T) {
 		ended <- out
 	}()
 	for _, want := range []string{"example.com:80", "example.com:443", "example.com:8443"} {
-		s.greet()
+		p, _ := s.greet()
+		p.goodbye()
 		if got := receive(t, asked); got != want {
 			t.Errorf("the proxy is asked for %s, want %s", got, want)
 		}

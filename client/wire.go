@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 )
 
 // maxAnswer bounds the header of the answer to a handshake, and what a proxy says before, in bytes.
@@ -98,23 +99,22 @@ func (w *wire) readChecked(p []byte) (int, error) {
 
 // readAnswer reads the header of the answer.
 func (w *wire) readAnswer() error {
+	const piece = 4 << 10
 	var answer []byte
-	for end := -1; end < 0; {
-		answer = append(answer, make([]byte, 4096)...)
-		n, err := w.Conn.Read(answer[len(answer)-4096:])
-		answer = answer[:len(answer)-4096+n]
-		if end = endOfHeader(answer); end > maxAnswer || end < 0 && len(answer) > maxAnswer {
+	end := -1
+	for end < 0 && w.err == nil {
+		var n int
+		answer = slices.Grow(answer, piece)
+		n, w.err = w.Conn.Read(answer[len(answer) : len(answer)+piece])
+		answer = answer[:len(answer)+n]
+		if end = endOfHeader(answer); max(end, len(answer)-piece) > maxAnswer {
 			return errAnswerTooLong
 		}
-		if end < 0 && err != nil {
-			w.rest, w.err = answer, err // gorilla says what is missing
-			return nil
-		}
-		if end >= 0 {
-			return w.judge(answer, end)
-		}
 	}
-	return nil
+	if w.rest = answer; end < 0 {
+		return nil // gorilla says what is missing, and why
+	}
+	return w.judge(answer, end)
 }
 
 // endOfHeader returns the index after the empty line that ends a header, -1 if there is none yet.
@@ -136,21 +136,33 @@ func endOfHeader(b []byte) int {
 
 // judge checks the extensions of an answer whose header ends at end.
 func (w *wire) judge(answer []byte, end int) error {
-	w.rest = answer
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer[:end])), nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+	header, ok := switching(answer[:end])
+	if !ok {
 		return nil // gorilla refuses it
 	}
-	if w.deflate, err = accepted(resp.Header["Sec-Websocket-Extensions"], w.offered); err != nil || !w.deflate {
+	var err error
+	if w.deflate, err = accepted(header["Sec-Websocket-Extensions"], w.offered); err != nil || !w.deflate {
 		return err
 	}
 	w.frames = new(frames)
 	good, err := w.frames.pass(answer[end:])
-	w.err = err
+	if err != nil {
+		w.err = err
+	}
 	// A server need not say that the client's messages do without context: that is the client's to choose (RFC 7692,
 	// section 7.1.1.2). gorilla insists on it, and looks at the first answer about the extension.
 	line := bytes.IndexByte(answer, '\n') + 1
 	w.rest = append(bytes.Clone(answer[:line]), "Sec-WebSocket-Extensions: "+deflateAnswer+"\r\n"...)
 	w.rest = append(w.rest, answer[line:end+good]...)
 	return nil
+}
+
+// switching returns the header of an answer that accepts the handshake.
+func switching(answer []byte) (http.Header, bool) {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), nil)
+	if err != nil {
+		return nil, false
+	}
+	_ = resp.Body.Close()
+	return resp.Header, resp.StatusCode == http.StatusSwitchingProtocols
 }

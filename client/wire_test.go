@@ -117,7 +117,7 @@ func TestExtensionsOfTheAnswer(t *testing.T) {
 		{[]string{name + both + "; server_max_window_bits"}, false, false},
 		{[]string{name + both + "; client_max_window_bits=15"}, false, false},
 		{[]string{name + both + "; client_no_context_takeover"}, false, false},
-		{[]string{name + both + "; colour=blue"}, false, false},
+		{[]string{name + both + "; x=1"}, false, false},
 		{[]string{name + both + "; server_no_context_takeover=1"}, false, false},
 		{[]string{name + "permessage-deflate; client_no_context_takeover"}, false, false},
 		{[]string{name + "permessage-deflate"}, false, false},

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 // TestDecodeHead cuts a message at every place: what is read of it is right, or absent.
 func TestDecodeHead(t *testing.T) {
 	frame := protocol.AppendMessage(nil, "chat:1", []byte(`"`+strings.Repeat("x", 100)+`"`), "3f9c", 1234)
-	whole := strings.Index(string(frame), `"data"`)
+	whole := bytes.Index(frame, []byte(`"data"`))
 	for n := range frame {
 		var e protocol.Event
 		found := e.DecodeHead(frame[:n])

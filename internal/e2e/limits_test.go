@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -206,10 +207,8 @@ func TestRoomsBeyondTheLimit(t *testing.T) {
 		must(t, subs[i].Unsubscribe(ctx))
 		await(ctx, t, want+" is joined", func() bool {
 			for _, c := range s.standing() {
-				for _, room := range c.Rooms() {
-					if room == want {
-						return true
-					}
+				if slices.Contains(c.Rooms(), want) {
+					return true
 				}
 			}
 			return false
