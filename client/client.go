@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/gohubkit/hubkit/backoff"
+	"github.com/gohubkit/hubkit/protocol"
 )
 
 // Client is one connection to a hub, made again whenever it is lost. Its methods may be called from
@@ -31,8 +32,12 @@ type Client struct {
 
 	// Of Run's goroutine.
 	session string
-	ticket  string // of the last welcome, for the next handshake
-	refused bool   // the last try was answered with 401
+	ticket  string          // of the last welcome, for the next handshake
+	limits  protocol.Limits // of the last welcome
+	bare    bool            // the next hello names no rooms, for one that did was too large
+	smaller bool            // what was too large for the server has been taken out
+	refused bool            // the last try was answered with 401
+	loop    loop
 }
 
 // New makes a client of the hub at address, a ws or wss URL. It does not connect: Run does. The error
@@ -56,7 +61,8 @@ func New(address string, opts ...Option) (*Client, error) {
 //
 //   - ctx is done: the error matches ctx.Err() and context.Cause(ctx);
 //   - Close is called: ErrClosed;
-//   - the server closes with a code after which a client does not come back: a [*CloseError];
+//   - the server closes with a code after which a client does not come back: a [*CloseError]. After 1009 the client fails
+//     the request that was too large and comes back, if there was one;
 //   - the server refuses the handshake with 401 or 403: a [*HandshakeError]. With a token function
 //     a 401 gets one more try with a token fetched anew;
 //   - the token function returns an error that backoff.IsPermanent finds.
@@ -150,6 +156,10 @@ func (c *Client) connectAll(ctx context.Context) error {
 			seq.Hint(after, spread)
 		}
 		wait := seq.Next()
+		if least := c.loop.least(); least > 0 {
+			wait, err = max(wait, least), &LoopError{Times: c.loop.times, Err: err}
+			c.config.log.Warn("hubkit client is in a loop", "error", err, "wait", wait)
+		}
 		c.config.log.Info("hubkit client disconnected", "error", err, "wait", wait)
 		c.state(ctx, State{Status: Disconnected, Err: err, Wait: wait})
 		if !sleep(ctx, wait) {
@@ -172,10 +182,10 @@ func (c *Client) connectOnce(ctx context.Context, seq *backoff.Sequence) error {
 
 // final reports whether there is no coming back from err.
 func (c *Client) final(err error) bool {
-	again := c.refused
-	c.refused = false
+	again, smaller := c.refused, c.smaller
+	c.refused, c.smaller = false, false
 	if e, ok := errors.AsType[*CloseError](err); ok {
-		return !e.Code.Reconnect()
+		return !e.Code.Reconnect() && !smaller
 	}
 	if e, ok := errors.AsType[*HandshakeError](err); ok {
 		switch e.StatusCode {

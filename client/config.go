@@ -33,6 +33,7 @@ type config struct {
 	retryWindow      time.Duration
 	rate             float64
 	burst            int
+	rateSet          bool
 	inbox            int
 	readLimit        int64
 	compression      bool

@@ -4,13 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -25,12 +20,12 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	ws, err := c.dial(ctx, token)
+	ws, w, err := c.dial(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	release := guard(ctx, func() { _ = ws.Close() })
-	l := newLink(c, ws)
+	l := newLink(c, ws, w.deflate)
 	err = l.greet(token)
 	if !release() {
 		return nil, context.Cause(ctx)
@@ -70,91 +65,42 @@ func (c *Client) fetchToken(ctx context.Context) (string, error) {
 	return token, nil
 }
 
-func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, error) {
-	// gorilla looks at ctx's deadline while it waits for the answer, but not at its end.
-	var release func() bool
-	d := websocket.Dialer{
-		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := c.config.dial(ctx, network, addr)
-			if err == nil {
-				release = guard(ctx, func() { _ = conn.Close() })
-			}
-			return conn, err
-		},
-		Proxy:             http.ProxyFromEnvironment,
-		TLSClientConfig:   c.config.tls,
-		Subprotocols:      []string{protocol.Subprotocol},
-		EnableCompression: c.config.compression,
-		ReadBufferSize:    4096,
-		WriteBufferSize:   4096,
-	}
-	header := c.config.header.Clone()
-	if header == nil {
-		header = make(http.Header)
-	}
-	if token != "" && header.Get("Authorization") == "" {
-		header.Set("Authorization", "Bearer "+token)
-	}
-	c.config.addCookies(header)
-	ws, resp, err := d.DialContext(ctx, c.address(), header)
-	if resp != nil {
-		c.config.keepCookies(resp)
-		_ = resp.Body.Close()
-	}
-	canceled := release != nil && !release()
-	switch {
-	case err == nil && canceled:
-		_ = ws.Close()
-		return nil, context.Cause(ctx)
-	case err == nil && ws.Subprotocol() != protocol.Subprotocol:
-		_ = ws.Close()
-		return nil, fmt.Errorf("%w: it does not speak %s", ErrProtocol, protocol.Subprotocol)
-	case err == nil:
-		return ws, nil
-	case resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
-		return nil, &HandshakeError{StatusCode: resp.StatusCode, After: retryAfter(resp.Header, time.Now())}
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
-	default:
-		return nil, fmt.Errorf("client: dial: %w", err)
-	}
-}
-
-// address is the URL to connect to, with the ticket of the last welcome.
-func (c *Client) address() string {
-	if c.ticket == "" {
-		return c.config.url // never welcomed yet, or by a server that has none
-	}
-	sep := "?"
-	if strings.Contains(c.config.url, "?") {
-		sep = "&"
-	}
-	return c.config.url + sep + protocol.ResumeParam + "=" + c.ticket
-}
-
 // greet sends hello and waits for the welcome.
 func (l *link) greet(token string) error {
-	hello := protocol.Request{
-		Op:      protocol.OpHello,
-		Token:   []byte(token),
-		Session: []byte(l.c.session),
-		Resume:  l.c.resumes(l),
+	hello := protocol.Request{Op: protocol.OpHello, Token: []byte(token), Session: []byte(l.c.session)}
+	most := helloLimits(l.c.limits)
+	if l.c.bare {
+		most.Rooms = 0
 	}
-	if err := l.writeFrame(protocol.AppendRequest(nil, &hello)); err != nil {
+	hello.Resume = l.c.resumes(l, most, &hello)
+	frame := protocol.AppendRequest(nil, &hello)
+	if err := l.writeFrame(frame); err != nil {
 		return err
 	}
+	begin := time.Now()
 	var refused error
 	for {
-		frame, err := l.readFrame()
-		if err != nil {
+		answer, err := l.readFrame()
+		switch {
+		case errors.Is(err, errTooBig):
+			// What of a welcome is so large is the application's data.
+			if !l.event.DecodeHead(answer) || l.event.Op != protocol.OpWelcome {
+				return err
+			}
+			l.tooBig = l.tooLarge("the application's data in the welcome")
+		case err != nil:
+			l.shrink(err, hello.Resume)
 			return refusal(refused, err)
-		}
-		if err := l.event.Decode(frame); err != nil {
-			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		default:
+			if err := l.event.Decode(answer); err != nil {
+				return broken(answer, err)
+			}
 		}
 		switch l.event.Op {
 		case protocol.OpWelcome:
 			l.welcome(&l.event)
+			l.pace = newPace(l.c.config, l.limits, begin)
+			l.pace.hello(len(hello.Resume), len(frame))
 			return nil
 		case protocol.OpError:
 			refused = l.event.Err() // the close frame that follows says more
@@ -162,6 +108,14 @@ func (l *link) greet(token string) error {
 		default:
 			return fmt.Errorf("%w: %v before welcome", ErrProtocol, l.event.Op)
 		}
+	}
+}
+
+// shrink has the next hello name no rooms, if one that did was too large: this server's limit is another than that of the
+// one before.
+func (l *link) shrink(why error, rooms []protocol.Resume) {
+	if e, ok := errors.AsType[*CloseError](why); ok && e.Code == protocol.CloseTooBig && len(rooms) > 0 {
+		l.c.bare, l.c.smaller = true, true
 	}
 }
 
@@ -183,6 +137,7 @@ func (l *link) welcome(ev *protocol.Event) {
 	c := l.c
 	c.session = string(ev.Session)
 	c.ticket = ticketOf(ev.Ticket)
+	c.limits, l.limits, c.bare = ev.Limits, ev.Limits, false
 	l.state = State{Status: Connected, Conn: string(ev.Conn), Node: string(ev.Node), Data: clone(ev.Data)}
 	interval := c.config.interval
 	if ev.Ping > 0 && !c.config.heartbeatSet {
@@ -203,19 +158,27 @@ func ticketOf(ticket []byte) string {
 	return s
 }
 
-// resumes lists the rooms to be resumed by the hello. Those who want history must join for it.
-func (c *Client) resumes(l *link) (rooms []protocol.Resume) {
+// resumes lists the rooms to be resumed by the hello, as far as the limits allow. Those who want history must join for it.
+func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request) (rooms []protocol.Resume) {
+	size := len(protocol.AppendRequest(nil, hello)) + len(`,"resume":[]`)
+	var scratch []byte
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.sorted() {
-		s.joined, s.asked = false, nil
-		if s.history > 0 && s.next.IsZero() || len(rooms) == protocol.MaxResume {
+		s.joined, s.asked, s.crowded, s.again = false, nil, false, false
+		if s.history > 0 && s.next.IsZero() || len(rooms) >= most.Rooms {
 			continue
 		}
-		rooms = append(rooms, protocol.Resume{
+		room := protocol.Resume{
 			Room:     []byte(s.room),
 			Position: protocol.Position{Epoch: []byte(s.next.Epoch), Offset: s.next.Offset},
-		})
+		}
+		scratch = protocol.AppendRequest(scratch[:0], &protocol.Request{Op: protocol.OpHello, Resume: []protocol.Resume{room}})
+		if size += len(scratch) - len(`{"op":"hello","resume":[]}`) + len(","); size > most.Message {
+			most.Rooms = 0
+			continue
+		}
+		rooms = append(rooms, room)
 		s.asked = l
 		l.greeted = append(l.greeted, s)
 	}
@@ -233,9 +196,17 @@ func (c *Client) adopt(l *link) {
 			c.leave(s.room)
 		}
 	}
+	c.queue.limit(l.limits.Message)
+	in := len(l.greeted)
 	for _, s := range c.sorted() {
-		if s.asked != l {
+		switch {
+		case s.asked == l:
+		case l.limits.Rooms > 0 && in >= l.limits.Rooms:
+			c.crowd(s)
+			l.refuse(s, &protocol.Error{Code: protocol.CodeTooManyRooms, Message: "the server allows fewer rooms"})
+		default:
 			c.join(s)
+			in++
 		}
 	}
 	l.greeted = nil
@@ -246,5 +217,8 @@ func (c *Client) abandon(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = nil
+	if e, ok := errors.AsType[*CloseError](why); ok && e.Code == protocol.CloseTooBig {
+		c.smaller = c.queue.dropLargest(why)
+	}
 	c.queue.cut(why)
 }

@@ -165,10 +165,7 @@ func TestCloseBeforeWelcome(t *testing.T) {
 	r := run(t, newClient(t, s.url))
 	p := s.accept()
 	p.want(protocol.OpHello)
-	payload := websocket.FormatCloseMessage(int(protocol.CloseTryAgainLater), "")
-	if err := p.ws.WriteControl(websocket.CloseMessage, payload, time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
+	p.refuse(protocol.CloseTryAgainLater)
 	p = s.accept()
 	p.want(protocol.OpHello)
 	p.fail(0, "", &protocol.Error{Code: protocol.CodeUnauthorized, Message: "who?"})
@@ -261,7 +258,8 @@ func TestBrokenServers(t *testing.T) {
 		{"no op", websocket.TextMessage, `{}`, websocket.CloseProtocolError},
 		{"broken field", websocket.TextMessage, `{"op":"ok","id":-1}`, websocket.CloseProtocolError},
 		{"binary", websocket.BinaryMessage, "\x00", websocket.CloseUnsupportedData},
-		{"too big", websocket.TextMessage, `{"op":"` + strings.Repeat("x", 1000) + `"}`, websocket.CloseMessageTooBig},
+		{"text that is not UTF-8", websocket.TextMessage, "{\"op\":\"message\",\"data\":\"\xff\"}", websocket.CloseInvalidFramePayloadData},
+		{"no JSON and not UTF-8", websocket.TextMessage, "\xff", websocket.CloseInvalidFramePayloadData},
 	}
 	for _, b := range breaks {
 		p, _ := s.greet()
@@ -369,7 +367,7 @@ func TestTLSAndCompression(t *testing.T) {
 	}
 	// A bomb is measured after it has gone off.
 	p.message("r", `"`+strings.Repeat("x", 2<<20)+`"`, client.Position{})
-	if code := p.goodbye(); code != websocket.CloseProtocolError {
+	if code := p.goodbye(); code != websocket.CloseMessageTooBig {
 		t.Errorf("client closed with %d", code)
 	}
 }

@@ -27,8 +27,22 @@
 // Publications are sent in the order in which they were made; while there is no connection they wait in
 // a queue ([WithQueue]). Every one carries an idempotency key, and one whose answer was lost with the
 // connection is sent again, within [WithRetryWindow], in its old place: it is stored once. What the
-// server answered with an error is not sent again. Calls, sends and questions wait for a connection as
+// server answered with an error is not sent again, unless it is the connection's rate that refuses it. Calls, sends and questions wait for a connection as
 // well, but are sent once at most: [ErrDisconnected] says that one was sent and not answered.
+//
+// # Limits
+//
+// The server's welcome announces limits, and the client keeps to them. The hello names as many rooms as the size of a message
+// and the rate allow; the other rooms are joined after it. Resumes and queued requests alternate, at the announced rate
+// ([WithRate]). A request that is larger than the server reads fails alone, with protocol.CodeTooLarge. A room that is one
+// too many is joined when another has been left. A publication that the server refuses for the connection's rate is sent
+// again.
+//
+// What the server sends above [WithReadLimit] is dropped, and the connection goes on. It becomes a [Gap], an error that
+// matches [ErrTooLarge], or the state [Dropped].
+//
+// Connections that end one after the other for one reason, and bring nothing new, are a loop: from the fifth on, the client waits
+// from 5 s up to 5 min before the next, and [State] carries a [LoopError].
 //
 // # Connections
 //

@@ -28,6 +28,8 @@ var (
 	ErrInvalid = errors.New("client: invalid argument")
 	// ErrDead is what a connection ended with that answered no ping in time.
 	ErrDead = errors.New("client: no sign of life from the server")
+	// ErrTooLarge matches what is told of a message from the server above the read limit, which WithReadLimit sets.
+	ErrTooLarge = errors.New("client: larger than the read limit")
 	// ErrProtocol matches every complaint about what the server sent.
 	ErrProtocol = errors.New("client: protocol violation by the server")
 )
@@ -83,8 +85,8 @@ func (e *HandshakeError) RetryAfter() (after, spread time.Duration) {
 	return e.After, max(time.Second, e.After/2)
 }
 
-// RoomError is what a subscription's OnError is told when the server refuses the room. The reason is
-// a *protocol.Error.
+// RoomError is what a subscription's OnError is told when the server refuses the room, or when a message of the room was
+// larger than the read limit. The reason is a *protocol.Error, or matches ErrTooLarge.
 type RoomError struct {
 	Room string
 	Err  error
@@ -110,3 +112,19 @@ func (e *DecodeError) Error() string {
 
 // Unwrap returns Err.
 func (e *DecodeError) Unwrap() error { return e.Err }
+
+// LoopError is the Err of Disconnected if several connections in a row ended in the same way and nothing came of them. The
+// client then waits longer before the next one: from 5 s up to 5 min, and not less than the server says.
+type LoopError struct {
+	// Times is how many connections have ended so.
+	Times int
+	// Err is what the last one ended with.
+	Err error
+}
+
+func (e *LoopError) Error() string {
+	return "client: " + strconv.Itoa(e.Times) + " connections in a row ended so, without progress: " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *LoopError) Unwrap() error { return e.Err }

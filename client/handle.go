@@ -76,6 +76,7 @@ func (l *link) message(ev *protocol.Event) bool {
 	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Position: pos}}) {
 		return false
 	}
+	l.progress = true
 	if !pos.IsZero() {
 		s.next = pos
 	}
@@ -111,7 +112,7 @@ func (l *link) missed(s *Subscription, to Position) bool {
 	if !l.post(event{call: func() { s.skip(g) }}) {
 		return false
 	}
-	s.next = to
+	s.next, l.progress = to, true
 	return true
 }
 
@@ -154,7 +155,7 @@ func (l *link) membersChanged(ev *protocol.Event) bool {
 func (l *link) ok(ev *protocol.Event) bool {
 	if ev.ID == 0 {
 		if s, _ := l.room(ev.Room); s != nil && s.asked == l {
-			s.entered(position(ev.Position, s.next.Epoch))
+			l.entered(s, ev.Position)
 		}
 		return true
 	}
@@ -165,11 +166,12 @@ func (l *link) ok(ev *protocol.Event) bool {
 	switch r.op {
 	case protocol.OpJoin:
 		if l.c.current(r.sub) {
-			r.sub.entered(position(ev.Position, r.sub.next.Epoch))
+			l.entered(r.sub, ev.Position)
 		}
 	case protocol.OpLeave:
 		l.c.left(r.room)
 	default:
+		l.progress = true
 		r.pos = position(ev.Position, "")
 		r.reply = clone(ev.Data)
 	}
@@ -177,9 +179,23 @@ func (l *link) ok(ev *protocol.Event) bool {
 	return true
 }
 
+// entered notes that the server has let the client into a room.
+func (l *link) entered(s *Subscription, pos protocol.Position) {
+	if s.entered(position(pos, s.next.Epoch)) {
+		l.progress = true
+	}
+}
+
 // refusal handles an error frame.
 func (l *link) refusal(ev *protocol.Event) bool {
 	err := ev.Err()
+	if e, _ := errors.AsType[*protocol.Error](err); e.Code == protocol.CodeRateLimited && (ev.ID == 0 || len(ev.Room) == 0) {
+		// It is about the connection's rate; one that names the room of a request is the application's.
+		l.slowDown()
+		if l.c.queue.postpone(ev.ID, e.RetryAfter) {
+			return true
+		}
+	}
 	if ev.ID == 0 {
 		if s, _ := l.room(ev.Room); s != nil && s.asked == l && !s.joined {
 			return l.refused(s, err)
@@ -203,16 +219,47 @@ func (l *link) refusal(ev *protocol.Event) bool {
 	return true
 }
 
+// slowDown has the writer send no faster than the rate from now on: the server's count is ahead of the client's.
+func (l *link) slowDown() {
+	l.mu.Lock()
+	l.tooFast = true
+	l.mu.Unlock()
+	signal(l.c.queue.ready)
+}
+
 // refused tells a subscription that the server does not let it in. What is refused for now is tried
-// again on this connection, the rest on the next.
+// again on this connection, what is too much when another room is left, and the rest on the next connection.
 func (l *link) refused(s *Subscription, err error) bool {
 	e, _ := errors.AsType[*protocol.Error](err)
-	if e.Code.Retry() {
+	switch {
+	case e.Code.Retry():
 		l.retryJoin(s, e.RetryAfter)
+	case e.Code == protocol.CodeTooManyRooms:
+		l.c.mu.Lock()
+		l.c.crowd(s)
+		l.c.mu.Unlock()
+	}
+	if e.Code == protocol.CodeRateLimited && !s.again {
+		s.again = true // joins that come fast are nothing to trouble the application with
+		return true
 	}
 	err = &RoomError{Room: s.room, Err: err}
 	s.settle(err)
 	return l.postError(s, e.Code, err)
+}
+
+// refuse is refused for a room that the server need not be asked about. It is called by any goroutine.
+func (l *link) refuse(s *Subscription, why error) {
+	err := &RoomError{Room: s.room, Err: why}
+	s.settle(err)
+	l.c.config.log.Warn("hubkit client cannot join a room", "room", s.room, "error", err)
+	if s.onError == nil {
+		return
+	}
+	l.mu.Lock()
+	l.untold = append(l.untold, event{call: func() { s.fail(err) }})
+	l.mu.Unlock()
+	signal(l.kick)
 }
 
 // joinAgain sends the joins of subscriptions that are still there.
@@ -246,4 +293,5 @@ func (c *Client) left(room string) {
 	if c.leaving[room]--; c.leaving[room] <= 0 {
 		delete(c.leaving, room)
 	}
+	c.joinCrowded()
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,21 +20,31 @@ const (
 	lastAnswers = 5 * time.Second
 	// rejoinDelay is when a refused join is tried again, if the server does not say.
 	rejoinDelay = time.Second
+	// tellAgain is when a full inbox is tried again by a goroutine that must not wait for it.
+	tellAgain = 100 * time.Millisecond
 )
 
 // link is one connection. Three goroutines belong to it: Run's watches over it, one reads, one writes.
 type link struct {
-	c     *Client
-	ws    *websocket.Conn
-	state State // Connected
-	pulse *pulse
-	kick  chan struct{} // Run's goroutine has something new to watch
+	c       *Client
+	ws      *websocket.Conn
+	deflate bool            // messages may be compressed
+	state   State           // Connected
+	limits  protocol.Limits // as welcome told
+	pace    *pace           // the writer's, once there is one
+	pulse   *pulse
+	kick    chan struct{} // Run's goroutine has something new to watch
 
 	greeted []*Subscription // in the hello
 
 	// Of the reader.
-	buf   []byte
-	event protocol.Event
+	buf    []byte
+	event  protocol.Event
+	rest   io.Reader // of a frame above the read limit
+	tooBig error     // of the welcome's data
+
+	// progress is the reader's until readEnd is closed: something came of this connection that was not there before.
+	progress bool
 
 	stop     chan struct{} // the connection ends: deliver nothing more, write nothing more but goodbye
 	goodbye  []byte        // the payload of a last close frame, set before stop is closed; nil for none
@@ -48,6 +59,8 @@ type link struct {
 	ponging bool      // a pong is to be written
 	away    time.Time // when to reconnect; zero where the server did not ask
 	again   []retry   // joins to be tried again
+	tooFast bool      // the server has refused something for its rate
+	untold  []event   // of Run's goroutine, which must not wait for the inbox
 }
 
 type retry struct {
@@ -55,17 +68,17 @@ type retry struct {
 	at  time.Time
 }
 
-func newLink(c *Client, ws *websocket.Conn) *link {
+func newLink(c *Client, ws *websocket.Conn, deflate bool) *link {
 	l := &link{
 		c:        c,
 		ws:       ws,
+		deflate:  deflate,
 		pulse:    newPulse(c.config.interval, c.config.timeout),
 		kick:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		readEnd:  make(chan struct{}),
 		writeEnd: make(chan struct{}),
 	}
-	ws.SetReadLimit(c.config.readLimit)
 	ws.SetPingHandler(func(payload string) error {
 		l.pulse.hear()
 		l.mu.Lock()
@@ -84,6 +97,10 @@ func (l *link) run(ctx context.Context) error {
 	l.c.config.log.Info("hubkit client connected", "conn", l.state.Conn, "node", l.state.Node)
 	l.c.adopt(l)
 	l.c.state(ctx, l.state)
+	if l.tooBig != nil {
+		l.c.state(ctx, State{Status: Dropped, Err: l.tooBig})
+	}
+	begin := time.Now()
 	go func() {
 		defer close(l.readEnd)
 		l.readErr = l.read()
@@ -97,6 +114,7 @@ func (l *link) run(ctx context.Context) error {
 	if !l.away.IsZero() {
 		why = &goAwayError{at: l.away, err: why}
 	}
+	l.c.loop.note(why, l.progress || time.Since(begin) >= loopLasting)
 	l.c.abandon(why)
 	return why
 }
@@ -164,6 +182,9 @@ func (l *link) check(now time.Time) (time.Duration, error) {
 	}
 	clear(l.again[len(rest):])
 	l.again = rest
+	if !l.tell() {
+		wait = min(wait, tellAgain)
+	}
 	l.mu.Unlock()
 	l.c.joinAgain(l, due)
 	if away.IsZero() {
@@ -178,6 +199,20 @@ func (l *link) check(now time.Time) (time.Duration, error) {
 		return 0, errGoAway
 	}
 	return min(wait, d), nil
+}
+
+// tell puts what is untold in the inbox, as far as there are places. It reports whether there were enough. mu is held.
+func (l *link) tell() bool {
+	for len(l.untold) > 0 {
+		select {
+		case l.c.inbox <- l.untold[0]:
+			l.untold[0] = event{}
+			l.untold = l.untold[1:]
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // goAway sets when to reconnect: not before the time the server asked for.
@@ -234,6 +269,10 @@ func goodbye(why error) (payload []byte, serverClosed bool) {
 		return websocket.FormatCloseMessage(int(e.Code), ""), true
 	}
 	switch {
+	case errors.Is(why, errTooBig):
+		return websocket.FormatCloseMessage(websocket.CloseMessageTooBig, ""), false
+	case errors.Is(why, errNotText):
+		return websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""), false
 	case errors.Is(why, errGoAway), errors.Is(why, errStalled):
 		return websocket.FormatCloseMessage(websocket.CloseGoingAway, ""), false
 	case errors.Is(why, errBinary):

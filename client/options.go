@@ -21,10 +21,11 @@ const (
 	DefaultQueue        = 1024    // requests
 	DefaultQueueBytes   = 8 << 20 // of data
 	DefaultRetryWindow  = 4 * time.Minute
-	DefaultRate         = 90 // frames per second
-	DefaultBurst        = 100
-	DefaultInbox        = 256     // events
-	DefaultReadLimit    = 1 << 20 // bytes
+	// DefaultRate and DefaultBurst hold if the server's welcome names no rate.
+	DefaultRate      = 90 // messages a second
+	DefaultBurst     = 100
+	DefaultInbox     = 256     // events
+	DefaultReadLimit = 1 << 20 // bytes
 )
 
 // Option sets one thing of a Client.
@@ -91,19 +92,21 @@ func WithQueue(requests, bytes int) Option {
 // default; the default is 4 minutes. Zero means never.
 func WithRetryWindow(d time.Duration) Option { return func(c *config) { c.retryWindow = d } }
 
-// WithRate bounds what the client sends by a token bucket that each connection starts full; what is
-// more waits. The default, 90 frames a second and a burst of 100, keeps the client clear of a hub's
-// default limit (100 and 200) after an hour offline with a full queue. math.Inf(1) lifts the bound.
+// WithRate bounds what the client sends, by a token bucket that each connection starts full; the rest waits. The client also
+// keeps to nine tenths of the rate and burst that the server announces, whichever is less. The default is what the server
+// announces, and 90 messages a second with a burst of 100 if it announces none. math.Inf(1) lifts the client's own bound.
 func WithRate(perSecond float64, burst int) Option {
-	return func(c *config) { c.rate, c.burst = perSecond, burst }
+	return func(c *config) { c.rate, c.burst, c.rateSet = perSecond, burst, true }
 }
 
 // WithInbox sets how many events may wait for their callbacks; the default is 256. When it is full the
 // client stops reading from the server.
 func WithInbox(events int) Option { return func(c *config) { c.inbox = events } }
 
-// WithReadLimit sets the size, in bytes after decompression, of the largest frame taken from the
-// server; the default is 1 MiB. A larger one ends the connection, not Run.
+// WithReadLimit sets the size of the largest message that is taken from the server, in bytes after decompression; the
+// default is 1 MiB. A larger one is dropped. In a room with history it becomes a Gap; in another room the subscription's
+// OnError is told ErrTooLarge; a request whose answer is larger fails with ErrTooLarge; anything else is the state Dropped.
+// With WithCompression it also ends the connection, with 1009, and the client goes on behind it.
 func WithReadLimit(bytes int64) Option { return func(c *config) { c.readLimit = bytes } }
 
 // WithCompression offers the server permessage-deflate (RFC 7692).

@@ -23,8 +23,11 @@ type request struct {
 	history int           // of join
 	sub     *Subscription // of join
 
-	pos   Position  // of join: from where; afterwards the answer's
-	first time.Time // when it was first sent
+	pos     Position  // of join: from where; afterwards the answer's
+	first   time.Time // when it was first sent
+	lost    bool      // an answer was lost
+	refused time.Time // when it was first refused for now
+	until   time.Time // not to be sent before, because it was refused for now
 
 	reply []byte
 	err   error
@@ -65,7 +68,10 @@ type queue struct {
 	bytes  int
 	urgent []*request          // joins and leaves, of this connection only and not counted
 	wait   []*request          // by id
+	later  []*request          // refused for now
 	sent   map[uint64]*request // awaiting an answer
+	turn   bool                // a join or leave was sent last
+	most   int                 // of a message, in bytes; zero for no limit
 	paused bool
 	closed error
 }
@@ -126,38 +132,6 @@ func (q *queue) number(r *request) {
 	r.id = q.lastID
 }
 
-// next appends the frame to be sent now, and counts it as sent.
-func (q *queue) next(dst []byte, now time.Time) ([]byte, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for !q.paused {
-		var r *request
-		switch {
-		case len(q.urgent) > 0:
-			r, q.urgent = shift(q.urgent)
-		case len(q.wait) > 0:
-			r, q.wait = shift(q.wait)
-		default:
-			return dst, false
-		}
-		if r.first.IsZero() {
-			r.first = now
-		} else if now.Sub(r.first) >= q.window {
-			q.settle(r, ErrDisconnected)
-			continue
-		}
-		q.sent[r.id] = r
-		return r.append(dst), true
-	}
-	return dst, false
-}
-
-func shift(rs []*request) (*request, []*request) {
-	r := rs[0]
-	rs[0] = nil
-	return r, rs[1:]
-}
-
 // settle ends a request that is in none of the lists any more.
 func (q *queue) settle(r *request, err error) {
 	q.release(r)
@@ -209,6 +183,8 @@ func (q *queue) await(ctx context.Context, r *request) error {
 		delete(q.sent, r.id)
 	} else if i, ok := slices.BinarySearchFunc(q.wait, r.id, byID); ok {
 		q.wait = slices.Delete(q.wait, i, i+1)
+	} else if i := slices.Index(q.later, r); i >= 0 {
+		q.later = slices.Delete(q.later, i, i+1)
 	} else {
 		// answer has taken it out: the outcome is being written.
 		q.mu.Unlock()
@@ -248,6 +224,7 @@ func (q *queue) sortOut(why error) {
 	for _, r := range q.sent {
 		switch r.op {
 		case protocol.OpPublish:
+			r.lost = true
 			again = append(again, r)
 		case protocol.OpJoin, protocol.OpLeave:
 			r.finish(nil)
@@ -256,6 +233,14 @@ func (q *queue) sortOut(why error) {
 		}
 	}
 	clear(q.sent)
+	for _, r := range q.later {
+		if r.counted() {
+			again = append(again, r)
+		} else {
+			r.finish(nil)
+		}
+	}
+	q.later = nil
 	slices.SortFunc(again, func(a, b *request) int { return cmp.Compare(a.id, b.id) })
 	q.wait = append(again, q.wait...)
 	for _, r := range q.urgent {
@@ -286,7 +271,7 @@ func (q *queue) publications() (rs []*request) {
 			rs = append(rs, r)
 		}
 	}
-	for _, r := range q.wait {
+	for _, r := range slices.Concat(q.later, q.wait) {
 		if r.op == protocol.OpPublish {
 			rs = append(rs, r)
 		}

@@ -9,7 +9,7 @@ import (
 type bucket struct {
 	rate   float64 // tokens per second
 	burst  float64
-	tokens float64
+	tokens float64 // may be owed
 	last   time.Time
 }
 
@@ -17,19 +17,23 @@ func newBucket(rate float64, burst int, now time.Time) *bucket {
 	return &bucket{rate: rate, burst: float64(burst), tokens: float64(burst), last: now}
 }
 
-// wait returns how long it takes until there is a token, zero where there is one.
-func (b *bucket) wait(now time.Time) time.Duration {
+// wait returns how long it takes until there are n tokens, or as many as there ever are, and zero if there are.
+func (b *bucket) wait(now time.Time, n float64) time.Duration {
 	if math.IsInf(b.rate, 1) {
 		return 0
 	}
 	b.tokens = min(b.burst, b.tokens+b.rate*now.Sub(b.last).Seconds())
 	b.last = now
-	if b.tokens >= 1 {
+	missing := min(n, b.burst) - b.tokens
+	if missing <= 0 {
 		return 0
 	}
 	// Rounded up, or the last wait of a rounding error would be zero and find no token.
-	return time.Duration(min((1-b.tokens)/b.rate*1e9, math.MaxInt64/2)) + 1
+	return time.Duration(min(missing/b.rate*1e9, math.MaxInt64/2)) + 1
 }
 
-// spend takes the token that wait has found.
-func (b *bucket) spend() { b.tokens-- }
+// spend takes tokens.
+func (b *bucket) spend(n float64) { b.tokens -= n }
+
+// drain takes all tokens that there are.
+func (b *bucket) drain() { b.tokens = min(b.tokens, 0) }

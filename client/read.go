@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -11,25 +12,45 @@ import (
 )
 
 var (
-	errBinary = fmt.Errorf("%w: a binary frame", ErrProtocol)
-	errTooBig = fmt.Errorf("%w: a frame above the read limit", ErrProtocol)
+	errBinary  = fmt.Errorf("%w: a binary frame", ErrProtocol)
+	errNotText = fmt.Errorf("%w: text that is not UTF-8", ErrProtocol)
+	errTooBig  = fmt.Errorf("%w: a message above the read limit", ErrProtocol)
 )
 
 // read hands on what the server sends until the connection ends.
 func (l *link) read() error {
 	for {
 		frame, err := l.readFrame()
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, errTooBig):
+			goOn, err := l.dropFrame(frame)
+			switch {
+			case err != nil:
+				return err
+			case !goOn:
+				return l.drain()
+			}
+			continue
+		default:
 			return err
 		}
 		l.pulse.hear()
 		if err := l.event.Decode(frame); err != nil {
-			return fmt.Errorf("%w: %w", ErrProtocol, err)
+			return broken(frame, err)
 		}
 		if !l.handle(&l.event) {
 			return l.drain()
 		}
 	}
+}
+
+// broken is what ends a connection over which a frame came that cannot be read.
+func broken(frame []byte, err error) error {
+	if !utf8.Valid(frame) {
+		return errNotText
+	}
+	return fmt.Errorf("%w: %w", ErrProtocol, err)
 }
 
 // drain waits, after goodbye, for the server's close frame.
@@ -41,7 +62,8 @@ func (l *link) drain() error {
 	}
 }
 
-// readFrame returns the next frame. It is valid until the next call.
+// readFrame returns the next frame, which is valid until the next call. Of a frame above the read limit it returns the
+// beginning and errTooBig, and the rest is still to be read from l.rest.
 func (l *link) readFrame() ([]byte, error) {
 	kind, r, err := l.ws.NextReader()
 	if err != nil {
@@ -61,9 +83,9 @@ func (l *link) readFrame() ([]byte, error) {
 		}
 		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
 		l.buf = l.buf[:len(l.buf)+n]
-		// gorilla's limit is on what came over the wire, this one on what it was inflated to.
 		if int64(len(l.buf)) > l.c.config.readLimit {
-			return nil, errTooBig
+			l.rest = r
+			return l.buf, errTooBig
 		}
 		switch {
 		case errors.Is(err, io.EOF):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -172,20 +173,23 @@ func TestFromHistory(t *testing.T) {
 	wantOffsets(t, got, 8, 9)
 }
 
+// TestManySubscriptions: the hello names as many rooms as it may, the rest are joined, in order.
 func TestManySubscriptions(t *testing.T) {
 	const n = 200
 	s := newServer(t)
-	c := newClient(t, s.url)
+	c := newClient(t, s.url, client.WithRate(math.Inf(1), 1))
 	got, f := collect[client.Message](n)
 	for i := range n {
 		subscribe(t, c, fmt.Sprint("room", i), f)
 	}
 	run(t, c)
 	for round := range 3 {
-		p, hello := s.greet()
+		p := s.accept()
+		hello := p.want(protocol.OpHello)
 		if len(hello.Resume) != protocol.MaxResume {
 			t.Fatalf("round %d: hello resumes %d rooms, want %d", round, len(hello.Resume), protocol.MaxResume)
 		}
+		p.send(protocol.AppendWelcome(nil, protocol.Welcome{Conn: "c1", Limits: protocol.Limits{Message: 64 << 10}}))
 		for i, r := range hello.Resume {
 			want := room{Room: fmt.Sprint("room", i)}
 			if round > 0 {

@@ -222,6 +222,15 @@ func (p *peer) close(code protocol.CloseCode, reason string) {
 	}
 }
 
+// refuse sends a close frame to a client that was not welcomed, and so does not answer it.
+func (p *peer) refuse(code protocol.CloseCode) {
+	p.t.Helper()
+	payload := websocket.FormatCloseMessage(int(code), "")
+	if err := p.ws.WriteControl(websocket.CloseMessage, payload, time.Now().Add(patience)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // goodbye returns the code of the client's close frame.
 func (p *peer) goodbye() int {
 	for {

@@ -24,6 +24,9 @@ const (
 	Disconnected
 	// Closed: Run is about to return Err. It is the last call of all.
 	Closed
+	// Dropped: a message above the read limit was dropped that no subscription and no request waits for. Err matches
+	// ErrTooLarge and says what to set. The connection goes on.
+	Dropped
 )
 
 var statusNames = [...]string{
@@ -33,6 +36,7 @@ var statusNames = [...]string{
 	Live:         "live",
 	Disconnected: "disconnected",
 	Closed:       "closed",
+	Dropped:      "dropped",
 }
 
 func (s Status) String() string {
@@ -49,7 +53,7 @@ type State struct {
 	Conn, Node string
 	// Data of Connected: what the application sends along with its welcome; nil where nothing.
 	Data json.RawMessage
-	// Err of Disconnected and Closed.
+	// Err of Disconnected, Closed and Dropped. A [*LoopError] of Disconnected says that the client goes in circles.
 	Err error
 	// Wait of Disconnected: the time until the next try.
 	Wait time.Duration

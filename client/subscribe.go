@@ -77,14 +77,37 @@ func (c *Client) subscribe(room string, f func(*Subscription, Message), opts []S
 	return s, nil
 }
 
-// join and leave send those frames over the live connection. Client.mu is held.
+// join and leave send those frames over the live connection. Client.mu is held, as it is for what follows.
 
 func (c *Client) join(s *Subscription) {
 	r := &request{op: protocol.OpJoin, room: s.room, sub: s, pos: s.next, done: make(chan struct{})}
 	if s.next.IsZero() {
 		r.history = s.history
 	}
+	if most := c.live.limits.Message; most > 0 {
+		if size := len(r.append(nil)); size > most {
+			c.live.refuse(s, tooLargeFor(size, most))
+			return
+		}
+	}
+	s.crowded = false
 	c.queue.push(r)
+}
+
+// crowd has s wait until another room is left.
+func (c *Client) crowd(s *Subscription) { s.crowded = true }
+
+// joinCrowded joins the oldest subscription that waits for another to leave.
+func (c *Client) joinCrowded() {
+	if c.live == nil {
+		return
+	}
+	for _, s := range c.sorted() {
+		if s.crowded {
+			c.join(s)
+			return
+		}
+	}
 }
 
 func (c *Client) leave(room string) *request {

@@ -36,7 +36,11 @@ type Subscription struct {
 	// Of the goroutine that reads, and of Run's while nothing is read.
 	next   Position // what comes is to follow it; zero before there was any
 	joined bool     // on this connection
+	inside bool     // on any connection
 	asked  *link    // the connection whose hello has the room
+	again  bool     // refused for the rate once on this connection
+
+	crowded bool // refused because the connection is in too many rooms; guarded by Client.mu
 }
 
 // SubOption sets one thing of a Subscription.
@@ -96,9 +100,10 @@ func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
 	}
 }
 
-// OnError has f called with a [*RoomError] when the server does not let the client into the room, and,
-// for SubscribeJSON, with a [*DecodeError]. A refused room is tried again at the next connection, and
-// before that where the server says that it is refused for now. Without OnError, errors are logged.
+// OnError has f called with a [*RoomError] when the server does not let the client into the room or when a message of the
+// room was above the read limit, and, for SubscribeJSON, with a [*DecodeError]. A refused room is tried again at the next
+// connection. It is tried before that if the server says that it is refused for now, and, after too_many_rooms, when
+// another room has been left. Without OnError, errors are logged.
 func OnError(f func(error)) SubOption {
 	return func(s *Subscription) {
 		if s.onError = f; f == nil {
@@ -201,8 +206,8 @@ func (s *Subscription) settle(err error) {
 }
 
 // entered notes that the server has let the client in. The stream starts after pos; when the client
-// has named a position, it starts after that one, or a gap follows.
-func (s *Subscription) entered(pos Position) {
+// has named a position, it starts after that one, or a gap follows. It reports whether this is the first time.
+func (s *Subscription) entered(pos Position) (first bool) {
 	s.joined = true
 	if s.next.IsZero() {
 		s.next = pos
@@ -212,7 +217,10 @@ func (s *Subscription) entered(pos Position) {
 		}
 		s.mu.Unlock()
 	}
+	first = !s.inside
+	s.inside = true
 	s.settle(nil)
+	return first
 }
 
 // The methods below are the dispatcher's.

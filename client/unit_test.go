@@ -16,25 +16,25 @@ func TestBucket(t *testing.T) {
 	now := time.Unix(0, 0)
 	b := newBucket(10, 3, now)
 	for range 3 {
-		if d := b.wait(now); d != 0 {
+		if d := b.wait(now, 1); d != 0 {
 			t.Fatalf("wait is %v within the burst", d)
 		}
-		b.spend()
+		b.spend(1)
 	}
 	for i := range 100 {
-		d := b.wait(now)
+		d := b.wait(now, 1)
 		if d < 99*time.Millisecond || d > 101*time.Millisecond {
 			t.Fatalf("token %d: wait is %v, want 100ms", i, d)
 		}
-		if now = now.Add(d); b.wait(now) != 0 {
+		if now = now.Add(d); b.wait(now, 1) != 0 {
 			t.Fatalf("token %d: none after the wait", i)
 		}
-		b.spend()
+		b.spend(1)
 	}
 	now = now.Add(time.Hour)
 	n := 0
-	for ; b.wait(now) == 0; n++ {
-		b.spend()
+	for ; b.wait(now, 1) == 0; n++ {
+		b.spend(1)
 	}
 	if n != 3 {
 		t.Errorf("%d tokens after an idle hour, want the burst of 3", n)
@@ -45,14 +45,14 @@ func TestBucketExtremes(t *testing.T) {
 	now := time.Unix(0, 0)
 	free := newBucket(math.Inf(1), 1, now)
 	for range 1000 {
-		if d := free.wait(now); d != 0 {
+		if d := free.wait(now, 1); d != 0 {
 			t.Fatalf("wait is %v without a bound", d)
 		}
-		free.spend()
+		free.spend(1)
 	}
 	slow := newBucket(math.SmallestNonzeroFloat64, 1, now)
-	slow.spend()
-	if d := slow.wait(now); d < time.Hour {
+	slow.spend(1)
+	if d := slow.wait(now, 1); d < time.Hour {
 		t.Errorf("wait is %v at a rate of almost nothing", d)
 	}
 }
@@ -117,7 +117,7 @@ func newRequest(op protocol.Op) *request {
 // sendAll returns the ids that next gives.
 func sendAll(q *queue) (ids []uint64) {
 	for {
-		frame, ok := q.next(nil, time.Now())
+		frame, _, ok := q.next(nil, time.Now())
 		if !ok {
 			return ids
 		}

@@ -10,11 +10,10 @@ import (
 // write is the only place that writes to a welcomed connection. It returns when writing fails, or with
 // the last frame of a connection that ends.
 func (l *link) write() error {
-	q := l.c.queue
-	rate := newBucket(l.c.config.rate, l.c.config.burst, time.Now())
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(never)
 	defer timer.Stop()
-	var buf []byte
+	var frame []byte
+	pending := false // frame is to be written
 	for {
 		select {
 		case <-l.stop:
@@ -25,25 +24,27 @@ func (l *link) write() error {
 			return err
 		}
 		now := time.Now()
-		wait := rate.wait(now)
+		wait := l.pace.wait(now)
+		if wait == 0 && !pending {
+			frame, wait, pending = l.c.queue.next(frame[:0], now)
+		}
 		if wait == 0 {
-			frame, ok := q.next(buf[:0], now)
-			if ok {
-				rate.spend()
-				if err := l.writeFrame(frame); err != nil {
-					return err
-				}
-				if buf = frame; cap(buf) > 64<<10 {
-					buf = nil
-				}
-				continue
+			wait = l.pace.waitBytes(now, len(frame))
+		}
+		if wait == 0 {
+			l.pace.sent(len(frame))
+			if err := l.writeFrame(frame); err != nil {
+				return err
 			}
-			wait = time.Hour
+			if pending = false; cap(frame) > 64<<10 {
+				frame = nil
+			}
+			continue
 		}
 		timer.Reset(wait)
 		select {
 		case <-l.stop:
-		case <-q.ready:
+		case <-l.c.queue.ready:
 		case <-timer.C:
 		}
 	}
@@ -63,14 +64,19 @@ func (l *link) writeControl() error {
 	var payload [125]byte
 	l.mu.Lock()
 	ping, pong, n := l.ping, l.ponging, copy(payload[:], l.pong)
-	l.ping, l.ponging = false, false
+	refused := l.tooFast
+	l.ping, l.ponging, l.tooFast = false, false, false
 	l.mu.Unlock()
+	if refused {
+		l.pace.refused()
+	}
 	if pong {
 		if err := l.control(websocket.PongMessage, payload[:n]); err != nil {
 			return err
 		}
 	}
 	if ping {
+		l.pace.sent(0) // servers count pings as messages
 		return l.control(websocket.PingMessage, nil)
 	}
 	return nil

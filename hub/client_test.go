@@ -34,6 +34,7 @@ type reply struct {
 	Session    string          `json:"session"`
 	Ping       int             `json:"ping_ms"`
 	Ticket     string          `json:"ticket"`
+	Limits     json.RawMessage `json:"limits"`
 }
 
 // connect makes a connection and reads nothing of it.

@@ -189,7 +189,7 @@ func TestTooFast(t *testing.T) {
 		}
 		for range burst {
 			r := c.ask(`{"op":"ping","id":1}`)
-			if r.Op != "error" || r.ID != 0 || r.Code != "rate_limited" || r.RetryAfter < 900_000 {
+			if r.Op != "error" || r.ID != 1 || r.Code != "rate_limited" || r.RetryAfter < 900_000 {
 				t.Fatalf("got %+v, want rate_limited for about 1000 s", r)
 			}
 		}

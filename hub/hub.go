@@ -23,6 +23,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/internal/logbound"
+	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 	"github.com/gorilla/websocket"
 )
@@ -65,7 +66,8 @@ type Hub struct {
 	stats       counters
 	surveys     surveys
 	nextConn    atomic.Uint64
-	telling     sync.Mutex // orders what clients are told of the broker's state
+	limits      protocol.Limits // what clients are told to keep to
+	telling     sync.Mutex      // orders what clients are told of the broker's state
 
 	poolMu  sync.Mutex
 	pool    *workerpool.Pool
@@ -103,6 +105,7 @@ func New(opts ...Option) (*Hub, error) {
 		conns:    registry.NewConns(entryOf),
 		users:    registry.NewUsers(entryOf),
 		pool:     conf.pool,
+		limits:   conf.announced(),
 	}
 	h.logs = logbound.New(&safeLog{conf.logger.Handler(), &h.stats.panics})
 	h.log = slog.New(h.logs).With("node", conf.node)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"time"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -57,16 +58,25 @@ func (b *bucket) stubborn(l limit) bool { return b.refused > l.depth }
 // within counts what was read against the connection's limits. Beyond them it refuses it, says so where
 // there is somebody to answer, ends the connection of a client that goes on all the same, and returns false.
 func (c *Conn) within(now time.Duration, messages, bytes int, answer bool) bool {
+	return c.charge(now, messages, bytes, nil, answer)
+}
+
+// frameWithin is within for a message. The refusal carries its ID, so that the client knows which of its requests it was.
+func (c *Conn) frameWithin(now time.Duration, bytes int, frame []byte) bool {
+	return c.charge(now, 1, bytes, frame, true)
+}
+
+func (c *Conn) charge(now time.Duration, messages, bytes int, frame []byte, answer bool) bool {
 	conf := &c.hub.conf
 	if l := conf.messages; messages > 0 && l.enabled() {
 		if wait, ok := c.messages.take(now, messages, l); !ok {
-			c.tooFast(wait, "too many messages", c.messages.stubborn(l), answer)
+			c.tooFast(wait, "too many messages", c.messages.stubborn(l), frame, answer)
 			return false
 		}
 	}
 	if l := conf.bytes; bytes > 0 && l.enabled() {
 		if wait, ok := c.bytes.take(now, bytes, l); !ok {
-			c.tooFast(wait, "too many bytes", c.bytes.stubborn(l), answer)
+			c.tooFast(wait, "too many bytes", c.bytes.stubborn(l), frame, answer)
 			return false
 		}
 	}
@@ -80,12 +90,34 @@ func (c *Conn) controlWithin() bool {
 	return c.within(now, 1, 0, !c.messages.refusing(now))
 }
 
-func (c *Conn) tooFast(wait time.Duration, message string, stubborn, answer bool) {
+func (c *Conn) tooFast(wait time.Duration, message string, stubborn bool, frame []byte, answer bool) {
 	c.hub.stats.limited.Add(1)
 	switch {
 	case c.kind == raw || stubborn:
 		c.shut(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
 	case answer:
-		c.replyError(0, "", &Error{Code: protocol.CodeRateLimited, Message: message, RetryAfter: wait})
+		id := protocol.RequestID(frame)
+		c.replyError(id, "", &Error{Code: protocol.CodeRateLimited, Message: message, RetryAfter: wait})
 	}
+}
+
+// announced are the limits that a welcome tells the client.
+func (c *config) announced() protocol.Limits {
+	l := protocol.Limits{Message: c.maxMessage, Rooms: c.maxRooms}
+	l.Rate, l.Burst = c.messages.announced()
+	rate, burst := c.bytes.announced()
+	l.ByteRate, l.ByteBurst = int(rate), burst
+	return l
+}
+
+// announced is how many a second, to a thousandth, and how many at once.
+func (l limit) announced() (rate float64, burst int) {
+	if !l.enabled() {
+		return 0, 0
+	}
+	rate = float64(time.Second) / l.each
+	if rounded := math.Round(rate*1000) / 1000; rounded > 0 {
+		rate = rounded
+	}
+	return rate, int(math.Round(float64(l.depth) / l.each))
 }

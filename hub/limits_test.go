@@ -32,7 +32,7 @@ func TestTooManyBytes(t *testing.T) {
 		for range 4 {
 			c.writeBytes(quarter)
 			r := c.read()
-			if r.Op != "error" || r.ID != 0 || r.Code != "rate_limited" || r.RetryAfter < 16_000_000 {
+			if r.Op != "error" || r.ID != 1 || r.Code != "rate_limited" || r.RetryAfter < 16_000_000 {
 				t.Fatalf("got %+v, want rate_limited for about four and a half hours", r)
 			}
 		}

@@ -154,7 +154,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 		c.within(now, 0, size, false) // link has counted it as a message, unless it answers a ping
 		return busy
 	}
-	if !c.within(now, 1, size, true) {
+	if !c.frameWithin(now, size, payload) {
 		return busy
 	}
 	c.lastMessage.Store(ms)

@@ -11,6 +11,8 @@ type Welcome struct {
 	Ping time.Duration
 	// Ticket is for the client's next handshake; see ResumeParam. Empty is left out.
 	Ticket string
+	// Limits are what the client has to keep to; without any they are left out.
+	Limits Limits
 	// Data is the application's: valid JSON, or empty, which is left out.
 	Data []byte
 }
@@ -51,6 +53,7 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendTextField(dst, `,"session":`, w.Session)
 	dst = appendDelay(dst, `,"ping_ms":`, w.Ping)
 	dst = appendTextField(dst, `,"ticket":`, w.Ticket)
+	dst = appendLimits(dst, w.Limits)
 	return append(appendDataField(dst, w.Data), '}')
 }
 

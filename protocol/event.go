@@ -26,6 +26,8 @@ type Event struct {
 	Ping time.Duration
 	// Ticket of welcome, for the next handshake; nil where absent.
 	Ticket []byte
+	// Limits of welcome; zero where absent.
+	Limits Limits
 	// Code of error.
 	Code []byte
 	// Message of error and goaway.
@@ -63,6 +65,7 @@ func (e *Event) decode(r *reader) {
 		e.Conn, e.Node, e.Session = r.text(fieldConn), r.text(fieldNode), r.text(fieldSession)
 		e.Ping = r.delay(fieldPing)
 		e.Ticket = r.text(fieldTicket)
+		e.Limits = r.limits()
 		e.Data = r.fields[fieldData]
 	case OpOK:
 		e.ID = r.integer(fieldID, MaxID)

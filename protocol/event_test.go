@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,6 +27,20 @@ var eventTests = []struct {
 	}, `{"op":"welcome","id":1,"conn":"c","node":"n","session":"s","ping_ms":25000,"ticket":"t","data":{"user":"u"}}`,
 		protocol.Event{Op: protocol.OpWelcome, ID: 1, Conn: []byte("c"), Node: []byte("n"), Session: []byte("s"),
 			Ping: 25 * time.Second, Ticket: []byte("t"), Data: []byte(`{"user":"u"}`)}},
+	{"welcome with limits", func(dst []byte) []byte {
+		return protocol.AppendWelcome(dst, protocol.Welcome{
+			Conn: "c", Limits: protocol.Limits{Message: 65536, Rate: 100, Burst: 200, Rooms: 128}, Data: []byte(`1`),
+		})
+	}, `{"op":"welcome","conn":"c","limits":{"message":65536,"rate":100,"burst":200,"rooms":128},"data":1}`,
+		protocol.Event{Op: protocol.OpWelcome, Conn: []byte("c"), Data: []byte(`1`),
+			Limits: protocol.Limits{Message: 65536, Rate: 100, Burst: 200, Rooms: 128}}},
+	{"welcome with odd limits", func(dst []byte) []byte {
+		return protocol.AppendWelcome(dst, protocol.Welcome{
+			Conn: "c", Limits: protocol.Limits{Rate: 0.5, Burst: 1, ByteRate: 1000, ByteBurst: 2000},
+		})
+	}, `{"op":"welcome","conn":"c","limits":{"rate":0.5,"burst":1,"byte_rate":1000,"byte_burst":2000}}`,
+		protocol.Event{Op: protocol.OpWelcome, Conn: []byte("c"),
+			Limits: protocol.Limits{Rate: 0.5, Burst: 1, ByteRate: 1000, ByteBurst: 2000}}},
 	{"small welcome", func(dst []byte) []byte {
 		return protocol.AppendWelcome(dst, protocol.Welcome{Conn: "c", Node: "n", Session: "s"})
 	}, `{"op":"welcome","conn":"c","node":"n","session":"s"}`,
@@ -109,7 +124,7 @@ func TestEvents(t *testing.T) {
 func visible(e protocol.Event) protocol.Event {
 	return protocol.Event{
 		Op: e.Op, ID: e.ID, Room: e.Room, Position: e.Position, Data: e.Data, Conn: e.Conn, Node: e.Node,
-		Session: e.Session, Ping: e.Ping, Ticket: e.Ticket, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
+		Session: e.Session, Ping: e.Ping, Ticket: e.Ticket, Limits: e.Limits, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
 	}
 }
 
@@ -125,6 +140,13 @@ func TestEventDecode(t *testing.T) {
 		{"unknown and foreign fields", `{"x":{},"op":"stale","room":5}`, protocol.Event{Op: protocol.OpStale}, ""},
 		{"absurd delay", `{"op":"goaway","retry_after_ms":99999999999999999999999,"spread_ms":86400001}`,
 			protocol.Event{Op: protocol.OpGoAway, RetryAfter: protocol.MaxDelay, Spread: protocol.MaxDelay}, ""},
+		{"limits of a later version", `{"op":"welcome","limits":{"x":{"rate":[1]},"burst":99999999999999999999,"rooms" : 7 , "rate":1e2}}`,
+			protocol.Event{Op: protocol.OpWelcome, Limits: protocol.Limits{Rate: 100, Burst: math.MaxInt32, Rooms: 7}}, ""},
+		{"no limits", `{"op":"welcome","limits":{}}`, protocol.Event{Op: protocol.OpWelcome}, ""},
+		{"null for limits", `{"op":"welcome","limits":null}`, protocol.Event{Op: protocol.OpWelcome}, ""},
+		{"limits a number", `{"op":"welcome","limits":1}`, protocol.Event{}, "limits must be an object"},
+		{"negative limit", `{"op":"welcome","limits":{"rooms":-1}}`, protocol.Event{}, "rooms must be an integer of at least 0"},
+		{"negative rate", `{"op":"welcome","limits":{"rate":-1}}`, protocol.Event{}, "rate must be a number of at least 0"},
 		{"data as deep as a presence list makes it", `{"op":"ok","data":` + nest("[", "", "]", 67) + `}`,
 			protocol.Event{Op: protocol.OpOK, Data: []byte(nest("[", "", "]", 67))}, ""},
 		{"deeper data", `{"op":"ok","data":` + nest("[", "", "]", 68) + `}`, protocol.Event{}, "nested deeper than 67 levels at byte 85"},

@@ -32,6 +32,7 @@ const (
 	fieldRetryAfter
 	fieldSpread
 	fieldReason
+	fieldLimits
 	fieldCount
 )
 
@@ -57,6 +58,7 @@ var fieldNames = [fieldCount]string{
 	fieldRetryAfter: "retry_after_ms",
 	fieldSpread:     "spread_ms",
 	fieldReason:     "reason",
+	fieldLimits:     "limits",
 }
 
 // lookupField is a switch because the compiler turns it into comparisons that allocate nothing.
@@ -104,6 +106,8 @@ func lookupField(name []byte) field {
 		return fieldSpread
 	case "reason":
 		return fieldReason
+	case "limits":
+		return fieldLimits
 	}
 	return fieldNone
 }

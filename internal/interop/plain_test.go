@@ -20,7 +20,7 @@ func TestPlainClient(t *testing.T) {
 		})
 
 		connect(s.ctx, t, s.Peer, l.url, interop.Request{})
-		s.hear(`{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1","ping_ms":25000}`)
+		s.hear(`{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 		s.ask(`{"op":"join","id":1,"room":"news"}`, `{"op":"ok","id":1,"room":"news"}`)
 
 		l.publish(t, "news", `{"by": "the server"}`)

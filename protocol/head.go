@@ -1,0 +1,45 @@
+package protocol
+
+// maxIDSearch is how much of a frame RequestID looks at, in bytes.
+const maxIDSearch = 64
+
+// RequestID returns the id of a request without reading all of it: an id that ends within the first 64 bytes, as it does if
+// op and id are the first fields. It returns 0 if there is none.
+func RequestID(frame []byte) uint64 {
+	var f fields
+	f.scanHead(frame[:min(len(frame), maxIDSearch)])
+	if id, ok := parseUint(f[fieldID]); ok && id <= MaxID {
+		return id
+	}
+	return 0
+}
+
+// DecodeHead reads the beginning of a frame that is cut anywhere, and overwrites all of e. It does not read Data. A server
+// writes data last, so that a beginning of a few hundred bytes has all other fields. DecodeHead reports whether it found the
+// op; fields that it did not find are left zero.
+func (e *Event) DecodeHead(head []byte) bool {
+	r := reader{scratch: e.scratch[:0]}
+	*e = Event{}
+	r.fields.scanHead(head)
+	r.fields[fieldData] = nil
+	if e.Op = lookupOp(r.text(fieldOp)); !e.Op.Event() {
+		e.Op = OpUnknown
+	}
+	e.decode(&r)
+	e.scratch = r.scratch
+	return e.Op != OpUnknown
+}
+
+// scanHead keeps the values that end before the end of b. One that ends with it may be cut.
+func (f *fields) scanHead(b []byte) {
+	f.scan(b, frameDepth)
+	if len(b) == 0 {
+		return
+	}
+	last := &b[len(b)-1]
+	for k := range f {
+		if n := len(f[k]); n > 0 && &f[k][n-1] == last {
+			f[k] = nil
+		}
+	}
+}
