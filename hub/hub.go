@@ -54,7 +54,8 @@ type Hub struct {
 	rooms       index
 	unruled     rule // of rooms that no pattern matches: without history, without presence
 	beats       *heartbeat.Monitor
-	reporter    *repeater // nil without a bus
+	sharer      *keySharer // nil without a key to share
+	reporter    *repeater  // nil without a bus
 	readers     readers
 	lookout     *repeater       // for clients that leave while a handler runs
 	retirer     *repeater       // nil where connections may be as old and as idle as they like
@@ -167,9 +168,7 @@ func (h *Hub) open() error {
 	if err := h.broker.Start(ctx, h.node, receiver{h}); err != nil {
 		return fmt.Errorf("hub: broker: %w", err)
 	}
-	if secrets, ok := h.broker.(broker.Secrets); ok && h.tickets != nil && h.tickets.own != nil {
-		h.life.run(func() { h.shareResumeKey(secrets) })
-	}
+	h.sharer = h.shareResumeKey()
 	h.reporter = h.startReporter()
 	h.retirer = h.startRetirer()
 	h.lookout = repeat(lookEvery, h.newLookout().look)
@@ -203,6 +202,7 @@ func (h *Hub) release(ctx context.Context) error {
 	}
 	h.retirer.close()
 	h.lookout.close()
+	h.sharer.close()
 	h.rooms.close()
 	h.reporter.close()
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {

@@ -14,6 +14,16 @@ func repeat(every time.Duration, f func()) *repeater {
 	return r
 }
 
+// repeatNow is repeat, but calls f at once too.
+func repeatNow(every time.Duration, f func()) *repeater {
+	r := &repeater{stop: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		f()
+		r.run(every, f)
+	}()
+	return r
+}
+
 func (r *repeater) run(every time.Duration, f func()) {
 	defer close(r.done)
 	t := time.NewTicker(every)

@@ -54,36 +54,59 @@ func (c *config) newTickets() *tickets {
 	return &tickets{ring: admission.NewKeyring(life, own), own: own}
 }
 
-// shareResumeKey has this node and the others of its broker accept each other's tickets, until the hub is closed. A broker that
-// has lost the key gets it back. What the node has signed with a key before, it accepts.
-func (h *Hub) shareResumeKey(secrets broker.Secrets) {
-	key, told := h.tickets.own, false
-	t := time.NewTimer(0)
-	defer t.Stop()
-	for {
-		select {
-		case <-h.ctx.Done():
-			return
-		case <-t.C:
-		}
-		ctx, cancel := context.WithTimeout(h.ctx, requestTimeout)
-		shared, err := secrets.Secret(ctx, resumeKeyName, key)
-		cancel()
-		switch {
-		case err != nil || len(shared) < minResumeKey:
-			if !told && h.ctx.Err() == nil {
-				h.log.Warn("the broker gave no key for resume tickets: other nodes may not accept those of this one", "err", err)
-			}
-			told = true
-			t.Reset(resumeKeyRetry)
-			continue
-		case !bytes.Equal(shared, key):
-			h.tickets.ring.Use(shared, key)
-			key = shared
-		}
-		told = false
-		t.Reset(resumeKeyEvery)
+// keySharer has this node and the others of its broker accept each other's tickets. A broker that has lost the key gets it
+// back. What the node has signed with a key before, it accepts.
+type keySharer struct {
+	hub     *Hub
+	secrets broker.Secrets
+	key     []byte
+	told    bool          // that the broker gave none
+	next    time.Duration // on the hub's clock: when to ask again
+	cancel  context.CancelFunc
+	ctx     context.Context //nolint:containedctx // it ends what the repeater has under way
+	*repeater
+}
+
+// shareResumeKey returns nil if there is no key to share.
+func (h *Hub) shareResumeKey() *keySharer {
+	secrets, ok := h.broker.(broker.Secrets)
+	if !ok || h.tickets == nil || h.tickets.own == nil {
+		return nil
 	}
+	k := &keySharer{hub: h, secrets: secrets, key: h.tickets.own}
+	k.ctx, k.cancel = context.WithCancel(h.ctx)
+	k.repeater = repeatNow(resumeKeyRetry, k.share)
+	return k
+}
+
+// close returns when nothing is under way any more. It may be called of nil.
+func (k *keySharer) close() {
+	if k != nil {
+		k.cancel()
+		k.repeater.close()
+	}
+}
+
+func (k *keySharer) share() {
+	h := k.hub
+	if h.now() < k.next {
+		return
+	}
+	ctx, cancel := context.WithTimeout(k.ctx, requestTimeout)
+	defer cancel()
+	shared, err := k.secrets.Secret(ctx, resumeKeyName, k.key)
+	if err != nil || len(shared) < minResumeKey {
+		if !k.told && k.ctx.Err() == nil {
+			h.log.Warn("the broker gave no key for resume tickets: other nodes may not accept those of this one", "err", err)
+		}
+		k.told = true
+		return
+	}
+	if !bytes.Equal(shared, k.key) {
+		h.tickets.ring.Use(shared, k.key)
+		k.key = shared
+	}
+	k.told, k.next = false, h.now()+resumeKeyEvery
 }
 
 // resumes reports whether a client shows a valid ticket.
