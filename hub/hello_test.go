@@ -34,7 +34,7 @@ func TestWelcome(t *testing.T) {
 
 func TestWelcomeWithoutHeartbeat(t *testing.T) {
 	s := start(t, hub.WithHeartbeat(heartbeat.Disabled()))
-	s.connect(t, nil).expect(`{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1"}`)
+	s.connect(t, nil).expect(`{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1","limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 }
 
 func TestHelloExpected(t *testing.T) {
