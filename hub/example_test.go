@@ -105,12 +105,12 @@ func ExampleNew() {
 func ExampleNew_faults() {
 	_, err := hub.New(
 		hub.WithMaxRooms(0),
-		hub.WithOrigins("https://example.com"),
+		hub.WithOrigins("https://example.com/app"),
 	)
 	fmt.Println(err)
 	// Output:
 	// hub: invalid options: WithMaxRooms: 0 is not positive
-	// origin "https://example.com": give the host, such as example.com or *.example.com:8443, without scheme or path
+	// WithOrigins: origin "https://example.com/app": give scheme and host, such as example.com or https://*.example.com:8443, without a path
 }
 
 // A method that clients call. Work that takes more than a moment of CPU runs on the worker pool.

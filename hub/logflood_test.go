@@ -2,7 +2,7 @@ package hub_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -47,7 +47,7 @@ func TestLogFlood(t *testing.T) {
 		{
 			"handshake refused",
 			[]hub.Option{hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) {
-				return hub.Identity{}, errors.New("no session")
+				return hub.Identity{}, fmt.Errorf("no session: %w", hub.ErrUnauthorized)
 			})},
 			func(t *testing.T, s *server) {
 				for range times {
