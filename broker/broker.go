@@ -40,12 +40,19 @@ type Publication struct {
 	Data []byte
 	// Binary marks a payload that is not text. It travels with the message.
 	Binary bool
+	// JSON says that Data was checked: it is one JSON value as protocol.Valid has it. It travels with the message, so
+	// that receivers need not check again.
+	JSON bool
 	// Key names what the message is the latest value of, for readers that conflate.
 	Key string
-	// IdempotencyKey makes a retry harmless: within IdempotencyTTL a second publication to the
+	// IdempotencyKey makes a retry harmless: within IdempotencyTTL a second publication of the same Publisher to the
 	// same room with the same key is not stored and not delivered, and returns the first one's Result
-	// with Duplicate set.
+	// with Duplicate set. A broker bounds how many keys it remembers, and forgets the oldest first; those of one
+	// Publisher do not push out another's newest 256.
 	IdempotencyKey string
+	// Publisher is whose key it is: the keys of different publishers never meet, whatever they are called. The empty
+	// one is the service itself.
+	Publisher string
 	// IdempotencyTTL is how long the key is remembered; zero means DefaultIdempotencyTTL.
 	IdempotencyTTL time.Duration
 	// Retention says what the room keeps. The zero value is a room without history; in a room that
@@ -57,11 +64,25 @@ type Publication struct {
 // otherwise.
 const DefaultIdempotencyTTL = 5 * time.Minute
 
-// Retention bounds a room's history by length and by age; both must be positive, or both zero for a
-// room without history.
+// Retention bounds a room's history by number of messages, age and bytes. Size and TTL must be positive, or all three
+// zero for a room without history.
 type Retention struct {
 	Size int
 	TTL  time.Duration
+	// Bytes bounds what the messages take: payloads, keys, and what the broker adds to each. Zero means
+	// DefaultHistoryBytes. A message that is larger alone is delivered and not kept, which is a gap for later readers.
+	Bytes int64
+}
+
+// DefaultHistoryBytes is what a room's history may take unless its Retention says otherwise: 16 MiB.
+const DefaultHistoryBytes = 16 << 20
+
+// MaxBytes returns Bytes, or its default.
+func (r Retention) MaxBytes() int64 {
+	if r.Bytes == 0 {
+		return DefaultHistoryBytes
+	}
+	return r.Bytes
 }
 
 // Enabled reports whether the room has history.
@@ -79,6 +100,7 @@ type Result struct {
 type Message struct {
 	Data     []byte
 	Binary   bool
+	JSON     bool // Data was checked when it was published
 	Key      string
 	Position Position
 }

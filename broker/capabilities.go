@@ -9,9 +9,12 @@ import (
 // History is implemented by brokers that store rooms.
 type History interface {
 	// Read returns stored messages in order. It serves a client that resumes and a newcomer who
-	// wants the last few. Where Query.Retention is enabled the room has an epoch from then on, so
-	// that Page.Top can be resumed from even if nothing was ever published: what is missed after it
-	// makes a gap like anything else.
+	// wants the last few. If Query.Retention is enabled, Page.Top has an epoch even if nothing was ever published,
+	// and can be resumed from: what is missed after it makes a gap like anything else.
+	//
+	// A room to which nothing was published costs nothing once nobody is subscribed to it, but for a few minutes. Its
+	// epoch may change after that. A subscriber is not told: the message with offset 1 then brings the new epoch, and
+	// nothing was lost.
 	Read(ctx context.Context, room string, q Query) (Page, error)
 }
 
@@ -24,6 +27,9 @@ type Query struct {
 	Last int
 	// Limit bounds the number of messages returned, oldest first; zero means no bound.
 	Limit int
+	// Bytes bounds their payloads together; zero means no bound. The first message is returned whatever its size.
+	// The broker does not fetch much more than that.
+	Bytes int
 	// Retention of the room, as publishers give it.
 	Retention Retention
 }
@@ -32,13 +38,13 @@ type Query struct {
 type Page struct {
 	Messages []Message
 	// Top is the newest position of the room at the time of the reading, even where Messages is
-	// empty or cut by Limit.
+	// empty or cut. With Gap and More it is the position before the next message that can be read.
 	Top Position
 	// Gap is set where the messages that follow Query.Since are not all to be had: the epoch is
-	// another, or they were dropped from the history. Messages is then empty and the reader goes
-	// on from Top.
+	// another, they were dropped from the history, or they cannot be read. Messages is then empty and the
+	// reader goes on from Top.
 	Gap bool
-	// More is set where Limit cut the page.
+	// More is set where the page was cut: by Limit or Bytes, or before messages that cannot be read.
 	More bool
 }
 

@@ -113,6 +113,26 @@ func (d *decoder) header() time.Time {
 	return time.Unix(0, int64(min(d.number(), math.MaxInt64)))
 }
 
+func (d *decoder) voids() (epochs [voidCount]string) {
+	for i := range epochs {
+		if epochs[i] = d.text(); epochs[i] == "" {
+			d.fail("void epoch without a name")
+		}
+	}
+	return epochs
+}
+
+func (d *decoder) id() (i id) {
+	for at := range i {
+		c, err := d.ReadByte()
+		if err != nil {
+			d.failRead(err)
+		}
+		i[at] = c
+	}
+	return i
+}
+
 func (d *decoder) trailer() {
 	if d.err != nil {
 		return
@@ -138,7 +158,11 @@ func (d *decoder) room(tag uint64) *room {
 	if d.err != nil {
 		return r
 	}
-	if err := broker.CheckRoom(r.name); err != nil {
+	if len(r.name) == publisherSize && r.isPublisher() {
+		if parts != partKeys {
+			d.fail("publisher with parts %d", parts)
+		}
+	} else if err := broker.CheckRoom(r.name); err != nil {
 		d.fail("%w", err)
 	}
 	if tag != 1 || parts == 0 || parts > partHistory|partKeys {
@@ -155,22 +179,22 @@ func (d *decoder) room(tag uint64) *room {
 
 func (d *decoder) history(r *room) {
 	epoch, top, ttl, idle, n := d.text(), d.number(), d.time(), d.time(), d.number()
-	if d.err == nil && (epoch == "" || ttl == 0 || top > longest || n > top) {
+	if d.err == nil && (epoch == "" || ttl == 0 || top == 0 || top > longest || n > top) {
 		d.fail("history with epoch %q, TTL %d, %d messages up to offset %d", epoch, ttl, n, top)
 	}
 	if d.err != nil {
 		return
 	}
-	h := newHistory(r, time.Duration(ttl))
-	h.epoch, h.top, h.touched = epoch, top, d.taken-idle
+	h := newHistory(r, epoch, time.Duration(ttl))
+	h.top, h.touched = top, d.taken-idle
 	for older := int64(math.MaxInt64); n > 0 && d.err == nil; n-- {
 		flags, age := d.number(), d.time()
-		e := entry{at: d.taken - age, binary: flags == flagBinary, key: d.text(), data: d.bytes()}
-		if d.err == nil && (flags > flagBinary || age > older) {
+		e := entry{at: d.taken - age, binary: flags&flagBinary != 0, json: flags&flagJSON != 0, key: d.text(), data: d.bytes()}
+		if d.err == nil && (flags > flagBinary|flagJSON || age > older) {
 			d.fail("message with flags %d, age %d ns after %d ns", flags, age, older)
 		}
 		older = age
-		h.bytes += entryCost + int64(len(e.data)+len(e.key))
+		h.bytes += e.cost()
 		h.entries.push(e, 0)
 	}
 	r.history = h
@@ -183,9 +207,9 @@ func (d *decoder) keys(r *room) {
 	}
 	k := newKeys(r)
 	for ; n > 0 && d.err == nil; n-- {
-		key := d.text()
+		i := d.id()
 		pos := broker.Position{Epoch: d.text(), Offset: d.number()}
-		k.insert(key, seen{pos, d.taken + d.time()}, 0)
+		k.insert(i, seen{pos, d.taken + d.time()}, 0)
 	}
 	r.keys = k
 }

@@ -50,14 +50,21 @@ func (b *Broker) expire(r *room, now int64) {
 		}
 	}
 	if k := r.keys; k != nil {
+		before := k.order.n
 		k.expire(now)
 		k.order.compact()
+		b.countKeys(r, before)
 		if k.order.n == 0 {
-			b.idemKeys.plan(&k.deadline, never)
-			r.keys = nil
+			b.forgetKeys(r)
 		}
 	}
 	b.replan(r)
+}
+
+func (b *Broker) forgetKeys(r *room) {
+	b.idemKeys.plan(&r.keys.deadline, never)
+	r.keys.weight.settle(&b.busiest, 0, 0)
+	r.keys = nil
 }
 
 // historyDue is when a room's oldest message expires, or, where there is none, its metadata. As long as
@@ -74,61 +81,35 @@ func (b *Broker) historyDue(r *room) int64 {
 	}
 }
 
-// plan makes sure that the sweeper comes early enough to a locked room. In a busy room it comes too
-// early, now and then, which spares the publishers the agenda's lock.
+// plan makes sure that the sweeper comes early enough to a locked room, and that its weight is about right. In a busy
+// room it comes too early, now and then, which spares the publishers the agenda's lock.
 func (b *Broker) plan(r *room) {
-	if r.history != nil {
-		if due := b.historyDue(r); due < r.history.due {
-			b.histories.plan(&r.history.deadline, due)
+	if h := r.history; h != nil {
+		if due := b.historyDue(r); due < h.due {
+			b.histories.plan(&h.deadline, due)
 		}
+		h.weight.grown(&b.heaviest, h.class(r.subscribed), h.touched)
 	}
-	if r.keys != nil {
-		if due := r.keys.order.at(0).expires; due < r.keys.due {
-			b.idemKeys.plan(&r.keys.deadline, due)
+	if k := r.keys; k != nil {
+		if due := k.order.at(0).expires; due < k.due {
+			b.idemKeys.plan(&k.deadline, due)
+		}
+		if r.isPublisher() {
+			k.weight.grown(&b.busiest, classOf(int64(k.order.n)), k.due)
 		}
 	}
 }
 
-// replan sets the deadlines of a locked room to what they are.
+// replan sets the deadlines and weights of a locked room to what they are.
 func (b *Broker) replan(r *room) {
-	if r.history != nil {
-		b.histories.plan(&r.history.deadline, b.historyDue(r))
+	if h := r.history; h != nil {
+		b.histories.plan(&h.deadline, b.historyDue(r))
+		h.weight.settle(&b.heaviest, h.class(r.subscribed), h.touched)
 	}
-	if r.keys != nil {
-		b.idemKeys.plan(&r.keys.deadline, r.keys.order.at(0).expires)
-	}
-}
-
-// makeRoom brings the histories back within their bound. It drops what would expire first: messages,
-// and when there are none left, metadata. No room is locked by the caller.
-func (b *Broker) makeRoom() {
-	for b.used.Load() > b.maxHistoryBytes {
-		r, _ := b.histories.take(never)
-		if r == nil {
-			return // what is left is metadata of subscribed rooms
+	if k := r.keys; k != nil {
+		b.idemKeys.plan(&k.deadline, k.order.at(0).expires)
+		if r.isPublisher() {
+			k.weight.settle(&b.busiest, classOf(int64(k.order.n)), k.due)
 		}
-		r.mu.Lock()
-		b.shed(r)
-		b.release(r)
 	}
-}
-
-// shed drops the older half of a locked room's messages, or its metadata where there are none.
-func (b *Broker) shed(r *room) {
-	h := r.history
-	if h == nil {
-		return
-	}
-	switch {
-	case h.entries.n > 0:
-		before := h.bytes
-		for range (h.entries.n + 1) / 2 {
-			h.drop()
-		}
-		h.entries.compact()
-		b.used.Add(h.bytes - before)
-	case !r.subscribed:
-		b.forgetHistory(r)
-	}
-	b.replan(r)
 }

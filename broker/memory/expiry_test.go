@@ -226,7 +226,7 @@ func TestKeysAreBounded(t *testing.T) {
 		r := b.find("room")
 		defer b.release(r)
 		for i := range 5 {
-			if _, known := r.keys.find(fmt.Sprint(i), b.now()); known != (i >= 2) {
+			if _, known := r.keys.find(keyID("room", fmt.Sprint(i)), b.now()); known != (i >= 2) {
 				t.Errorf("key %d known: %v, want the last three", i, known)
 			}
 		}

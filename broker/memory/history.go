@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -21,11 +19,15 @@ type entry struct {
 	key    string
 	at     int64 // when it was stored
 	binary bool
+	json   bool
 }
 
-// history is the stored part of a room, guarded by the room's lock.
+func (e *entry) cost() int64 { return entryCost + int64(len(e.data)+len(e.key)) }
+
+// history is the stored part of a room, guarded by the room's lock. A room has one from its first message on.
 type history struct {
 	deadline
+	weight  weight
 	epoch   string
 	top     uint64        // the newest offset
 	ttl     time.Duration // of the latest publication
@@ -34,10 +36,11 @@ type history struct {
 	entries ring[entry]
 }
 
-func newHistory(r *room, ttl time.Duration) *history {
+func newHistory(r *room, epoch string, ttl time.Duration) *history {
 	return &history{
 		deadline: deadline{room: r, due: never},
-		epoch:    strconv.FormatUint(rand.Uint64(), 32),
+		weight:   weight{deadline: deadline{room: r, due: never}},
+		epoch:    epoch,
 		ttl:      ttl,
 		bytes:    historyCost + int64(len(r.name)),
 	}
@@ -46,7 +49,7 @@ func newHistory(r *room, ttl time.Duration) *history {
 // historyOf returns the room's history, a new one if need be, with the retention of its latest user.
 func (b *Broker) historyOf(r *room, ttl time.Duration) *history {
 	if r.history == nil {
-		r.history = newHistory(r, ttl)
+		r.history = newHistory(r, b.voidEpoch(r), ttl)
 		b.used.Add(r.history.bytes)
 	}
 	r.history.ttl = ttl
@@ -56,6 +59,8 @@ func (b *Broker) historyOf(r *room, ttl time.Duration) *history {
 // forgetHistory drops the metadata too: the next history of the room has another epoch.
 func (b *Broker) forgetHistory(r *room) {
 	b.histories.plan(&r.history.deadline, never)
+	r.history.weight.settle(&b.heaviest, 0, 0)
+	b.voids.renew(r.name)
 	b.used.Add(-r.history.bytes)
 	r.history = nil
 }
@@ -70,19 +75,25 @@ func (h *history) first() uint64 { return h.top - uint64(h.entries.n) + 1 }
 func (h *history) append(p *broker.Publication, now int64) broker.Position {
 	h.touched = now
 	h.expire(now)
-	for h.entries.n >= p.Retention.Size {
+	e := entry{data: p.Data, key: p.Key, at: now, binary: p.Binary, json: p.JSON}
+	most := p.Retention.MaxBytes() + h.base() - e.cost()
+	for h.entries.n > 0 && (h.entries.n >= p.Retention.Size || h.bytes > most) {
 		h.drop()
 	}
 	h.top++
-	h.bytes += entryCost + int64(len(p.Data)+len(p.Key))
-	h.entries.push(entry{data: p.Data, key: p.Key, at: now, binary: p.Binary}, p.Retention.Size)
+	if h.bytes <= most {
+		h.bytes += e.cost()
+		h.entries.push(e, p.Retention.Size)
+	}
 	return h.position()
 }
 
+// base is what a history without messages takes.
+func (h *history) base() int64 { return historyCost + int64(len(h.room.name)) }
+
 // drop lets go of the oldest message.
 func (h *history) drop() {
-	e := h.entries.at(0)
-	h.bytes -= entryCost + int64(len(e.data)+len(e.key))
+	h.bytes -= h.entries.at(0).cost()
 	h.entries.pop()
 }
 
@@ -113,17 +124,33 @@ func (h *history) read(q *broker.Query) broker.Page {
 	if q.Limit > 0 && n > q.Limit {
 		n, page.More = q.Limit, true
 	}
+	skip := int(from - h.first())
+	if fit := h.fitting(skip, n, q.Bytes); fit < n {
+		n, page.More = fit, true
+	}
 	if n == 0 {
 		return page
 	}
 	page.Messages = make([]broker.Message, n)
-	skip := int(from - h.first())
 	for i := range page.Messages {
 		e := h.entries.at(skip + i)
 		page.Messages[i] = broker.Message{
-			Data: e.data, Binary: e.binary, Key: e.key,
+			Data: e.data, Binary: e.binary, JSON: e.json, Key: e.key,
 			Position: broker.Position{Epoch: h.epoch, Offset: from + uint64(i)},
 		}
 	}
 	return page
+}
+
+// fitting is how many of n messages have so many bytes; one in any case, and all if bytes is zero.
+func (h *history) fitting(skip, n, bytes int) int {
+	if bytes == 0 {
+		return n
+	}
+	for i := range n {
+		if bytes -= len(h.entries.at(skip + i).data); bytes < 0 {
+			return max(i, 1)
+		}
+	}
+	return n
 }

@@ -24,7 +24,7 @@ var (
 
 // Broker is a broker for one node. New makes it.
 //
-// Lock order: life, room.mu, then shard.mu or agenda.mu.
+// Lock order: life, room.mu, that of a publisher's keys, then shard.mu, agenda.mu or voids.mu.
 type Broker struct {
 	config
 	born time.Time // what the times of rooms count from
@@ -40,11 +40,16 @@ type Broker struct {
 
 	seed   maphash.Seed
 	shards [shardCount]shard
+	voids  voids
 	used   atomic.Int64 // bytes of history
+	lent   atomic.Int64 // idempotency keys of publishers
+	stats  stats
 
 	wake      chan struct{} // tells the sweeper that an agenda has a new earliest entry
 	histories agenda
 	idemKeys  agenda
+	heaviest  agenda // histories, in the order in which they are shed
+	busiest   agenda // publishers, by their keys
 
 	commands chan command
 	announce sync.Mutex
@@ -76,6 +81,7 @@ func New(opts ...Option) (*Broker, error) {
 	for i := range b.shards {
 		b.shards[i].rooms = make(map[string]*room)
 	}
+	b.voids.init()
 	b.histories.wake, b.idemKeys.wake = b.wake, b.wake
 	return b, nil
 }

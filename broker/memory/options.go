@@ -14,8 +14,12 @@ const (
 	DefaultMetadataTTL = 30 * 24 * time.Hour
 	// DefaultMaxHistoryBytes bounds the stored messages of all rooms together, 256 MiB.
 	DefaultMaxHistoryBytes = 256 << 20
-	// DefaultIdempotencyKeys is how many keys a room remembers.
+	// DefaultIdempotencyKeys is how many keys of the service a room remembers.
 	DefaultIdempotencyKeys = 10_000
+	// DefaultPublisherKeys is how many keys of any other publisher are remembered, in all rooms together.
+	DefaultPublisherKeys = 1_000
+	// DefaultAllPublisherKeys is how many keys of all other publishers are remembered, some 60 MB.
+	DefaultAllPublisherKeys = 500_000
 )
 
 // Option is a setting of New.
@@ -25,9 +29,11 @@ type config struct {
 	metadataTTL     time.Duration
 	maxHistoryBytes int64
 	idempotencyKeys int
+	publisherKeys   int
+	allKeys         int
 }
 
-// WithMetadataTTL sets how long the epoch and the newest offset of a room outlive the last
+// WithMetadataTTL sets how long the epoch and the newest offset of a room with messages outlive the last
 // publication, reading or subscription there. It must be positive. Where a room's retention is longer,
 // that counts.
 func WithMetadataTTL(d time.Duration) Option {
@@ -41,9 +47,9 @@ func WithMetadataTTL(d time.Duration) Option {
 }
 
 // WithMaxHistoryBytes bounds what the histories of all rooms hold together: payloads, keys, names and
-// what it takes to keep them. Beyond it the messages that would expire first are dropped, and after
-// them the metadata of the rooms idle for longest; who then asks for them is told of a gap. It
-// must be positive.
+// what it takes to keep them. The default is 256 MiB. Beyond it the broker drops the metadata of rooms that have no messages
+// left, those idle for longest first, and then the older half of the messages of the largest rooms. Who then asks for
+// them is told of a gap, and [Broker.Stats] counts them. It must be positive.
 func WithMaxHistoryBytes(n int64) Option {
 	return func(c *config) error {
 		if n <= 0 {
@@ -54,8 +60,8 @@ func WithMaxHistoryBytes(n int64) Option {
 	}
 }
 
-// WithIdempotencyKeys sets how many idempotency keys a room remembers, whatever their TTL; the oldest
-// is forgotten first. It must be positive.
+// WithIdempotencyKeys sets how many idempotency keys of the service a room remembers, whatever their TTL: those of
+// publications without a Publisher. The oldest is forgotten first. The default is 10,000. It must be positive.
 func WithIdempotencyKeys(perRoom int) Option {
 	return func(c *config) error {
 		if perRoom <= 0 {
@@ -66,12 +72,27 @@ func WithIdempotencyKeys(perRoom int) Option {
 	}
 }
 
+// WithPublisherKeys sets how many idempotency keys are remembered of each publisher other than the service, in all rooms
+// together, and how many of all of them, whatever their TTL. A publisher's oldest key is forgotten first, and
+// the publishers with the most keys forget first. The defaults are 1,000 and 500,000. Both must be positive.
+func WithPublisherKeys(each, all int) Option {
+	return func(c *config) error {
+		if each <= 0 || all <= 0 {
+			return fmt.Errorf("%w: %d idempotency keys of a publisher, %d of all", broker.ErrInvalid, each, all)
+		}
+		c.publisherKeys, c.allKeys = each, all
+		return nil
+	}
+}
+
 // configure applies the options and reports every fault at once.
 func configure(opts []Option) (config, error) {
 	c := config{
 		metadataTTL:     DefaultMetadataTTL,
 		maxHistoryBytes: DefaultMaxHistoryBytes,
 		idempotencyKeys: DefaultIdempotencyKeys,
+		publisherKeys:   DefaultPublisherKeys,
+		allKeys:         DefaultAllPublisherKeys,
 	}
 	var faults []error
 	for i, o := range opts {

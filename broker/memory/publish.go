@@ -11,6 +11,9 @@ import (
 func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	return b.interest(ctx, rooms, func(name string) {
 		r := b.findOrMake(name)
+		if !r.subscribed && r.history == nil {
+			r.void = b.voids.of(r.name)
+		}
 		r.subscribed = true
 		b.release(r)
 	})
@@ -27,7 +30,7 @@ func (b *Broker) Unsubscribe(ctx context.Context, rooms ...string) error {
 			// Until now somebody had a position here: the metadata's time begins.
 			r.history.touched = b.now()
 		}
-		r.subscribed = false
+		r.subscribed, r.void = false, ""
 		b.plan(r)
 		b.release(r)
 	})
@@ -69,9 +72,7 @@ func (b *Broker) Publish(ctx context.Context, name string, p broker.Publication)
 		r = b.findOrMake(name)
 	}
 	res, err := b.publish(r, &p)
-	if b.used.Load() > b.maxHistoryBytes {
-		b.makeRoom()
-	}
+	b.bound()
 	return res, err
 }
 
@@ -83,7 +84,7 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 	}
 	pos, duplicate := b.store(r, p)
 	if r.subscribed && !duplicate {
-		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, Key: p.Key, Position: pos}
+		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, Key: p.Key, Position: pos}
 		b.receiver.Deliver(r.name, r.out[:])
 		r.out[0] = broker.Message{}
 	}
@@ -92,26 +93,35 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 
 // store keeps what the publication asks to keep, and tells whether its idempotency key was known.
 func (b *Broker) store(r *room, p *broker.Publication) (pos broker.Position, duplicate bool) {
-	keyed, kept := p.IdempotencyKey != "", p.Retention.Enabled()
-	if !keyed && !kept {
-		return pos, false
+	if p.IdempotencyKey != "" {
+		return b.storeKeyed(r, p)
 	}
-	now := b.now()
-	if keyed && r.keys != nil {
-		if pos, ok := r.keys.find(p.IdempotencyKey, now); ok {
+	if p.Retention.Enabled() {
+		pos = b.append(r, p, b.now())
+		b.plan(r)
+	}
+	return pos, false
+}
+
+// storeKeyed is store for a publication with an idempotency key.
+func (b *Broker) storeKeyed(r *room, p *broker.Publication) (pos broker.Position, duplicate bool) {
+	holder, limit := r, b.idempotencyKeys
+	if p.Publisher != "" {
+		holder, limit = b.findOrMake(publisherRoom(p.Publisher)), b.publisherKeys
+		defer b.release(holder)
+	}
+	now, id := b.now(), keyID(r.name, p.IdempotencyKey)
+	if holder.keys != nil {
+		if pos, ok := holder.keys.find(id, now); ok {
 			return pos, true
 		}
 	}
-	if kept {
+	if p.Retention.Enabled() {
 		pos = b.append(r, p, now)
 	}
-	if keyed {
-		if r.keys == nil {
-			r.keys = newKeys(r)
-		}
-		r.keys.add(p, pos, now, b.idempotencyKeys)
-	}
+	b.remember(holder, id, after(now, p.KeyTTL()), pos, now, limit)
 	b.plan(r)
+	b.plan(holder)
 	return pos, false
 }
 

@@ -6,9 +6,9 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Read returns stored messages. With a retention in the query it begins the history of a room that
-// has none, so that the position it returns can be resumed from: a reader that was there before the
-// first message learns of a gap like any other. Without one, a room without history has no position.
+// Read returns stored messages, and keeps nothing. With a retention in the query, the position of a room without
+// history can be resumed from too: a reader that was there before the first message learns of a gap like any other.
+// Without one, such a room has no position.
 func (b *Broker) Read(ctx context.Context, name string, q broker.Query) (broker.Page, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Page{}, err
@@ -21,16 +21,18 @@ func (b *Broker) Read(ctx context.Context, name string, q broker.Query) (broker.
 		return broker.Page{}, err
 	}
 	if r == nil {
-		if !q.Retention.Enabled() {
-			return broker.Page{Gap: !q.Since.IsZero()}, nil
-		}
-		r = b.findOrMake(name)
+		return void(&q, func() string { return b.voids.of(name) }), nil
 	}
-	page, err := b.read(r, &q)
-	if b.used.Load() > b.maxHistoryBytes {
-		b.makeRoom()
+	return b.read(r, &q)
+}
+
+// void is the page of a room without history, whose epoch is asked for if the query wants a position.
+func void(q *broker.Query, epoch func() string) broker.Page {
+	if !q.Retention.Enabled() {
+		return broker.Page{Gap: !q.Since.IsZero()}
 	}
-	return page, err
+	top := broker.Position{Epoch: epoch()}
+	return broker.Page{Top: top, Gap: !q.Since.IsZero() && q.Since != top}
 }
 
 // read takes a locked room and releases it.
@@ -39,13 +41,13 @@ func (b *Broker) read(r *room, q *broker.Query) (broker.Page, error) {
 	if !b.open() {
 		return broker.Page{}, broker.ErrClosed
 	}
-	now := b.now()
-	if q.Retention.Enabled() {
-		b.historyOf(r, q.Retention.TTL).touched = now
-	}
 	h := r.history
 	if h == nil {
-		return broker.Page{Gap: !q.Since.IsZero()}, nil
+		return void(q, func() string { return b.voidEpoch(r) }), nil
+	}
+	now := b.now()
+	if q.Retention.Enabled() {
+		h.touched, h.ttl = now, q.Retention.TTL
 	}
 	before := h.bytes
 	h.expire(now)

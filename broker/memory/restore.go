@@ -22,7 +22,7 @@ func (b *Broker) Restore(from io.Reader) error {
 	if from == nil {
 		return fmt.Errorf("memory: %w: restore from a nil reader", broker.ErrInvalid)
 	}
-	rooms, err := b.readSnapshot(from)
+	rooms, voids, err := b.readSnapshot(from)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
@@ -37,6 +37,7 @@ func (b *Broker) Restore(from io.Reader) error {
 		return ErrRestored
 	}
 	b.restored = true
+	b.voids.epochs = voids
 	now := b.now()
 	for _, r := range rooms {
 		r.mu.Lock()
@@ -44,19 +45,22 @@ func (b *Broker) Restore(from io.Reader) error {
 		if r.history != nil {
 			b.used.Add(r.history.bytes)
 		}
+		if r.keys != nil {
+			b.countKeys(r, 0)
+		}
 		b.expire(r, now)
 		b.release(r)
 	}
-	b.makeRoom()
+	b.bound()
 	return nil
 }
 
 // readSnapshot reads and checks a whole snapshot and changes nothing.
-func (b *Broker) readSnapshot(from io.Reader) ([]*room, error) {
+func (b *Broker) readSnapshot(from io.Reader) (rooms []*room, voids [voidCount]string, err error) {
 	d := newDecoder(from)
 	taken := d.header()
+	voids = d.voids()
 	d.taken = b.now() - min(max(0, int64(time.Since(taken))), longest)
-	var rooms []*room
 	names := make(map[string]bool)
 	for {
 		tag := d.number()
@@ -68,11 +72,11 @@ func (b *Broker) readSnapshot(from io.Reader) ([]*room, error) {
 			d.fail("named twice")
 		}
 		if d.err != nil {
-			return nil, fmt.Errorf("room %d, %q: %w", len(rooms)+1, r.name, d.err)
+			return nil, voids, fmt.Errorf("room %d, %q: %w", len(rooms)+1, r.name, d.err)
 		}
 		names[r.name] = true
 		rooms = append(rooms, r)
 	}
 	d.trailer()
-	return rooms, d.err
+	return rooms, voids, d.err
 }

@@ -25,13 +25,14 @@ type shard struct {
 	_     [24]byte // to a cache line of its own
 }
 
-// room is what the broker knows of a room. It is in the table as long as it is not empty.
+// room is what the broker knows of a room, or holds of a publisher. It is in the table as long as it is not empty.
 type room struct {
 	name string
 
 	mu         sync.Mutex
 	subscribed bool
-	gone       bool // taken out of the table: look again
+	gone       bool   // taken out of the table: look again
+	void       string // the epoch of a subscribed room without history; see voids
 	history    *history
 	keys       *keys
 	members    map[string]broker.Member
@@ -66,6 +67,9 @@ func (b *Broker) find(name string) *room {
 
 // findOrCheck is find for a name that nobody has checked yet; the names in the table are valid.
 func (b *Broker) findOrCheck(name string) (*room, error) {
+	if strings.HasPrefix(name, publisherMark) {
+		return nil, broker.CheckRoom(name)
+	}
 	if r := b.find(name); r != nil {
 		return r, nil
 	}

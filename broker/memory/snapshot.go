@@ -14,23 +14,24 @@ import (
 
 // A snapshot is
 //
-//	magic, version, wall time (Unix, ns), rooms, 0, CRC-32C of all before it (4 bytes, big endian)
+//	magic, version, wall time (Unix, ns), void epochs, rooms, 0, CRC-32C of all before it (4 bytes, big endian)
 //
-// where a room is 1, name, parts (1: history, 2: keys), and
+// where a room is 1, name, parts (1: history, 2: keys), a publisher is a room with its name and only keys, and
 //
 //	history: epoch, top, TTL, time since last touched, count, messages, oldest first
-//	message: flags (1: binary), age, key, data
+//	message: flags (1: binary, 2: JSON), age, key, data
 //	keys:    count, keys, oldest first
-//	key:     key, epoch, offset, time left
+//	key:     ID (16 bytes), epoch, offset, time left
 //
 // Numbers are unsigned varints, times are in nanoseconds, strings are preceded by their length.
 const (
 	snapshotMagic   = "hubkitms"
-	snapshotVersion = 1
+	snapshotVersion = 2
 
 	partHistory = 1
 	partKeys    = 2
 	flagBinary  = 1
+	flagJSON    = 2
 
 	// longest bounds times, to some 73 years, and offsets, so that sums do not overflow.
 	longest = 1 << 61
@@ -56,6 +57,9 @@ func (b *Broker) Snapshot(w io.Writer) error {
 	e.raw([]byte(snapshotMagic))
 	e.number(snapshotVersion)
 	e.number(uint64(max(0, time.Now().UnixNano())))
+	for _, epoch := range b.voids.epochs {
+		e.text(epoch)
+	}
 	now := b.now()
 	for _, r := range rooms {
 		r.mu.Lock()
@@ -125,7 +129,10 @@ func (e *encoder) history(h *history, now int64) {
 		m := h.entries.at(i)
 		var flags uint64
 		if m.binary {
-			flags = flagBinary
+			flags |= flagBinary
+		}
+		if m.json {
+			flags |= flagJSON
 		}
 		e.number(flags)
 		e.time(now - m.at)
@@ -138,8 +145,8 @@ func (e *encoder) keys(k *keys, now int64) {
 	e.number(uint64(k.order.n))
 	for i := range k.order.n {
 		t := k.order.at(i)
-		pos := k.seen[t.key].position
-		e.text(t.key)
+		pos := k.seen[t.id].position
+		e.raw(t.id[:])
 		e.text(pos.Epoch)
 		e.number(pos.Offset)
 		e.time(t.expires - now)
