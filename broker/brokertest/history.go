@@ -15,6 +15,7 @@ var historyChecks = []check{
 	{"HistoryOrder", hasHistory, checkHistoryOrder},
 	{"HistoryRead", hasHistory, checkHistoryRead},
 	{"HistoryPages", hasHistory, checkHistoryPages},
+	{"HistoryPageBytes", hasHistory, checkHistoryPageBytes},
 	{"HistoryBeginning", hasHistory, checkHistoryBeginning},
 	{"HistoryPlain", hasHistory, checkHistoryPlain},
 	{"HistoryReadWhilePublishing", hasHistory, checkHistoryReadWhilePublishing},
@@ -45,7 +46,10 @@ func checkHistory(t testing.TB, w *world) {
 			sub.subscribe(room)
 		}
 		m := broker.Message{Data: fmt.Appendf(nil, "%d\x00\xff", i), Binary: i%2 == 1, Key: fmt.Sprint(i % 3)}
-		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, Key: m.Key, Retention: hundred})
+		if i%4 == 0 {
+			m.Data, m.JSON = fmt.Append(nil, i), true
+		}
+		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, JSON: m.JSON, Key: m.Key, Retention: hundred})
 		if res.Duplicate || res.Position.Epoch == "" || res.Position.Offset != uint64(i+1) {
 			t.Fatalf("Publish: %+v, want an epoch and offset %d", res, i+1)
 		}
@@ -70,7 +74,7 @@ func compare(t testing.TB, what string, got, want []broker.Message) {
 	}
 	for i, m := range got {
 		x := want[i]
-		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.Key != x.Key || m.Position != x.Position {
+		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.JSON != x.JSON || m.Key != x.Key || m.Position != x.Position {
 			t.Errorf("%s: message %d is %+v, want %+v", what, i, m, x)
 		}
 	}
@@ -182,6 +186,34 @@ func checkHistoryPages(t testing.TB, w *world) {
 		more = page.More
 	}
 	compare(t, "pages", got, sub.read(room, broker.Query{Retention: hundred}).Messages)
+}
+
+// A page has as many messages as fit into its bytes, and one in any case. Pages since the last message of the one
+// before yield all.
+func checkHistoryPageBytes(t testing.TB, w *world) {
+	pub, sub := w.pair()
+	room := w.room("bytes")
+	sizes := []int{10, 10, 10, 100, 1, 1, 1, 30, 0, 40, 10, 5000, 10, 0, 39, 1, 1}
+	for _, size := range sizes {
+		pub.publish(room, broker.Publication{Data: bytes.Repeat([]byte("x"), size), Retention: hundred})
+	}
+	all := sub.read(room, broker.Query{Retention: hundred}).Messages
+	if len(all) != len(sizes) {
+		t.Fatalf("%d messages, want %d", len(all), len(sizes))
+	}
+	q := broker.Query{Bytes: 40, Retention: hundred}
+	for _, want := range []int{3, 1, 5, 1, 1, 1, 2, 2, 1} {
+		page := sub.read(room, q)
+		compare(t, fmt.Sprintf("page since %d", q.Since.Offset), page.Messages, all[:want])
+		all = all[want:]
+		if page.Gap || page.More != (len(all) > 0) || page.Top.Offset != uint64(len(sizes)) {
+			t.Errorf("page since %d: %+v", q.Since.Offset, page)
+		}
+		q.Since = page.Messages[want-1].Position
+	}
+	if page := sub.read(room, broker.Query{Last: 3, Bytes: 40, Retention: hundred}); len(page.Messages) != 2 || !page.More {
+		t.Errorf("newest three: %d messages, more %v; want the older two of them", len(page.Messages), page.More)
+	}
 }
 
 // A reader who was there before the first message has a position too, and so learns of what it missed.

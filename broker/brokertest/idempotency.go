@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 
 var idempotencyChecks = []check{
 	{"Idempotency", nil, checkIdempotency},
+	{"IdempotencyPublishers", nil, checkIdempotencyPublishers},
+	{"IdempotencyFlood", nil, checkIdempotencyFlood},
 	{"IdempotencyTTL", nil, checkIdempotencyTTL},
 	{"IdempotencyRace", hasHistory, checkIdempotencyRace},
 }
@@ -46,6 +49,74 @@ func checkIdempotency(t testing.TB, w *world) {
 		}
 	}
 	sub.waitFor(other, 1)
+}
+
+// Keys belong to their publisher, and to their room: whatever they are called, none is taken for another.
+func checkIdempotencyPublishers(t testing.TB, w *world) {
+	pub, sub := w.pair()
+	type who struct{ room, publisher, key string }
+	room := w.room("a")
+	all := []who{
+		{room, "", "k"}, {room, "ada", "k"}, {room, "bob", "k"}, {room, "adak", "k"}, {room, "ada", "kk"},
+		{room, "ada:k", "k"}, {room, "ada", "k:k"}, {room, "ada\x00k", "k"}, {room, "ada", "\x00kk"}, {room, "", "ada:k"},
+		{room + "}:idem:b", "", "k"}, {room, "", "b}:idem:k"}, {room, "", "b}:meta"}, {room, "", "b}:log"},
+		{room + "}:meta", "", "k"}, {room + "}:log", "", "k"}, {room + "}:idem", "", "k"}, {room + "k", "", ""},
+		{room + "k", "ada", "k"}, {room, "ada", "kkada"}, {room + "ada", "", "k"}, {room + "ada", "ada", "k"},
+	}
+	for i, x := range all {
+		if x.key == "" {
+			continue
+		}
+		n := pub
+		if i%2 == 1 {
+			n = sub
+		}
+		p := text("%d", i)
+		p.Publisher, p.IdempotencyKey = x.publisher, x.key
+		if n.publish(x.room, p).Duplicate {
+			t.Errorf("%+q is taken for another", x)
+		}
+	}
+	for _, x := range all {
+		if x.key == "" {
+			continue
+		}
+		p := text("again")
+		p.Publisher, p.IdempotencyKey = x.publisher, x.key
+		if !sub.publish(x.room, p).Duplicate {
+			t.Errorf("%+q was not known", x)
+		}
+	}
+}
+
+// A publisher that uses thousands of keys does not make others lose theirs: retries of theirs are still known, and so
+// are its own latest.
+func checkIdempotencyFlood(t testing.TB, w *world) {
+	n := w.node()
+	room := w.room("flood")
+	publish := func(publisher, key string) bool {
+		t.Helper()
+		p := text("m")
+		p.Publisher, p.IdempotencyKey = publisher, key
+		return n.publish(room, p).Duplicate
+	}
+	const flood, newest = 3000, 256
+	for _, publisher := range []string{"", "ada"} {
+		publish(publisher, "mine")
+	}
+	for i := range flood {
+		publish("mallory", fmt.Sprint("key ", i))
+	}
+	for _, publisher := range []string{"", "ada"} {
+		if !publish(publisher, "mine") {
+			t.Errorf("the key of %q is forgotten after %d keys of another", publisher, flood)
+		}
+	}
+	for i := flood - newest; i < flood; i++ {
+		if !publish("mallory", fmt.Sprint("key ", i)) {
+			t.Fatalf("key %d of %d is forgotten", i, flood)
+		}
+	}
 }
 
 // A key is forgotten in the end, and asking for it does not keep it alive.

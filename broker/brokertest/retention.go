@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 var retentionChecks = []check{
 	{"RetentionSize", hasHistory, checkRetentionSize},
+	{"RetentionBytes", hasHistory, checkRetentionBytes},
 	{"RetentionAge", hasHistory, checkRetentionAge},
 	{"RetentionIdle", hasHistory, checkRetentionIdle},
 	{"Forget", canForget, checkForget},
@@ -28,6 +30,41 @@ func checkRetentionSize(t testing.TB, w *world) {
 		if first := page.Messages[0].Position.Offset; first != top.Offset-uint64(size)+1 {
 			t.Errorf("oldest is %d of %d, want the newest %d", first, top.Offset, size)
 		}
+	}
+}
+
+// A room keeps the newest messages that fit into its bytes, also where that has become less. What they take beyond their
+// payloads is the broker's choice, up to as much again for messages of a thousand bytes.
+func checkRetentionBytes(t testing.TB, w *world) {
+	pub, sub := w.pair()
+	room := w.room("kept bytes")
+	r := broker.Retention{Size: 1000, TTL: time.Minute}
+	p := broker.Publication{Data: bytes.Repeat([]byte("x"), 1000), Key: "key"}
+	for _, kilobytes := range []int64{20, 40, 10} {
+		r.Bytes = kilobytes * 1000
+		p.Retention = r
+		var top broker.Position
+		for range 60 {
+			top = pub.publish(room, p).Position
+		}
+		page := sub.read(room, broker.Query{Retention: r})
+		if n := int64(len(page.Messages)); n < kilobytes/2 || n > kilobytes || page.Top != top {
+			t.Fatalf("%d messages up to %+v kept in %d kB, want half as many at least, up to %+v", n, page.Top, kilobytes, top)
+		}
+		first := page.Messages[0].Position.Offset
+		before := broker.Position{Epoch: top.Epoch, Offset: first - 2}
+		if page := sub.read(room, broker.Query{Since: before, Retention: r}); !page.Gap {
+			t.Errorf("since %d, and the oldest is %d: %+v, want a gap", before.Offset, first, page)
+		}
+	}
+	old := pub.publish(room, p).Position
+	p.Data = bytes.Repeat([]byte("y"), 20_000)
+	large := pub.publish(room, p).Position
+	if large != (broker.Position{Epoch: old.Epoch, Offset: old.Offset + 1}) {
+		t.Errorf("a message beyond the bound is at %+v after %+v", large, old)
+	}
+	if page := sub.read(room, broker.Query{Since: old, Retention: r}); !page.Gap || page.Top != large {
+		t.Errorf("since before it: %+v, want a gap up to it", page)
 	}
 }
 

@@ -109,8 +109,20 @@ func TestSuiteFindsFaults(t *testing.T) {
 		}},
 		{"knows no idempotency keys", "Idempotency IdempotencyRace",
 			func() *faulty { return publishing(func(p *broker.Publication) { p.IdempotencyKey = "" }) }},
+		{"knows no publishers", "IdempotencyPublishers",
+			func() *faulty { return publishing(func(p *broker.Publication) { p.Publisher = "" }) }},
+		{"takes a key for the end of a room's name", "IdempotencyPublishers", func() *faulty {
+			return publishing(func(p *broker.Publication) { p.IdempotencyKey, p.Publisher = p.Publisher+p.IdempotencyKey, "x" })
+		}},
+		{"lets publishers push each other's keys out", "IdempotencyFlood",
+			func() *faulty { return publishing(func(p *broker.Publication) { p.Publisher = "all" }) }},
 		{"never forgets a key", "IdempotencyTTL",
 			func() *faulty { return publishing(func(p *broker.Publication) { p.IdempotencyTTL = time.Hour }) }},
+		{"loses the JSON mark", "History", func() *faulty { return publishing(func(p *broker.Publication) { p.JSON = false }) }},
+		{"keeps more bytes", "RetentionBytes",
+			func() *faulty { return publishing(func(p *broker.Publication) { p.Retention.Bytes *= 2 }) }},
+		{"reads more bytes", "HistoryPageBytes", func() *faulty { return asking(func(q *broker.Query) { q.Bytes *= 2 }) }},
+		{"reads any bytes", "HistoryPageBytes", func() *faulty { return asking(func(q *broker.Query) { q.Bytes = 0 }) }},
 		{"keeps a message too many", "HistoryRead HistoryBeginning RetentionSize", func() *faulty {
 			return publishing(func(p *broker.Publication) {
 				if p.Retention.Enabled() {

@@ -11,6 +11,7 @@ import (
 const (
 	catchUpWorkers = 8
 	catchUpPage    = 128
+	catchUpBytes   = 1 << 20
 	catchUpRetry   = 200 * time.Millisecond
 )
 

@@ -26,7 +26,7 @@ func TestServerClockSetBack(t *testing.T) {
 		t.Fatal("the script does not ask for the time as this test thinks")
 	}
 	for i := range each { // by a server an hour ahead
-		s.Do("EVAL", script, "3", "hubkit:{room}:meta", "hubkit:{room}:log", "hubkit:{room}:idem:",
+		s.Do("EVAL", script, "3", "hubkit:{room}:meta", "hubkit:{room}:log", "hubkit:{room}:idem",
 			"hubkit:{room}", "PUBLISH", strconv.Itoa(i), "", "0", "100", "60000", "3600000", "0")
 	}
 	var middle broker.Position

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/protocol"
 )
 
 // The first byte of what travels. None of them can begin a JSON text: what does not begin with one of them
@@ -25,6 +26,7 @@ const (
 const (
 	flagBinary = 1
 	flagKey    = 2 // four bytes of length and a key stand before the payload
+	flagJSON   = 4 // the payload was checked: it is JSON
 )
 
 const (
@@ -64,8 +66,8 @@ func (m *message) stored() bool { return m.at.offset > 0 }
 var errEnvelope = errors.New("redis: not an envelope and not JSON")
 
 // encodePlain makes the envelope of a message that is not stored.
-func encodePlain(payload []byte, key string, isBinary bool) string {
-	return text(appendPlain(make([]byte, 0, sizeOfPlain(payload, key)), payload, key, isBinary))
+func encodePlain(p *broker.Publication) string {
+	return text(appendPlain(make([]byte, 0, sizeOfPlain(p.Data, p.Key)), p))
 }
 
 func sizeOfPlain(payload []byte, key string) int {
@@ -76,20 +78,24 @@ func sizeOfPlain(payload []byte, key string) int {
 	return size
 }
 
-func appendPlain(e, payload []byte, key string, isBinary bool) []byte {
-	var flags byte
+func appendPlain(e []byte, p *broker.Publication) []byte {
+	f := flags(p.Binary, p.JSON)
+	if p.Key == "" {
+		return append(append(e, kindPlain, f), p.Data...)
+	}
+	e = append(e, kindPlain, f|flagKey)
+	e = binary.BigEndian.AppendUint32(e, uint32(len(p.Key)))
+	return append(append(e, p.Key...), p.Data...)
+}
+
+func flags(isBinary, isJSON bool) (f byte) {
 	if isBinary {
-		flags = flagBinary
+		f = flagBinary
 	}
-	if key != "" {
-		flags |= flagKey
+	if isJSON {
+		f |= flagJSON
 	}
-	e = append(e, kindPlain, flags)
-	if key != "" {
-		e = binary.BigEndian.AppendUint32(e, uint32(len(key)))
-		e = append(e, key...)
-	}
-	return append(e, payload...)
+	return f
 }
 
 // decodeMessage opens the envelope of a message, or takes JSON as it is. The payload and the names in the
@@ -112,9 +118,10 @@ func decodeMessage(e string) (m message, err error) {
 			return message{}, errEnvelope
 		}
 	case e[0] >= ' ' || e[0] == '\t' || e[0] == '\n' || e[0] == '\r':
-		if m.Data = data(e); !json.Valid(m.Data) {
+		if m.Data = data(e); !protocol.Valid(m.Data) {
 			return message{}, errEnvelope
 		}
+		m.JSON = true
 		return m, nil
 	default:
 		return m, errEnvelope
@@ -129,7 +136,7 @@ func decodeMessage(e string) (m message, err error) {
 		}
 		m.Key, rest = rest[:size], rest[size:]
 	}
-	m.Binary = flags&flagBinary != 0
+	m.Binary, m.JSON = flags&flagBinary != 0, flags&flagJSON != 0
 	m.Data = data(rest)
 	return m, nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"testing"
+
+	"github.com/gohubkit/hubkit/broker"
 )
 
 // encodeStored makes what the script makes.
@@ -24,15 +26,16 @@ func encodeStored(flags byte, at mark, before uint64, key, payload string) strin
 func TestEnvelopes(t *testing.T) {
 	for _, tt := range []struct {
 		payload, key string
-		binary       bool
+		binary, json bool
 	}{
-		{"", "", false},
-		{"text", "", false},
-		{"\x00\xff", "key", true},
-		{"{}", "a\x00b", false},
+		{"", "", false, false},
+		{"text", "", false, false},
+		{"\x00\xff", "key", true, false},
+		{"{}", "a\x00b", false, true},
+		{"[]", "", false, true},
 	} {
-		m, err := decodeMessage(encodePlain([]byte(tt.payload), tt.key, tt.binary))
-		if err != nil || string(m.Data) != tt.payload || m.Key != tt.key || m.Binary != tt.binary || m.stored() || !m.Position.IsZero() {
+		m, err := decodeMessage(encodePlain(&broker.Publication{Data: []byte(tt.payload), Key: tt.key, Binary: tt.binary, JSON: tt.json}))
+		if err != nil || string(m.Data) != tt.payload || m.Key != tt.key || m.Binary != tt.binary || m.JSON != tt.json || m.stored() || !m.Position.IsZero() {
 			t.Errorf("%+v came back as %+v, %v", tt, m, err)
 		}
 	}
@@ -49,7 +52,7 @@ func TestEnvelopes(t *testing.T) {
 
 // FuzzDecode looks for envelopes that are read beyond their end, or taken for what they are not.
 func FuzzDecode(f *testing.F) {
-	f.Add(encodePlain([]byte("data"), "key", true))
+	f.Add(encodePlain(&broker.Publication{Data: []byte("data"), Key: "key", Binary: true, JSON: true}))
 	f.Add(encodeStored(flagKey, mark{"0123456789ab", 1, 2}, 0, "k", "data"))
 	f.Add(encodeCommand("node", []byte("x")))
 	f.Add(`{"a":[1,2,3]}`)
@@ -66,8 +69,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		switch e[0] {
 		case kindPlain:
-			again, err := decodeMessage(encodePlain(m.Data, m.Key, m.Binary))
-			if err != nil || !bytes.Equal(again.Data, m.Data) || again.Key != m.Key || again.Binary != m.Binary {
+			again, err := decodeMessage(encodePlain(&broker.Publication{Data: m.Data, Key: m.Key, Binary: m.Binary, JSON: m.JSON}))
+			if err != nil || !bytes.Equal(again.Data, m.Data) || again.Key != m.Key || again.Binary != m.Binary || again.JSON != m.JSON {
 				t.Errorf("%q became %+v and then %+v, %v", e, m, again, err)
 			}
 		case kindStored:

@@ -2,17 +2,17 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"strconv"
+	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Read returns stored messages. With a retention in the query it begins the history of a room that has
-// none, so that the position it returns can be resumed from: a reader that was there before the first
-// message learns of a gap like any other. Without one, a room without history has no position.
+// Read returns stored messages. With a retention in the query, the position of a room without history can be resumed
+// from too, for two minutes after the last Read: a reader that was there before the first message learns of a gap
+// like any other. Without one, such a room has no position.
 func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.Page, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Page{}, err
@@ -35,13 +35,15 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	if q.Retention.Enabled() {
 		begin = b.metadataAge(q.Retention)
 	}
-	p, err := b.read(ctx, b.names.room(room), []string{
+	channel := b.names.room(room)
+	p, err := b.read(ctx, channel, !q.Since.IsZero(), []string{
 		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(q.Limit),
-		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin,
+		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin, strconv.Itoa(q.Bytes),
 	})
 	if err != nil {
 		return broker.Page{}, err
 	}
+	b.rooms.emptyAt(channel, p.top)
 	out := broker.Page{Top: p.top.position(), Gap: p.gap, More: p.more}
 	if len(p.messages) > 0 {
 		out.Messages = make([]broker.Message, len(p.messages))
@@ -55,16 +57,21 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 // readAfter reads what comes after a message that this node has handed over, and has Redis verify that the
 // history still contains that message.
 func (b *Broker) readAfter(ctx context.Context, channel string, last mark) (page, error) {
-	return b.read(ctx, channel, []string{
+	return b.read(ctx, channel, true, []string{
 		last.epoch, strconv.FormatUint(last.offset, 10), strconv.FormatUint(last.stamp, 10),
-		"0", strconv.Itoa(catchUpPage), "0", "0", b.metadataMillis,
+		"0", strconv.Itoa(catchUpPage), "0", "0", b.metadataMillis, strconv.Itoa(catchUpBytes),
 	})
 }
 
-func (b *Broker) read(ctx context.Context, channel string, args []string) (p page, err error) {
+// emptyAge is how long the metadata of a room lives to which nothing was published: those who have just lost their
+// connection come back meanwhile.
+const emptyAge = 2 * time.Minute
+
+func (b *Broker) read(ctx context.Context, channel string, after bool, args []string) (p page, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
-	res, err := b.exec(ctx, channel, readScript, []string{channel + ":meta", channel + ":log"}, args)
+	res, err := b.exec(ctx, channel, readScript, []string{channel + ":meta", channel + ":log"},
+		append(args, strconv.FormatInt(min(emptyAge, b.metadataTTL).Milliseconds(), 10)))
 	if err != nil {
 		return p, err
 	}
@@ -72,46 +79,59 @@ func (b *Broker) read(ctx context.Context, channel string, args []string) (p pag
 	if err != nil {
 		return p, unavailable(err)
 	}
-	if p, err = parsePage(answer); err != nil {
+	p, first, entries, err := parsePage(answer)
+	if err != nil {
 		return page{}, unavailable(err)
 	}
+	p.take(first, entries, after)
+	b.stats.invalid.Add(p.invalid)
 	return p, nil
 }
 
-func parsePage(answer []rueidis.RedisMessage) (p page, err error) {
-	if len(answer) != 6 {
-		return p, errAnswer
+// parsePage reads the answer of the script: the entries, which take opens, are those from the offset first on.
+func parsePage(answer []rueidis.RedisMessage) (p page, first uint64, entries []string, err error) {
+	if len(answer) != 8 {
+		return p, 0, nil, errAnswer
 	}
-	var err1 error
-	if p.top.epoch, err1 = answer[0].ToString(); err1 != nil {
-		return p, err1
+	if p.top.epoch, err = answer[0].ToString(); err != nil {
+		return p, 0, nil, err
 	}
-	var numbers [4]int64
+	var numbers [6]int64
 	for i := range numbers {
-		n, err := answer[i+1].AsInt64()
-		if err != nil {
-			return p, err
+		if numbers[i], err = answer[i+1].AsInt64(); err != nil {
+			return p, 0, nil, err
 		}
-		numbers[i] = n
 	}
 	p.top.offset, p.top.stamp = uint64(numbers[0]), uint64(numbers[1])
 	p.gap, p.more = numbers[2] == 1, numbers[3] == 1
-	entries, err := answer[5].AsStrSlice()
-	if err != nil {
-		return p, err
-	}
-	p.messages = make([]message, len(entries))
+	p.invalid = uint64(numbers[5])
+	entries, err = answer[7].AsStrSlice()
+	return p, uint64(numbers[4]), entries, err
+}
+
+// take opens entries. One that is no message is left out and counted. What follows it is read with the next page, after a
+// gap: after says that the reader was at the message before the first.
+func (p *page) take(first uint64, entries []string, after bool) {
+	p.messages = make([]message, 0, len(entries))
 	for i, e := range entries {
 		m, err := decodeMessage(e)
-		if err != nil {
-			return p, err
-		}
-		if !m.stored() {
-			return p, errors.Join(errEnvelope, errAnswer)
+		switch {
+		case err != nil || m.at.offset != first+uint64(i):
+			p.invalid++
+			if len(p.messages) > 0 {
+				p.more = true
+				return
+			}
+			continue
+		case after && len(p.messages) == 0 && i > 0:
+			p.top, p.gap, p.more = mark{p.top.epoch, m.at.offset - 1, m.before}, true, true
+			return
 		}
 		// The epoch may have changed since: the offsets go on all the same.
 		m.at.epoch, m.Position.Epoch = p.top.epoch, p.top.epoch
-		p.messages[i] = m
+		p.messages = append(p.messages, m)
 	}
-	return p, nil
+	if after && len(entries) > 0 && len(p.messages) == 0 {
+		p.gap, p.more = true, false // up to the newest
+	}
 }

@@ -45,8 +45,8 @@ func TestScriptPublish(t *testing.T) {
 		if idempotency != "" {
 			forget = "60000"
 		}
-		return s.Do("EVAL", redis.PublishScript(), "3", "hubkit:{room}:meta", "hubkit:{room}:log", "hubkit:{room}:idem:"+idempotency,
-			"hubkit:{room}", "PUBLISH", payload, key, "0", "100", "60000", "3600000", forget)
+		return s.Do("EVAL", redis.PublishScript(), "3", "hubkit:{room}:meta", "hubkit:{room}:log", "hubkit:{room}:idem",
+			"hubkit:{room}", "PUBLISH", payload, key, "0", "100", "60000", "3600000", forget, idempotency)
 	}
 	first := eval(`{"n":1}`, "k", "once")
 	if again := eval(`{"n":1}`, "k", "once"); again != strings.TrimSuffix(first, "0")+"1" {

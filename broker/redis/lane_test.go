@@ -338,11 +338,18 @@ func TestAppendPublication(t *testing.T) {
 		{"}", broker.Publication{Data: []byte("m"), Key: "k", Binary: true}, []string{"PUBLISH", "p:{\x01}}", "\x01\x03\x00\x00\x00\x01km"}},
 		{"news", broker.Publication{Retention: broker.Retention{Size: 10, TTL: time.Minute}, Key: "k"}, []string{
 			"EVALSHA", publishHash, "3", "p:{news}:meta", "p:{news}:log", "p:{news}:log", "p:{news}", "PUBLISH", "", "k", "0",
-			"10", "60000", "2592000000", "0",
+			"10", "60000", "2592000000", "0", "", "0", "16777216",
 		}},
 		{"a", broker.Publication{Data: []byte("m"), Binary: true, IdempotencyKey: "i", IdempotencyTTL: time.Microsecond}, []string{
-			"EVALSHA", publishHash, "3", "p:{a}:meta", "p:{a}:log", "p:{a}:idem:i", "p:{a}", "PUBLISH", "m", "", "1",
-			"0", "0", "2592000000", "1",
+			"EVALSHA", publishHash, "3", "p:{a}:meta", "p:{a}:log", "p:{a}:idem", "p:{a}", "PUBLISH", "m", "", "1",
+			"0", "0", "2592000000", "1", "i", "10000", "16777216",
+		}},
+		{"a", broker.Publication{
+			Data: []byte("1"), JSON: true, IdempotencyKey: "i", Publisher: "ada",
+			Retention: broker.Retention{Size: 10, TTL: time.Minute, Bytes: 500},
+		}, []string{
+			"EVALSHA", publishHash, "3", "p:{a}:meta", "p:{a}:log", "p:idem:uHp3rOeK4eEQLT_XKfyb3g", "p:{a}", "PUBLISH", "1", "", "4",
+			"10", "60000", "2592000000", "300000", keyID("a", "i"), "1000", "500",
 		}},
 	} {
 		want := string(resp.AppendCommand(nil, tt.want...))

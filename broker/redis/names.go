@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,20 +42,36 @@ func (n names) nodes() string                { return n.prefix + ":nodes" }
 func (n names) metaOf(channel string) string { return channel + ":meta" }
 func (n names) presence(ch string) string    { return ch + ":presence" }
 
-// history returns the channel, the keys of the history and that of an idempotency key. One string
-// holds them all: publishing allocates once for its names.
-func (n names) history(room, idempotency string) (channel, meta, log, idem string) {
+// history returns the channel and the keys of the history. One string holds them all: publishing allocates once for its
+// names.
+func (n names) history(room string) (channel, meta, log string) {
 	channel = n.room(room)
 	size := len(channel)
 	all := channel + ":meta" + channel + ":log"
-	if idempotency != "" {
-		all += channel + ":idem:" + idempotency
+	return all[:size], all[:size+5], all[size+5:]
+}
+
+// service is the key of a room's idempotency keys, those of the service itself. Nothing that a client chooses comes after
+// the closing brace of a key's room, so that no two names can meet.
+func (n names) service(channel string) string { return channel + ":idem" }
+
+// publisher is the key of a publisher's idempotency keys: one for all rooms, but in a cluster one for each room, in the
+// room's slot.
+func (n names) publisher(channel, publisher string, cluster bool) string {
+	sum := sha256.Sum256([]byte(publisher))
+	name := base64.RawURLEncoding.EncodeToString(sum[:16])
+	if cluster {
+		return channel + ":idem:" + name
 	}
-	channel, meta, log, idem = all[:size], all[:size+5], all[size+5:2*size+9], all[2*size+9:]
-	if idempotency == "" {
-		idem = log
-	}
-	return channel, meta, log, idem
+	return n.prefix + ":idem:" + name
+}
+
+// keyID stands for a publisher's key in a room, in as many bytes whatever they are called.
+func keyID(room, key string) string {
+	text := make([]byte, 0, 256)
+	text = binary.BigEndian.AppendUint16(text, uint16(len(room)))
+	sum := sha256.Sum256(append(append(text, room...), key...))
+	return string(sum[:16])
 }
 
 // validPrefix tells whether a prefix leaves the hash tags to the rooms.

@@ -14,9 +14,9 @@ func TestSlots(t *testing.T) {
 	n := names{"hubkit"}
 	keys := []string{"", "a", "123456789", "{}", "{a}b", "x{a}b", "{}{a}", "{", "}{", "a{b{c}d}", "größe"}
 	for _, room := range []string{"news", "}", "}x", "{", "{}", "a}b{c}", "{a}", "größe 🎈", strings.Repeat("x", 255)} {
-		channel, meta, log, idem := n.history(room, "key")
-		if channel != n.room(room) || meta != channel+":meta" || log != channel+":log" || idem != channel+":idem:key" {
-			t.Errorf("room %q: %q, %q, %q, %q", room, channel, meta, log, idem)
+		channel, meta, log := n.history(room)
+		if channel != n.room(room) || meta != channel+":meta" || log != channel+":log" {
+			t.Errorf("room %q: %q, %q, %q", room, channel, meta, log)
 		}
 		if made := string(n.appendRoom(nil, room)); made != channel || n.sizeOfRoom(room) != len(channel) {
 			t.Errorf("room %q: %q of size %d, want %q", room, made, n.sizeOfRoom(room), channel)
@@ -24,7 +24,7 @@ func TestSlots(t *testing.T) {
 		if got := slotOfRoom(room); got != slotOf(channel) {
 			t.Errorf("slotOfRoom(%q) = %d, want that of %q, %d", room, got, channel, slotOf(channel))
 		}
-		all := []string{n.presence(channel), channel, meta, log, idem}
+		all := []string{n.presence(channel), channel, meta, log, n.service(channel), n.publisher(channel, "ada", true)}
 		for _, key := range all {
 			if slotOf(key) != slotOf(channel) {
 				t.Errorf("%q is in slot %d, %q in %d", key, slotOf(key), channel, slotOf(channel))

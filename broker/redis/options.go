@@ -22,6 +22,8 @@ const (
 	DefaultPresenceTTL     = 60 * time.Second
 	DefaultPresenceRefresh = 25 * time.Second
 	DefaultMetadataTTL     = 30 * 24 * time.Hour
+	DefaultIdempotencyKeys = 10_000
+	DefaultPublisherKeys   = 1_000
 )
 
 // Option is a setting of New.
@@ -44,6 +46,8 @@ type config struct {
 	subscribeConns   int
 	ttl, refresh     time.Duration
 	metadataTTL      time.Duration
+	serviceKeys      int
+	publisherKeys    int
 	backoff          *backoff.Policy
 }
 
@@ -107,7 +111,14 @@ func WithPresenceTTL(ttl, refresh time.Duration) Option {
 	return func(c *config) { c.ttl, c.refresh = ttl, refresh }
 }
 
-// WithMetadataTTL sets how long the epoch and the newest offset of a room outlive the last publication or
+// WithIdempotencyKeys sets how many idempotency keys are remembered, whatever their TTL: those of the service in each room,
+// and those of each other publisher in all rooms together, in a cluster in each room. The oldest is forgotten first. The
+// defaults are 10,000 and 1,000.
+func WithIdempotencyKeys(service, publisher int) Option {
+	return func(c *config) { c.serviceKeys, c.publisherKeys = service, publisher }
+}
+
+// WithMetadataTTL sets how long the epoch and the newest offset of a room with messages outlive the last publication or
 // reading there. Where a room's retention is longer, that counts. The default is 30 days.
 func WithMetadataTTL(d time.Duration) Option { return func(c *config) { c.metadataTTL = d } }
 
@@ -137,6 +148,8 @@ func configure(addrs []string, opts []Option) (config, error) {
 		ttl:            DefaultPresenceTTL,
 		refresh:        DefaultPresenceRefresh,
 		metadataTTL:    DefaultMetadataTTL,
+		serviceKeys:    DefaultIdempotencyKeys,
+		publisherKeys:  DefaultPublisherKeys,
 		backoff:        reconnectDefault(),
 	}
 	var faults []error
@@ -181,6 +194,8 @@ func (c *config) faults() (faults []error) {
 	check(c.ttl >= time.Millisecond && c.refresh > 0 && c.refresh <= c.ttl/2,
 		"presence TTL of %v, refreshed every %v: want at least twice as long", c.ttl, c.refresh)
 	check(c.metadataTTL >= time.Millisecond, "metadata TTL of %v", c.metadataTTL)
+	check(c.serviceKeys > 0 && c.publisherKeys > 0, "%d idempotency keys of the service, %d of a publisher",
+		c.serviceKeys, c.publisherKeys)
 	check(c.backoff != nil, "backoff policy is nil")
 	return faults
 }

@@ -40,7 +40,7 @@ func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication)
 	}
 	if isPlain(&p) {
 		channel := b.names.room(room)
-		_, err := b.do(ctx, channel, b.publishCommand(channel, encodePlain(p.Data, p.Key, p.Binary)))
+		_, err := b.do(ctx, channel, b.publishCommand(channel, encodePlain(&p)))
 		return broker.Result{}, err
 	}
 	return b.store(ctx, room, &p)
@@ -58,11 +58,12 @@ func (b *Broker) publishCommand(channel, envelope string) rueidis.Completed {
 
 // store publishes by the script.
 func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) (broker.Result, error) {
-	channel, meta, log, idem := b.names.history(room, p.IdempotencyKey)
-	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, idem}, []string{
+	channel, meta, log := b.names.history(room)
+	k := b.keyOf(channel, log, room, p)
+	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, k.name}, []string{
 		channel, b.verbs.publish, text(p.Data), p.Key, strconv.Itoa(flagsOf(p)),
 		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL), b.metadataAge(p.Retention),
-		strconv.FormatInt(forgetMillis(p), 10),
+		strconv.FormatInt(k.forget, 10), k.id, strconv.Itoa(k.most), strconv.FormatInt(p.Retention.MaxBytes(), 10),
 	})
 	if err != nil {
 		return broker.Result{}, err
@@ -97,22 +98,24 @@ var publishHash = func() string {
 func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publication) []byte {
 	if isPlain(p) {
 		dst = resp.AppendWord(resp.AppendHead(dst, 3), b.verbs.publish)
-		dst = b.appendName(dst, room, "", "")
+		dst = b.appendName(dst, room, "")
 		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.Key))
-		return append(appendPlain(dst, p.Data, p.Key, p.Binary), '\r', '\n')
+		return append(appendPlain(dst, p), '\r', '\n')
 	}
-	dst = resp.AppendHead(dst, 15)
+	dst = resp.AppendHead(dst, 18)
 	dst = resp.AppendWord(dst, "EVALSHA")
 	dst = resp.AppendWord(dst, publishHash)
 	dst = resp.AppendNumber(dst, 3)
-	dst = b.appendName(dst, room, ":meta", "")
-	dst = b.appendName(dst, room, ":log", "")
-	if p.IdempotencyKey != "" {
-		dst = b.appendName(dst, room, ":idem:", p.IdempotencyKey)
+	dst = b.appendName(dst, room, ":meta")
+	dst = b.appendName(dst, room, ":log")
+	var k key
+	if p.IdempotencyKey == "" {
+		dst = b.appendName(dst, room, ":log")
 	} else {
-		dst = b.appendName(dst, room, ":log", "")
+		k = b.keyOf(b.names.room(room), "", room, p)
+		dst = resp.AppendWord(dst, k.name)
 	}
-	dst = b.appendName(dst, room, "", "")
+	dst = b.appendName(dst, room, "")
 	dst = resp.AppendWord(dst, b.verbs.publish)
 	dst = resp.AppendWord(dst, p.Data)
 	dst = resp.AppendWord(dst, p.Key)
@@ -120,33 +123,40 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 	dst = resp.AppendNumber(dst, int64(p.Retention.Size))
 	dst = resp.AppendNumber(dst, wholeMillis(p.Retention.TTL))
 	dst = resp.AppendWord(dst, b.metadataAge(p.Retention))
-	return resp.AppendNumber(dst, forgetMillis(p))
+	dst = resp.AppendNumber(dst, k.forget)
+	dst = resp.AppendWord(dst, k.id)
+	dst = resp.AppendNumber(dst, int64(k.most))
+	return resp.AppendNumber(dst, p.Retention.MaxBytes())
+}
+
+// key is what the script is told of an idempotency key.
+type key struct {
+	name   string // of the Redis key that holds it
+	id     string
+	most   int   // are held there
+	forget int64 // after so many milliseconds; 0 where there is no key
+}
+
+// keyOf returns the key of a publication; none is the name where there is none.
+func (b *Broker) keyOf(channel, none, room string, p *broker.Publication) key {
+	switch {
+	case p.IdempotencyKey == "":
+		return key{name: none}
+	case p.Publisher == "":
+		return key{b.names.service(channel), p.IdempotencyKey, b.serviceKeys, wholeMillis(p.KeyTTL())}
+	}
+	name := b.names.publisher(channel, p.Publisher, b.cluster)
+	return key{name, keyID(room, p.IdempotencyKey), b.publisherKeys, wholeMillis(p.KeyTTL())}
 }
 
 // appendName appends the channel of a room, with something after it, as a word.
-func (b *Broker) appendName(dst []byte, room, after, more string) []byte {
-	dst = resp.AppendSize(dst, b.names.sizeOfRoom(room)+len(after)+len(more))
-	dst = append(append(b.names.appendRoom(dst, room), after...), more...)
+func (b *Broker) appendName(dst []byte, room, after string) []byte {
+	dst = resp.AppendSize(dst, b.names.sizeOfRoom(room)+len(after))
+	dst = append(b.names.appendRoom(dst, room), after...)
 	return append(dst, '\r', '\n')
 }
 
-func flagsOf(p *broker.Publication) int {
-	if p.Binary {
-		return flagBinary
-	}
-	return 0
-}
-
-// forgetMillis is how long the idempotency key is remembered.
-func forgetMillis(p *broker.Publication) int64 {
-	switch {
-	case p.IdempotencyKey == "":
-		return 0
-	case p.IdempotencyTTL == 0:
-		return wholeMillis(broker.DefaultIdempotencyTTL)
-	}
-	return wholeMillis(p.IdempotencyTTL)
-}
+func flagsOf(p *broker.Publication) int { return int(flags(p.Binary, p.JSON)) }
 
 var errAnswer = errors.New("unexpected answer of a script")
 

@@ -17,6 +17,23 @@ func (g *registry) find(channel []byte) *room {
 	return g.rooms[string(channel)]
 }
 
+// emptyAt notes the epoch that readers of a room without messages were told, so that after a loss of the connection it is
+// compared with what Redis has by then.
+func (g *registry) emptyAt(channel string, top mark) {
+	if top.offset > 0 {
+		return
+	}
+	r := g.find([]byte(channel))
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.primed && r.last == (mark{}) {
+		r.last = top
+	}
+}
+
 // add registers rooms and returns those that are not yet subscribed to, by link; those of a nil link
 // have no server now.
 func (g *registry) add(rooms []*room) map[*link][]*room {

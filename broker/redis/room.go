@@ -62,9 +62,10 @@ const (
 	behind // dropped or held, and a catch-up must be started
 )
 
-// follows tells whether m comes right after last.
+// follows tells whether m comes right after last. In a room without messages the epoch may have changed: whoever hears all
+// that is published knows that nothing came between.
 func follows(last mark, m *message) bool {
-	if last.epoch == "" {
+	if last.offset == 0 {
 		return m.at.offset == 1
 	}
 	return m.at.epoch == last.epoch && m.at.offset == last.offset+1 && m.before == last.stamp
@@ -125,6 +126,7 @@ type page struct {
 	gap      bool
 	more     bool
 	messages []message
+	invalid  uint64 // entries of the log that were none
 }
 
 // advance takes in what a catch-up has read and tells what to hand over, and whether more must be read.

@@ -12,7 +12,8 @@ type Stats struct {
 	Gaps uint64
 	// Dropped is how many messages without a position were dropped because the receiver was too slow.
 	Dropped uint64
-	// Invalid is how many messages were dropped because they are neither of this package nor JSON.
+	// Invalid is how many messages were dropped because they are neither of this package nor JSON, on channels and in
+	// histories.
 	Invalid uint64
 }
 
