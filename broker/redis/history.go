@@ -43,7 +43,9 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	if err != nil {
 		return broker.Page{}, err
 	}
-	b.rooms.emptyAt(channel, p.top)
+	if p.top.epoch != "" {
+		b.rooms.saw(channel, p.top)
+	}
 	out := broker.Page{Top: p.top.position(), Gap: p.gap, More: p.more}
 	if len(p.messages) > 0 {
 		out.Messages = make([]broker.Message, len(p.messages))

@@ -348,7 +348,7 @@ func TestAppendPublication(t *testing.T) {
 			Data: []byte("1"), JSON: true, IdempotencyKey: "i", Publisher: "ada",
 			Retention: broker.Retention{Size: 10, TTL: time.Minute, Bytes: 500},
 		}, []string{
-			"EVALSHA", publishHash, "3", "p:{a}:meta", "p:{a}:log", "p:idem:uHp3rOeK4eEQLT_XKfyb3g", "p:{a}", "PUBLISH", "1", "", "4",
+			"EVALSHA", publishHash, "3", "p:{a}:meta", "p:{a}:log", "p:idem:_e5DDUC9V97qwYbNl5ADPQ", "p:{a}", "PUBLISH", "1", "", "4",
 			"10", "60000", "2592000000", "300000", keyID("a", "i"), "1000", "500",
 		}},
 	} {

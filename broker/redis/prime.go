@@ -68,8 +68,8 @@ func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *settling) []e
 	return errs
 }
 
-// parseMeta reads the meta key of a room: epoch, newest offset and its stamp, and the offset at which the epoch
-// began, with spaces between. No key is the zero mark.
+// parseMeta reads the meta key of a room: epoch, newest offset and its stamp, the offset at which the epoch began, and the
+// bytes of the log, with spaces between. No key is the zero mark, and so is what the scripts take for none.
 func parseMeta(res rueidis.RedisResult) (mark, error) {
 	s, err := res.ToString()
 	if rueidis.IsRedisNil(err) {
@@ -78,13 +78,14 @@ func parseMeta(res rueidis.RedisResult) (mark, error) {
 	if err != nil {
 		return mark{}, err
 	}
-	epoch, rest, _ := strings.Cut(s, " ")
-	digits, rest, _ := strings.Cut(rest, " ")
-	stamp, _, _ := strings.Cut(rest, " ")
-	m := mark{epoch: epoch}
-	if m.offset, err = strconv.ParseUint(digits, 10, 64); err != nil {
-		return mark{}, err
+	fields := strings.Split(s, " ")
+	if len(fields) != 5 || len(fields[0]) != epochSize {
+		return mark{}, nil
 	}
-	m.stamp, err = strconv.ParseUint(stamp, 10, 64)
-	return m, err
+	offset, err1 := strconv.ParseUint(fields[1], 10, 64)
+	stamp, err2 := strconv.ParseUint(fields[2], 10, 64)
+	if err1 != nil || err2 != nil {
+		return mark{}, nil
+	}
+	return mark{fields[0], offset, stamp}, nil
 }

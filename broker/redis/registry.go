@@ -17,20 +17,25 @@ func (g *registry) find(channel []byte) *room {
 	return g.rooms[string(channel)]
 }
 
-// emptyAt notes the epoch that readers of a room without messages were told, so that after a loss of the connection it is
-// compared with what Redis has by then.
-func (g *registry) emptyAt(channel string, top mark) {
-	if top.offset > 0 {
-		return
-	}
+// saw compares the newest position that a reader was told with what this node has handed over. If the metadata of a room was
+// lost, the node learns of it here, and not from the next message alone.
+func (g *registry) saw(channel string, top mark) {
 	r := g.find([]byte(channel))
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.primed && r.last == (mark{}) {
-		r.last = top
+	lost := false
+	switch {
+	case !r.primed || r.unsure || r.lagging || r.last.epoch == top.epoch:
+	case r.last.offset > 0:
+		r.unsure, lost = true, true
+	case top.offset == 0:
+		r.last = top // which is what readers resume from
+	}
+	r.mu.Unlock()
+	if lost {
+		g.b.catchUps.add(r)
 	}
 }
 
