@@ -30,6 +30,8 @@ type Query struct {
 	// Bytes bounds their payloads together; zero means no bound. The first message is returned whatever its size.
 	// The broker does not fetch much more than that.
 	Bytes int
+	// PositionOnly asks for Page.Top and Page.Gap alone: Messages is then empty.
+	PositionOnly bool
 	// Retention of the room, as publishers give it.
 	Retention Retention
 }

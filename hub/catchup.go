@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -15,12 +16,28 @@ import (
 // room here.
 const lostHistoryPause = 20 * time.Millisecond
 
-// pageSize is how many messages are read from the history, and sent, at once; pageBytes is how many bytes of
-// them. Neither is more than half of the backlog.
+// A page is what is read from the history, and sent, at once: pageSize messages, and firstPage bytes of them at most, twice
+// as many each time that the socket has taken a page, up to pageBytes. Neither is more than half of the backlog. All pages
+// of a node together have pagesBytes; when they are lent out, a page has smallPage. It has one message in any case.
 const (
-	pageSize  = 128
-	pageBytes = 256 << 10
+	pageSize   = 128
+	firstPage  = 16 << 10
+	pageBytes  = 256 << 10
+	smallPage  = 4 << 10
+	pagesBytes = 64 << 20
 )
+
+// pages bounds what the clients of a node that read histories hold in pages.
+type pages struct{ lent atomic.Int64 }
+
+// lend returns how many bytes a page may have of those that it wants. No page has more than a quarter of what is left, so that
+// there is something for others.
+func (p *pages) lend(want int) int {
+	left := pagesBytes - p.lent.Load()
+	n := min(int64(want), max(left/4, smallPage))
+	p.lent.Add(n)
+	return int(n)
+}
 
 // reader reads a room's history for one connection, page by page at the pace of its socket, to the place where
 // the live stream goes on. While the socket takes its time it holds no more than a page, and that in the
@@ -38,7 +55,8 @@ type reader struct {
 	// join ends the reading, unless the live stream has gone on meanwhile.
 	join func(since fanout.Mark) bool
 
-	limit int // of the next page; fewer where messages are long
+	bytes int // of the next page
+	lent  int // of the node's pages, for the last one
 	begun bool
 	start broker.Position // set once begun
 }
@@ -64,6 +82,7 @@ func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (
 
 // read blocks until join has taken a place. It may be called again after an error, and goes on.
 func (x *reader) read(ctx context.Context) error {
+	defer func() { x.settle(0) }()
 	for {
 		page, mark, err := x.next(ctx)
 		if err != nil {
@@ -109,21 +128,26 @@ func (x *reader) read(ctx context.Context) error {
 	}
 }
 
+// settle says how many bytes the page in hand has; 0 where there is none.
+func (x *reader) settle(bytes int) {
+	x.c.hub.pages.lent.Add(int64(bytes - x.lent))
+	x.lent = bytes
+}
+
 // next reads a page when the one before has gone, and the marks of its messages.
 func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
 	h := x.c.hub
-	most := max(1, min(pageSize, h.conf.backlogMessages/2))
-	if x.limit == 0 {
-		x.limit = most
-	}
 	for {
 		if err := x.c.writer.Settled(ctx, x.r.Source()); err != nil {
 			return broker.Page{}, nil, closedOr(err)
 		}
-		q := broker.Query{Since: x.since, Last: x.last, Limit: x.limit, Retention: x.r.rule.retention}
-		only := x.since.IsZero() && x.last == 0 // the position is wanted
-		if only {
-			q.Last, q.Limit = 1, 1
+		x.settle(0)
+		most := min(pageBytes, h.conf.backlogBytes/2)
+		x.bytes = min(max(2*x.bytes, firstPage), most)
+		x.lent = h.pages.lend(x.bytes)
+		q := broker.Query{
+			Since: x.since, Last: x.last, Limit: max(1, min(pageSize, h.conf.backlogMessages/2)), Bytes: x.lent,
+			PositionOnly: x.since.IsZero() && x.last == 0, Retention: x.r.rule.retention,
 		}
 		mark := x.r.At()
 		page, err := h.history.Read(ctx, x.r.name, q)
@@ -136,28 +160,31 @@ func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mar
 			}
 			continue
 		}
-		if only {
-			page.Messages, page.More = nil, false
-		}
-		if n := fitting(page.Messages, min(pageBytes, h.conf.backlogBytes/2)); n < len(page.Messages) {
-			page.Messages, page.More = page.Messages[:n], true
-			x.limit = n
-		} else {
-			x.limit = min(2*x.limit, most)
-		}
+		x.check(&page)
 		return page, mark, nil
 	}
 }
 
-// fitting is how many messages have so many bytes; one in any case.
-func fitting(ms []broker.Message, bytes int) int {
-	for i := range ms {
-		bytes -= len(ms[i].Data)
-		if bytes < 0 {
-			return max(i, 1)
+// check cuts a page before a message that clients cannot be sent. If that is the first, it is a gap. It counts the page's
+// bytes.
+func (x *reader) check(page *broker.Page) {
+	bytes := 0
+	for i := range page.Messages {
+		m := &page.Messages[i]
+		if sound(m) {
+			bytes += len(m.Data)
+			continue
 		}
+		x.c.hub.stats.corrupt.Add(1)
+		page.More = page.More || i+1 < len(page.Messages)
+		if page.Messages = page.Messages[:i]; i == 0 {
+			page.Gap, page.Top = true, m.Position
+		} else {
+			page.More = true
+		}
+		break
 	}
-	return len(ms)
+	x.settle(bytes)
 }
 
 // send sends messages of the history at the pace of the socket.

@@ -126,12 +126,12 @@ func (h *Hub) newConn() *Conn {
 func (c *Conn) ID() string { return c.hub.node + "-" + strconv.FormatUint(c.entry.Num, 36) }
 
 // Session is the name under which the client came back, where it sent one, or else the connection's ID. It
-// is a label for logs, not a proof of anything.
+// is a label for logs, not a proof of anything: what the client has to know beyond it is left out.
 func (c *Conn) Session() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extra != nil && c.extra.session != "" {
-		return c.extra.session
+		return sessionLabel(c.extra.session)
 	}
 	return c.ID()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -184,13 +185,41 @@ func (c *Conn) greet(q *protocol.Request) {
 	if !c.connected() {
 		return
 	}
+	refused := 0
 	for _, r := range q.Resume {
 		// What OnConnect joined has gone on from its position already.
 		pos := c.takeResume(string(r.Room))
-		if c.joined(string(r.Room)) == nil {
+		switch wait, ok := c.resumeWithin(string(r.Room), refused); {
+		case ok:
 			c.joinFor(0, string(r.Room), joinOptions{since: toBroker(pos)})
+		case wait > 0:
+			refused++
+			c.replyError(0, clip(string(r.Room)), &Error{
+				Code: protocol.CodeRateLimited, Message: "too many rooms at once: join it later", RetryAfter: wait,
+			})
 		}
 	}
+}
+
+// resumeWithin counts a room of the hello as a message, and reports whether it is to be joined. If it is beyond the limit,
+// it says how long to wait, each room of those refused longer than the one before. A room that has been joined counts
+// nothing. The client has broken no rule, so this is not held against it.
+func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
+	l := c.hub.conf.messages
+	switch {
+	case c.joined(room) != nil:
+		return 0, false
+	case !l.enabled():
+		return 0, true
+	}
+	before := c.messages.refused
+	wait, ok = c.messages.take(c.hub.now(), 1, l)
+	if ok {
+		return 0, true
+	}
+	c.messages.refused = before
+	c.hub.stats.limited.Add(1)
+	return max(wait+l.cost(refused), time.Millisecond), false
 }
 
 // takeResume takes the position out of the hello that the client wants to go on from in a room; zero where

@@ -26,7 +26,8 @@ type Publication struct {
 	Room string
 	// Data is one JSON value.
 	Data []byte
-	// IdempotencyKey is the client's, or empty.
+	// IdempotencyKey is the client's, or empty. It is one of the user's own, or if the client is anonymous of its
+	// session's, and never meets a key of others or of the service.
 	IdempotencyKey string
 	// Key is for OnPublish to set; see the option Key. Clients have none.
 	Key string

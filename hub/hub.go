@@ -65,6 +65,8 @@ type Hub struct {
 	affinity    *affinity // nil where the node is not named
 	wire        wire.Config
 	stats       counters
+	sessions    sessionSecret
+	pages       pages // of histories that are being read
 	surveys     surveys
 	nextConn    atomic.Uint64
 	limits      protocol.Limits // what clients are told to keep to
@@ -107,6 +109,7 @@ func New(opts ...Option) (*Hub, error) {
 		users:    registry.NewUsers(entryOf),
 		pool:     conf.pool,
 		limits:   conf.announced(),
+		sessions: newSessionSecret(),
 	}
 	h.logs = logbound.New(&safeLog{conf.logger.Handler(), &h.stats.panics})
 	h.log = slog.New(h.logs).With("node", conf.node)

@@ -23,12 +23,13 @@ type PublishOption func(*publishOptions)
 type publishOptions struct {
 	idempotencyKey string
 	idempotencyTTL time.Duration
+	publisher      string // whose idempotency key it is
 	key            string
 	binary         bool
 }
 
-// IdempotencyKey makes a retry harmless: within ttl a publication to the same room with the same key is neither
-// stored nor delivered again. Zero is five minutes.
+// IdempotencyKey makes a retry harmless: within ttl a publication of the service to the same room with the same key is
+// neither stored nor delivered again. Zero is five minutes. Keys that clients send are never taken for one of these.
 func IdempotencyKey(key string, ttl time.Duration) PublishOption {
 	return func(o *publishOptions) { o.idempotencyKey, o.idempotencyTTL = key, ttl }
 }
@@ -76,16 +77,18 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	res, err := h.broker.Publish(ctx, name, broker.Publication{
 		Data:           data,
 		Binary:         o.binary,
+		JSON:           !h.conf.raw,
 		Key:            o.key,
 		IdempotencyKey: o.idempotencyKey,
 		IdempotencyTTL: o.idempotencyTTL,
+		Publisher:      o.publisher,
 		Retention:      rule.retention,
 	})
 	switch {
 	case err == nil:
 		h.stats.published.Add(1)
 	case h.conf.outage == Degrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
-		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, Key: o.key}})
+		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, JSON: !h.conf.raw, Key: o.key}})
 		h.stats.published.Add(1)
 		h.stats.degraded.Add(1)
 		err = nil
@@ -128,7 +131,10 @@ func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, ui
 	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
 	e.room, e.raw = r, x.h.conf.raw
 	for i := range ms {
-		e.message = &ms[i]
+		if e.message = &ms[i]; !e.raw && !sound(e.message) {
+			x.corrupt(r, e.message.Position)
+			continue
+		}
 		opcode := byte(frame.Text)
 		if e.message.Binary {
 			opcode = frame.Binary
@@ -142,6 +148,18 @@ func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, ui
 	}
 	e.room, e.message = nil, nil
 	encoders.Put(e)
+}
+
+// sound reports whether a message of the broker is one that clients of protocol v1 can be sent. What a hub published was
+// checked there; other programs may publish anything.
+func sound(m *broker.Message) bool { return !m.Binary && (m.JSON || protocol.Valid(m.Data)) }
+
+// corrupt drops a message that is not sound. In a room with history its place in the order is a gap.
+func (x receiver) corrupt(r *room, pos broker.Position) {
+	x.h.stats.corrupt.Add(1)
+	if !pos.IsZero() {
+		x.Gap(r.name, pos)
+	}
 }
 
 // encoder writes a message of the broker as its room's members get it. It is used again and again: a function

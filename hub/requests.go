@@ -114,7 +114,9 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{idempotencyKey: p.IdempotencyKey, key: p.Key})
+	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{
+		idempotencyKey: p.IdempotencyKey, publisher: c.publisher(p.IdempotencyKey), key: p.Key,
+	})
 	if err != nil {
 		c.fault("publish", room, err)
 		c.replyError(id, room, toError(err))

@@ -28,13 +28,25 @@ type rule struct {
 type RoomOption func(*rule) error
 
 // History keeps the newest n messages of a room for at most ttl, so that clients resume without a loss
-// and newcomers can ask for the last few. The broker must have the capability.
+// and newcomers can ask for the last few. HistoryBytes bounds them further. The broker must have the capability.
 func History(n int, ttl time.Duration) RoomOption {
 	return func(r *rule) error {
 		if n <= 0 || ttl <= 0 {
 			return fmt.Errorf("history of %d messages and %v: both must be positive", n, ttl)
 		}
-		r.retention = broker.Retention{Size: n, TTL: ttl}
+		r.retention.Size, r.retention.TTL = n, ttl
+		return nil
+	}
+}
+
+// HistoryBytes bounds what the history of a room may take, in bytes: messages and what it takes to keep them. The default
+// is 16 MiB. Beyond it the oldest are dropped, which is a gap for who asks for them. It needs History.
+func HistoryBytes(n int64) RoomOption {
+	return func(r *rule) error {
+		if n <= 0 {
+			return fmt.Errorf("history of %d bytes: it must be positive", n)
+		}
+		r.retention.Bytes = n
 		return nil
 	}
 }
@@ -101,6 +113,9 @@ func newRule(pattern string, opts []RoomOption) (*rule, error) {
 		} else if err := o(r); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if r.retention.Bytes > 0 && !r.retention.Enabled() {
+		errs = append(errs, errors.New("HistoryBytes without History"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("rooms %q: %w", pattern, err)

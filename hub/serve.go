@@ -324,7 +324,7 @@ func (c *Conn) welcome(id uint64) {
 	if c.kind == raw {
 		return
 	}
-	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.Session(), Ticket: c.hub.tickets.issue()}
+	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.session(), Ticket: c.hub.tickets.issue()}
 	w.Limits = c.hub.limits
 	if p := c.hub.conf.heartbeat; p.Enabled() {
 		w.Ping = p.Interval

@@ -34,6 +34,9 @@ type Stats struct {
 	Rules []RuleStats
 	// Gaps in rooms with history, where messages were lost for good.
 	Gaps int64
+	// Corrupt messages from the broker, which are no JSON or too deeply nested: they reached nobody. Each time that one is read
+	// from a history counts.
+	Corrupt int64
 	// Panics of callbacks, and of what they return. A callback that calls runtime.Goexit counts too.
 	Panics int64
 	// Failures of callbacks to decide: errors that are no verdict on the client, as OnJoin describes them, and nil
@@ -56,6 +59,7 @@ type Stats struct {
 type counters struct {
 	accepted, refused, received, limited, invalid atomic.Int64
 	published, degraded, gaps, panics, failures   atomic.Int64
+	corrupt                                       atomic.Int64
 	stale                                         atomic.Bool
 
 	mu    sync.Mutex
@@ -91,6 +95,7 @@ func (h *Hub) Stats() Stats {
 		Published:   s.published.Load(),
 		Degraded:    s.degraded.Load(),
 		Gaps:        s.gaps.Load(),
+		Corrupt:     s.corrupt.Load(),
 		Panics:      s.panics.Load(),
 		Failures:    s.failures.Load(),
 		Stale:       s.stale.Load(),

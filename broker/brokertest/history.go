@@ -166,6 +166,10 @@ func checkHistoryRead(t testing.TB, w *world) {
 			t.Errorf("%s: top %+v, gap %v, more %v; want %+v, %v, %v",
 				c.name, page.Top, page.Gap, page.More, top, c.gap, c.more)
 		}
+		page = sub.read(room, broker.Query{Since: c.since, Last: c.last, Limit: c.limit, PositionOnly: true, Retention: six})
+		if page.Top != top || page.Gap != c.gap || len(page.Messages) > 0 {
+			t.Errorf("%s, position only: %+v; want top %+v, gap %v", c.name, page, top, c.gap)
+		}
 	}
 }
 

@@ -146,6 +146,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 		{"ignores Since", "HistoryRead HistoryPages HistoryReadWhilePublishing HistoryBeginning",
 			func() *faulty { return asking(func(q *broker.Query) { q.Since = broker.Position{} }) }},
 		{"ignores Last", "HistoryRead", func() *faulty { return asking(func(q *broker.Query) { q.Last = 0 }) }},
+		{"ignores PositionOnly", "HistoryRead", func() *faulty { return asking(func(q *broker.Query) { q.PositionOnly = false }) }},
 		{"ignores Limit", "HistoryRead", func() *faulty { return asking(func(q *broker.Query) { q.Limit = 0 }) }},
 		{"keeps messages for ever", "RetentionAge RetentionIdle", func() *faulty {
 			f := publishing(func(p *broker.Publication) { p.Retention.TTL = time.Hour })

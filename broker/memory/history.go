@@ -116,6 +116,9 @@ func (h *history) read(q *broker.Query) broker.Page {
 		}
 		from = q.Since.Offset + 1
 	}
+	if q.PositionOnly {
+		return page
+	}
 	n := int(h.top - from + 1)
 	if q.Last > 0 && n > q.Last {
 		n = q.Last

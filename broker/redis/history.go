@@ -36,8 +36,12 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 		begin = b.metadataAge(q.Retention)
 	}
 	channel := b.names.room(room)
+	limit := q.Limit
+	if q.PositionOnly {
+		limit = -1
+	}
 	p, err := b.read(ctx, channel, !q.Since.IsZero(), []string{
-		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(q.Limit),
+		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(limit),
 		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin, strconv.Itoa(q.Bytes),
 	})
 	if err != nil {

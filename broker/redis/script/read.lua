@@ -1,7 +1,7 @@
 -- Reads the history of a room.
 -- KEYS: meta, log
 -- ARGV: epoch, offset and stamp to read after (offset -1: from the oldest; stamp -1: not to be verified), newest so many
---       (0: all), limit (0: none), size and age in ms of the history (0: as stored), age of the metadata in ms (0: do not
+--       (0: all), limit (0: none, -1: no entries), size and age in ms of the history (0: as stored), age of the metadata in ms (0: do not
 --       begin one), bytes of payloads (0: no limit), age in ms of the metadata of a room without messages
 -- Reply: epoch, offset and stamp of the newest, 1 for a gap, 1 for more, offset of the first entry, how many entries of
 -- the log were no messages and have been removed, entries. With a gap and a stamp to verify: of the place to read on from.
@@ -108,7 +108,7 @@ end
 if newest > 0 and top - from >= newest then from = top - newest + 1 end
 local to, more = top, 0
 if limit > 0 and to - from >= limit then to, more = from + limit - 1, 1 end
-if from > to then return {epoch, top, stamp, 0, 0, 0, junk, {}} end
+if from > to or limit < 0 then return {epoch, top, stamp, 0, 0, 0, junk, {}} end
 if space == 0 then
   return {epoch, top, stamp, 0, more, from, junk, redis.call('LRANGE', KEYS[2], from - base - 1, to - base - 1)}
 end
