@@ -18,3 +18,9 @@ func (h *Hub) Tickets() (conns, handshakes int) {
 	s := h.gate.Stats()
 	return s.Conns, s.Handshakes
 }
+
+// SessionOf is what a welcome calls the session that begins with a connection.
+func (h *Hub) SessionOf(conn string) string { return h.sessions.of(conn) }
+
+// PagesLent is how many bytes of pages the readers of histories hold.
+func (h *Hub) PagesLent() int64 { return h.pages.lent.Load() }

@@ -1,0 +1,145 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/memory"
+	"github.com/gohubkit/hubkit/hub"
+)
+
+// askedBroker notes what is read of its histories.
+type askedBroker struct {
+	*memory.Broker
+	mu      sync.Mutex
+	queries []broker.Query
+}
+
+func newAskedBroker(t testing.TB) *askedBroker {
+	t.Helper()
+	b, err := memory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &askedBroker{Broker: b}
+}
+
+func (b *askedBroker) Read(ctx context.Context, room string, q broker.Query) (broker.Page, error) {
+	b.mu.Lock()
+	b.queries = append(b.queries, q)
+	b.mu.Unlock()
+	return b.Broker.Read(ctx, room, q)
+}
+
+// asked returns what was read since the last call.
+func (b *askedBroker) asked() []broker.Query {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.queries
+	b.queries = nil
+	return q
+}
+
+// TestPagesBeginSmall: the broker is asked for no more bytes than a client that has taken the page before is likely to take,
+// and not for messages where only the position is wanted. Nothing stays lent.
+func TestPagesBeginSmall(t *testing.T) {
+	b := newAskedBroker(t)
+	s := start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("past:*", hub.History(1000, time.Hour)))
+	s.publishMany(t, "past:a", 0, 1000, 2<<10)
+	b.asked()
+	c := s.dial(t)
+	c.ask(`{"op":"join","id":1,"room":"past:a"}`)
+	if q := b.asked(); len(q) != 1 || !q[0].PositionOnly {
+		t.Errorf("a join without history reads %+v", q)
+	}
+	c.ask(`{"op":"join","id":2,"room":"past:a","history":1000}`)
+	for range 1000 {
+		c.read()
+	}
+	c.alive()
+	queries := b.asked()
+	want := 16 << 10
+	for i, q := range queries {
+		if q.Bytes != want || q.PositionOnly {
+			t.Errorf("page %d: %+v, want %d bytes", i+1, q, want)
+		}
+		want = min(2*want, 256<<10)
+	}
+	if len(queries) < 10 {
+		t.Errorf("2 MB were read in %d pages", len(queries))
+	}
+	await(t, "nothing is lent", func() bool { return s.PagesLent() == 0 })
+}
+
+// TestUnsoundMessages: what other programs publish and is no JSON reaches no client, live or from the history. In a room with
+// history there is a gap in its place, and what comes after it comes.
+func TestUnsoundMessages(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		b := newAskedBroker(t)
+		s := tr.start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("past:*", hub.DefaultHistory()))
+		kept := broker.Retention{Size: 1000, TTL: 10 * time.Minute}
+		publish := func(room, data string, isBinary bool) broker.Position {
+			t.Helper()
+			p := broker.Publication{Data: []byte(data), Binary: isBinary}
+			if room != "plain" {
+				p.Retention = kept
+			}
+			res, err := b.Publish(t.Context(), room, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.Position
+		}
+		bad := []string{"hello", "", "{", `{"a":1}{}`, "\"\xff\"", string(bytes.Repeat([]byte("["), 100)) + string(bytes.Repeat([]byte("]"), 100))}
+		plain := s.dial(t)
+		plain.ask(`{"op":"join","id":1,"room":"plain"}`)
+		for _, data := range bad {
+			publish("plain", data, false)
+		}
+		publish("plain", "1", true)
+		publish("plain", `"good"`, false)
+		plain.expect(`{"op":"message","room":"plain","data":"good"}`)
+		if n := s.Stats().Corrupt; n != int64(len(bad)+1) {
+			t.Errorf("%d corrupt, want %d", n, len(bad)+1)
+		}
+
+		live := s.dial(t)
+		epoch := live.ask(`{"op":"join","id":1,"room":"past:a"}`).Epoch
+		var want []string
+		message := func(offset int) string {
+			return fmt.Sprintf(`{"op":"message","room":"past:a","epoch":%q,"offset":%d,"data":%d}`, epoch, offset, offset)
+		}
+		gap := func(offset int) string {
+			return fmt.Sprintf(`{"op":"gap","room":"past:a","epoch":%q,"offset":%d}`, epoch, offset)
+		}
+		for i := 1; i <= 9; i++ {
+			data := fmt.Sprint(i)
+			if i == 1 || i == 4 || i == 5 || i == 9 {
+				publish("past:a", "junk", false)
+				want = append(want, gap(i))
+				continue
+			}
+			publish("past:a", data, false)
+			want = append(want, message(i))
+		}
+		live.expect(want...)
+		resumed := s.dial(t)
+		resumed.ask(`{"op":"join","id":1,"room":"past:a","epoch":"` + epoch + `","offset":0}`)
+		resumed.expect(want...)
+		newest := s.dial(t)
+		if r := newest.ask(`{"op":"join","id":1,"room":"past:a","history":4}`); r.Offset != 5 {
+			t.Errorf("the newest four: %+v", r)
+		}
+		newest.expect(want[5:]...)
+		publish("past:a", "10", false)
+		for _, c := range []*client{live, resumed, newest} {
+			c.expect(message(10))
+			c.alive()
+		}
+	})
+}
