@@ -74,6 +74,22 @@ type Member struct {
 	Info json.RawMessage `json:"info,omitempty"`
 }
 
+// Evictor is implemented by brokers that drop what they hold before its time, to stay within bounds of their own.
+type Evictor interface {
+	// Evictions tells what was dropped since the broker was made.
+	Evictions() Evictions
+}
+
+// Evictions are counters that only grow.
+type Evictions struct {
+	// Messages were dropped from histories.
+	Messages uint64
+	// Rooms had no messages left, and their positions were forgotten.
+	Rooms uint64
+	// Keys are idempotency keys that were forgotten.
+	Keys uint64
+}
+
 // Bus is implemented by brokers that join several nodes. It carries small commands, at most once.
 type Bus interface {
 	// Broadcast sends payload to every node, this one too.

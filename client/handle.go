@@ -62,7 +62,8 @@ func (l *link) message(ev *protocol.Event) bool {
 	}
 	pos := position(ev.Position, s.next.Epoch)
 	if !pos.IsZero() && !s.next.IsZero() {
-		same := pos.Epoch == s.next.Epoch
+		// The first message of a room may bring another epoch: none had been published.
+		same := pos.Epoch == s.next.Epoch || s.next.Offset == 0 && pos.Offset == 1
 		if same && pos.Offset <= s.next.Offset {
 			return true // a duplicate
 		}

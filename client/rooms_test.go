@@ -142,6 +142,34 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// TestFirstMessageBringsEpoch: nothing is missing where the first message of a room has another epoch than its ok. The second one
+// of another epoch shows a gap.
+func TestFirstMessageBringsEpoch(t *testing.T) {
+	s := newServer(t)
+	c := newClient(t, s.url)
+	gaps, onGap := collect[client.Gap](100)
+	got, f, _ := offsets(100)
+	sub := subscribe(t, c, "r", f, client.OnGap(onGap))
+	subscribe(t, c, "other", func(client.Message) {}, client.OnGap(onGap))
+	run(t, c)
+	p, _ := s.greet()
+	p.ok(0, "r", client.Position{Epoch: "void"})
+	p.ok(0, "other", client.Position{Epoch: "void"})
+	p.message("r", "1", client.Position{Epoch: "e2", Offset: 1})
+	p.message("r", "2", client.Position{Epoch: "e2", Offset: 2})
+	wantOffsets(t, got, 1, 2)
+	p.message("other", "2", client.Position{Epoch: "e3", Offset: 2})
+	want := client.Gap{Room: "other", From: client.Position{Epoch: "void"}, To: client.Position{Epoch: "e3", Offset: 1}}
+	if g := receive(t, gaps); g != want {
+		t.Errorf("gap is %+v, want %+v", g, want)
+	}
+	p.cut()
+	s.greet()
+	if pos := sub.Position(); pos != (client.Position{Epoch: "e2", Offset: 2}) {
+		t.Errorf("Position is %v", pos)
+	}
+}
+
 func TestFromHistory(t *testing.T) {
 	s := newServer(t)
 	c := newClient(t, s.url)

@@ -143,3 +143,23 @@ func TestUnsoundMessages(t *testing.T) {
 		}
 	})
 }
+
+// TestEvictionsAreCounted: what the broker drops to stay within its bounds is among the hub's figures.
+func TestEvictionsAreCounted(t *testing.T) {
+	b, err := memory.New(memory.WithMaxHistoryBytes(64 << 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, hub.WithBroker(b), hub.WithRooms("past:*", hub.History(1000, time.Hour)), hub.WithRooms("small:*", hub.History(1000, time.Hour), hub.HistoryBytes(10<<10)))
+	s.publishMany(t, "small:a", 0, 100, 1<<10)
+	if e := s.Stats().Evictions; e != (broker.Evictions{}) {
+		t.Errorf("%+v: a room's own bound evicts nothing", e)
+	}
+	if page, err := s.History(t.Context(), "small:a", broker.Position{}, 0); err != nil || len(page.Messages) < 5 || len(page.Messages) > 10 {
+		t.Errorf("%d messages of 1 KiB are kept in 10 KiB, %v", len(page.Messages), err)
+	}
+	s.publishMany(t, "past:a", 0, 100, 1<<10)
+	if e := s.Stats().Evictions; e.Messages == 0 {
+		t.Errorf("%+v after 100 KiB where 64 KiB are held", e)
+	}
+}

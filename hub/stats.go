@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
@@ -42,6 +43,9 @@ type Stats struct {
 	// Failures of callbacks to decide: errors that are no verdict on the client, as OnJoin describes them, and nil
 	// pointers returned as errors.
 	Failures int64
+	// Evictions is what the broker has dropped before its time to stay within its bounds; zero where it does not know, as
+	// with Redis, which has figures of its own.
+	Evictions broker.Evictions
 	// Stale is set while the broker cannot be reached.
 	Stale bool
 
@@ -102,6 +106,9 @@ func (h *Hub) Stats() Stats {
 		LogsLeftOut: h.logs.Dropped(),
 		Admission:   h.admissionStats(),
 		Heartbeat:   h.beats.Stats(),
+	}
+	if e, ok := h.broker.(broker.Evictor); ok {
+		out.Evictions = e.Evictions()
 	}
 	for _, r := range append(slices.Clone(h.conf.rules), &h.unruled) {
 		rs := r.stats()

@@ -1,5 +1,6 @@
 // Package memory is the broker of a single node: rooms, history, presence and commands in the memory
-// of one process. It implements [broker.Broker], [broker.History], [broker.Presence] and [broker.Bus].
+// of one process. It implements [broker.Broker], [broker.History], [broker.Presence], [broker.Bus] and
+// [broker.Evictor].
 //
 // # Guarantees
 //
@@ -15,15 +16,18 @@
 // Interest: a message to a room that is not subscribed is stored, where the publication asks for
 // it, and not delivered.
 //
-// Memory: a room that nobody subscribed to and that keeps nothing takes no memory. Messages are freed
-// when they expire, idempotency keys too, and so is the metadata of a room idle for longer than
-// [WithMetadataTTL]. The histories of all rooms together stay within [WithMaxHistoryBytes]; what is
-// dropped for it makes a gap for who asks for it. Idempotency keys are bounded in each room by
-// [WithIdempotencyKeys].
+// Memory: a room that nobody subscribed to and that keeps nothing takes no memory; so does one that was only read.
+// Messages are freed when they expire, idempotency keys too, and so is the metadata of a room idle for longer than
+// [WithMetadataTTL]. The history of a room stays within its retention's bytes, and all histories together within
+// [WithMaxHistoryBytes]: beyond that, rooms without messages are forgotten first, and then the largest rooms lose the
+// older half of their messages. What is dropped makes a gap for who asks for it. Idempotency keys of the service are bounded
+// in each room by [WithIdempotencyKeys], those of other publishers by [WithPublisherKeys]. [Broker.Stats] counts
+// what was dropped.
 //
-// Epoch: a room gets a random epoch with its first stored message or its first Read with retention.
+// Epoch: a room without history has an epoch that it shares with other rooms; its first message begins the history with it.
 // The epoch stays as long as the room's metadata does: through idle times, and through
-// [Broker.Snapshot] and [Broker.Restore].
+// [Broker.Snapshot] and [Broker.Restore]. When a history is forgotten, the epoch that its room shares changes. A
+// reader who joined another of these rooms before its first message is then told of a gap though there was none.
 //
 // Time: expiry follows the monotonic clock; setting the wall clock changes nothing.
 package memory

@@ -20,6 +20,7 @@ var (
 	_ broker.History  = (*Broker)(nil)
 	_ broker.Presence = (*Broker)(nil)
 	_ broker.Bus      = (*Broker)(nil)
+	_ broker.Evictor  = (*Broker)(nil)
 )
 
 // Broker is a broker for one node. New makes it.

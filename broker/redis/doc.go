@@ -15,10 +15,12 @@
 //
 // History: a message is checked for its idempotency key, stored, numbered and handed to the subscribers in one
 // script. On a hole in what the channel brings, and after every reconnect, the missing messages are
-// read from history before any later one is delivered: at most 8 rooms at a time, 128 messages each.
-// Messages that cannot be had any more are a Gap, and what history still has comes after it.
+// read from history before any later one is delivered: at most 8 rooms at a time, 128 messages or 1 MiB each.
+// Messages that cannot be had any more are a Gap, and what history still has comes after it. What is no message, because
+// another program has written to the keys, is left out and counted in [Stats]; a message that it has replaced is a Gap.
 //
-// Epoch: it changes when the metadata of a room is lost. A server may also come back with older data than it
+// Epoch: it changes when the metadata of a room is lost. A room that was read before its first message has metadata of its own
+// for two minutes after the last Read; who resumes later from there is told of a gap. A server may also come back with older data than it
 // had: a replica that took over before it had everything. Each message carries the stamp of the one
 // before it, so a node that had got further notices, whether or not new messages have taken the old
 // offsets; it gives the room another epoch, tells its receiver of a Gap, and from then on readers with
@@ -63,9 +65,11 @@
 // With the prefix "hubkit", for a room called news:
 //
 //	hubkit:{news}             channel of the room, sharded in a cluster
-//	hubkit:{news}:meta        epoch, newest offset, its stamp, offset where the epoch began
+//	hubkit:{news}:meta        epoch, newest offset, its stamp, offset where the epoch began, bytes of the log
 //	hubkit:{news}:log         list of the stored messages, the oldest first
-//	hubkit:{news}:idem:KEY    epoch and offset of the message published with an idempotency key
+//	hubkit:{news}:idem        hash: the service's idempotency keys, and what became of the messages
+//	hubkit:idem:PUBLISHER     the same for another publisher, in all rooms; PUBLISHER is a hash of the name
+//	                          (in a cluster hubkit:{news}:idem:PUBLISHER, for each room)
 //	hubkit:{news}:presence    sorted set: members in order, and by owner; who has members here, and until when
 //	hubkit:nodes              hash: node to what it announced
 //	hubkit:secret:NAME        secret that the nodes share, such as the key of resume tickets
@@ -77,7 +81,8 @@
 // closing brace has a byte 0x01 before it there.) Channels know no databases: applications that share a server need
 // different prefixes. Every key but the list of nodes and the secrets expires: the log with the retention, the metadata
 // after [WithMetadataTTL], presence after twice its TTL. With an eviction policy that may evict
-// them, rooms get another epoch and readers a gap, never a wrong message.
+// them, whichever of a room's keys goes first, rooms get another epoch and readers a gap, never a wrong message. Nothing that
+// clients choose follows the closing brace, so that no two keys can have the same name.
 //
 // # Publishing from elsewhere
 //
@@ -89,11 +94,13 @@
 // and SPUBLISH instead in a cluster. To a room with history it publishes by the script that
 // [PublishScript] returns:
 //
-//	EVAL script 3 hubkit:{news}:meta hubkit:{news}:log hubkit:{news}:idem:KEY
-//	     hubkit:{news} PUBLISH payload key flags size age metadata-age idempotency-age
+//	EVAL script 3 hubkit:{news}:meta hubkit:{news}:log hubkit:{news}:idem
+//	     hubkit:{news} PUBLISH payload key flags size age metadata-age idempotency-age idempotency-key
 //
 // with SPUBLISH in a cluster; key as in broker.Publication, flags 1 for a binary payload and 0
 // otherwise, the size of the history, and ages in milliseconds; idempotency-age 0 publishes without an idempotency key.
+// Two more arguments may follow: how many idempotency keys the room remembers, 10,000 without it, and the bytes of its
+// history, 16 MiB without it.
 // It answers with the epoch, the offset, and 1 for a duplicate.
 //
 // # Envelopes
@@ -106,6 +113,7 @@
 //	5 length2 sender payload                                 a command
 //	6                                                        the presence of the room was lost: list members again
 //
-// Flag 1 is binary; with flag 2 a key of length4 bytes is there. A stamp is the time at which the message was
+// Flag 1 is binary; with flag 2 a key of length4 bytes is there; flag 4 says that the payload was checked to be JSON, so
+// that nobody needs to check it again. A stamp is the time at which the message was
 // stored, in microseconds, and always more than that of the message before it.
 package redis

@@ -16,12 +16,12 @@
 // here with 100 messages and an hour (in milliseconds), the same as the two services use:
 //
 //	redis-cli --eval broker/redis/script/publish.lua \
-//	    'hubkit:{order:7}:meta' 'hubkit:{order:7}:log' 'hubkit:{order:7}:idem:delivered-7' , \
-//	    'hubkit:{order:7}' PUBLISH '{"id":"7","status":"delivered"}' '' 0 100 3600000 2592000000 300000
+//	    'hubkit:{order:7}:meta' 'hubkit:{order:7}:log' 'hubkit:{order:7}:idem' , \
+//	    'hubkit:{order:7}' PUBLISH '{"id":"7","status":"delivered"}' '' 0 100 3600000 2592000000 300000 delivered-7
 //
 // Its arguments after the channel and the verb: the payload; a key, empty here; flags, 0 for text; the size and
-// age of the history; how long its numbers outlive it, 30 days; and how long the idempotency key is
-// remembered, five minutes: the same line again stores nothing.
+// age of the history; how long its numbers outlive it, 30 days; how long the idempotency key is
+// remembered, five minutes; and the key: the same line again stores nothing.
 //
 // Anybody may read here, as nobody logs in; examples/existing shows who may do what. Clients cannot publish.
 //
