@@ -160,6 +160,8 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"pattern is empty":         one(hub.WithRooms("")),
 				"nil RoomOption":           one(hub.WithRooms("a", nil)),
 				"history of 0 messages":    one(hub.WithRooms("a", hub.History(0, time.Second))),
+				"history of 0 bytes":       one(hub.WithRooms("a", hub.DefaultHistory(), hub.HistoryBytes(0))),
+				"without History":          one(hub.WithRooms("a", hub.HistoryBytes(1))),
 				"1 messages and -1s":       one(hub.WithRooms("a", hub.History(1, -time.Second))),
 				"two rules":                one(hub.WithRooms("a"), hub.WithRooms("a", hub.Presence())),
 				"need protocol v1":         one(hub.WithRooms("a", hub.Presence()), hub.WithRaw()),

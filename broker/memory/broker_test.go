@@ -68,11 +68,11 @@ func store(data string) broker.Publication {
 }
 
 func TestOptions(t *testing.T) {
-	_, err := memory.New(memory.WithMetadataTTL(0), nil, memory.WithMaxHistoryBytes(-1), memory.WithIdempotencyKeys(0))
+	_, err := memory.New(memory.WithMetadataTTL(0), nil, memory.WithMaxHistoryBytes(-1), memory.WithIdempotencyKeys(0), memory.WithPublisherKeys(1, 0))
 	if !errors.Is(err, broker.ErrInvalid) {
 		t.Fatalf("New: %v, want ErrInvalid", err)
 	}
-	for _, fault := range []string{"metadata TTL of 0s", "option 2 is nil", "-1 bytes", "0 idempotency keys"} {
+	for _, fault := range []string{"metadata TTL of 0s", "option 2 is nil", "-1 bytes", "0 idempotency keys", "1 idempotency keys of a publisher, 0 of all"} {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("New: %v, want it to name %q", err, fault)
 		}

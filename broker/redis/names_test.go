@@ -42,3 +42,36 @@ func TestSlots(t *testing.T) {
 		}
 	}
 }
+
+// No two things have the same name, whatever rooms, nodes and publishers are called.
+func TestNamesNeverMeet(t *testing.T) {
+	n := names{"hubkit"}
+	parts := []string{"a", "}", "{", ":", "meta", "log", "idem", "presence", "bus", "nodes", "probe", "hubkit"}
+	texts := append([]string(nil), parts...)
+	for range 2 {
+		for _, t := range texts[:len(texts):len(texts)] {
+			for _, p := range parts {
+				texts = append(texts, t+p)
+			}
+		}
+	}
+	seen := make(map[string]string)
+	note := func(name, what string) {
+		if before, ok := seen[name]; ok && before != what {
+			t.Errorf("%q is the name of %s and of %s", name, before, what)
+		}
+		seen[name] = what
+	}
+	for _, text := range texts {
+		channel, meta, log := n.history(text)
+		note(channel, "room "+text)
+		note(meta, "metadata of "+text)
+		note(log, "log of "+text)
+		note(n.service(channel), "keys in "+text)
+		note(n.publisher(channel, "ada", true), "ada's keys in "+text)
+		note(n.publisher(channel, text, false), "the keys of "+text)
+		note(n.node(text), "bus of "+text)
+	}
+	note(n.broadcast(), "bus")
+	note(n.nodes(), "nodes")
+}

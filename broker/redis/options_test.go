@@ -33,6 +33,8 @@ func TestOptionFaults(t *testing.T) {
 		{"subscribe", "", redis.WithSubscribeConns(65), "65 connections to subscribe"},
 		{"presence", "", redis.WithPresenceTTL(time.Minute, 31*time.Second), "presence TTL of 1m0s"},
 		{"metadata", "", redis.WithMetadataTTL(0), "metadata TTL of 0s"},
+		{"keys", "", redis.WithIdempotencyKeys(0, 1), "0 idempotency keys of the service, 1 of a publisher"},
+		{"keys of publishers", "", redis.WithIdempotencyKeys(1, 0), "0 of a publisher"},
 		{"backoff", "", redis.WithBackoff(nil), "backoff policy is nil"},
 	}
 	var all []redis.Option
