@@ -71,6 +71,8 @@ func TestNamesNeverMeet(t *testing.T) {
 		note(n.publisher(channel, "ada", true), "ada's keys in "+text)
 		note(n.publisher(channel, text, false), "the keys of "+text)
 		note(n.node(text), "bus of "+text)
+		note(n.secret(text), "secret "+text)
+		note(n.presence(channel), "presence in "+text)
 	}
 	note(n.broadcast(), "bus")
 	note(n.nodes(), "nodes")
