@@ -30,7 +30,7 @@ func (c *Conn) ClientAddr() netip.Addr {
 	if c.proxied != nil {
 		return *c.proxied
 	}
-	if c.conn == nil {
+	if c.conn == nil || c.conn.RemoteAddr().Network() == "unix" { // its name may look like an address
 		return netip.Addr{}
 	}
 	r := http.Request{RemoteAddr: c.conn.RemoteAddr().String()}

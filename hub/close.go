@@ -2,19 +2,13 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
-	"github.com/gorilla/websocket"
 )
 
 // Close closes the connection in order: what was sent before goes out, then a close frame, and then
@@ -202,65 +196,4 @@ func (c *Conn) disconnected(why error) {
 			return nil
 		})
 	}
-}
-
-// readFailed ends a connection whose reader got err.
-func (c *Conn) readFailed(err error) {
-	var ce *websocket.CloseError
-	switch {
-	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
-		// gorilla has answered with a close frame, or this is the answer to ours.
-		c.drain()
-		c.finish(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
-	case errors.Is(err, decoder.ErrTooLarge):
-		c.shut(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
-		c.linger()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.shut(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
-		c.linger()
-	case errors.Is(err, net.ErrClosed):
-		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
-	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
-		c.finish(&CloseError{Code: protocol.CloseAbnormal, Err: err})
-	default:
-		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
-		// another one is not sent.
-		c.shut(&CloseError{Code: protocol.CloseProtocolError, Err: err})
-		c.linger()
-	}
-}
-
-// drain waits until what was sent is in the socket.
-func (c *Conn) drain() {
-	if n, _ := c.writer.Backlog(); n == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.hub.conf.closeTimeout)
-	defer cancel()
-	_ = c.writer.Drained(ctx) // an error means that it will not get there
-}
-
-func isNetError(err error) bool {
-	var ne net.Error
-	var se *os.SyscallError
-	return errors.As(err, &ne) || errors.As(err, &se)
-}
-
-// lingerBytes bounds what is read and thrown away of a client that was refused. It is more than the files
-// people send by mistake: one that never learns of the 1009 comes back and sends it again.
-const lingerBytes = 16 << 20
-
-// linger reads on for a while and throws away what comes, so that the close frame is not lost: a
-// socket closed with unread data in it is reset, and the peer may then never see what was sent last.
-//
-// The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
-func (c *Conn) linger() {
-	c.drain()
-	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // an error means that it is closed already
-	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
-		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
-	}
-	c.finish(nil)
 }

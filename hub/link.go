@@ -51,14 +51,16 @@ func (l *link) Pong() {
 // WriterFailed implements wire.Owner.
 func (l *link) WriterFailed(err error) {
 	c := (*Conn)(l)
-	switch {
-	case errors.Is(err, wire.ErrOverflow):
-		c.drop(&CloseError{Code: protocol.CloseSlowConsumer, Err: err})
-	case errors.Is(err, wire.ErrTimeout):
-		c.drop(&CloseError{Code: protocol.CloseWriteTimeout, Err: err})
-	default:
-		c.drop(&CloseError{Code: protocol.CloseAbnormal, Err: err})
+	code := protocol.CloseAbnormal
+	if errors.Is(err, wire.ErrTimeout) {
+		code = protocol.CloseWriteTimeout
 	}
+	c.drop(&CloseError{Code: code, Err: err})
+}
+
+// WriterFull implements wire.Owner. The client has the close timeout to take the close frame.
+func (l *link) WriterFull() {
+	(*Conn)(l).shut(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
 }
 
 // WriterBehind implements wire.Owner.

@@ -1,32 +1,14 @@
 package hub
 
 import (
-	"context"
-	"errors"
-	"maps"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/protocol"
-	"github.com/gorilla/websocket"
 )
-
-func (h *Hub) newUpgrader() websocket.Upgrader {
-	u := websocket.Upgrader{
-		Subprotocols: h.conf.subprotocols,
-		CheckOrigin:  func(*http.Request) bool { return true }, // ServeHTTP has asked
-	}
-	if !h.conf.raw {
-		u.Subprotocols = []string{protocol.Subprotocol}
-	}
-	decoder.Configure(&u)
-	return u
-}
 
 // ServeHTTP answers a WebSocket handshake and returns once the connection stands; from then on it belongs
 // to the hub, and neither the request nor its context is kept.
@@ -77,116 +59,6 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fits answers a request that is no handshake, or comes from a page that may not ask.
-func (h *Hub) fits(w http.ResponseWriter, r *http.Request) bool {
-	ended := true
-	defer func() {
-		if ended {
-			h.refuseAtEnd(w, r)
-		}
-	}()
-	err := h.unfit(w, r)
-	ended = false
-	if err != nil {
-		h.refuse(w, r, err)
-	}
-	return err == nil
-}
-
-// unfit says why a request is no handshake that the hub would take from anybody.
-func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
-	switch {
-	case !h.life.serving():
-		return h.refusedMeanwhile()
-	case !websocket.IsWebSocketUpgrade(r):
-		if r.ProtoMajor < 2 { // HTTP/2 has neither, and a client fails a response with one
-			w.Header().Set("Upgrade", "websocket")
-			w.Header().Set("Connection", "Upgrade")
-		}
-		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
-	case !r.ProtoAtLeast(1, 1), len(r.Header["Sec-Websocket-Key"]) > 1, len(r.Header["Sec-Websocket-Version"]) > 1:
-		return &HTTPError{Status: http.StatusBadRequest, Message: "not a WebSocket handshake: it needs HTTP/1.1, one key and one version"}
-	}
-	return h.checkOrigin(r)
-}
-
-// answerHeader is what the answer to a handshake says beyond the handshake: what middleware before the hub has set,
-// OnHandshake's part, and the node's name. Nobody writes to it.
-func (h *Hub) answerHeader(w http.ResponseWriter, r *http.Request, c *Conn) http.Header {
-	named, set := http.Header(nil), w.Header()
-	if c != nil {
-		named = h.nameNode(r)
-	}
-	if len(set) == 0 {
-		return named
-	}
-	all := make(http.Header, len(set)+len(named))
-	for _, from := range []http.Header{set, named} {
-		for k, v := range from {
-			if k == "Set-Cookie" || isToken(k) && !handshakes(k) {
-				all[k] = append(all[k], v...)
-			}
-		}
-	}
-	return all
-}
-
-// admits asks the application about a handshake, and answers it where it is refused.
-func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
-	ended := true
-	defer func() {
-		if ended {
-			h.refuseAtEnd(w, r)
-		}
-	}()
-	err := h.admit(r, c)
-	ended = false
-	c.takeAnswer(w)
-	if err != nil {
-		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
-		h.refuse(w, r, err)
-	}
-	return err == nil
-}
-
-func (c *Conn) upgradeFailed(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, http.ErrNotSupported) {
-		c.hub.cannotHijack(w, err)
-	}
-	c.hub.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
-	if c.conn != nil {
-		c.writer.Close()
-	}
-}
-
-// ResponseHeader is added to the answer to the handshake, a refusal included: OnHandshake may set headers and cookies.
-// Headers of the handshake itself are left out. Afterwards it has no effect.
-func (c *Conn) ResponseHeader() http.Header {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m := c.more()
-	if m.answer == nil {
-		m.answer = make(http.Header)
-	}
-	return m.answer
-}
-
-// takeAnswer moves what OnHandshake has set to the response.
-func (c *Conn) takeAnswer(w http.ResponseWriter) {
-	c.mu.Lock()
-	if c.extra == nil {
-		c.mu.Unlock()
-		return
-	}
-	answer := c.extra.answer
-	c.extra.answer = nil
-	c.trim()
-	c.mu.Unlock()
-	for k, v := range answer {
-		w.Header()[k] = append(w.Header()[k], v...)
-	}
-}
-
 // shaken notes what a handshake has agreed on.
 func (c *Conn) shaken(d *decoder.Decoder) {
 	h := c.hub
@@ -202,48 +74,6 @@ func (c *Conn) shaken(d *decoder.Decoder) {
 	case d.Subprotocol() == protocol.Subprotocol:
 		c.kind, c.hello = v1, true
 	}
-}
-
-// admit asks the application about a handshake.
-func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
-	refusal := func(what string, f *failure, status int, message string) *HTTPError {
-		h.report(what, c, f, r.Context().Err() != nil)
-		return h.refusal(f, status, message)
-	}
-	if f := h.conf.authenticate; f != nil {
-		var id Identity
-		failed := c.guard("authenticator", func() (err error) {
-			if id, err = f(r); err != nil {
-				return err
-			}
-			return id.validate()
-		})
-		if failed != nil {
-			return refusal("authenticator", failed, http.StatusUnauthorized, "unauthorized")
-		}
-		if id.User != "" || id.Info != nil {
-			c.identity.Store(&id)
-		}
-	}
-	if f := h.handlers.set.Load().handshake; f != nil {
-		if failed := c.guard("OnHandshake", func() error { return f(r, c) }); failed != nil {
-			return refusal("OnHandshake", failed, http.StatusForbidden, "forbidden")
-		}
-	}
-	return nil
-}
-
-// oneProtocolLine returns a request whose subprotocols are on one line, which is all that gorilla reads of them.
-func oneProtocolLine(r *http.Request) *http.Request {
-	const key = "Sec-Websocket-Protocol"
-	lines := r.Header[key]
-	if len(lines) < 2 {
-		return r
-	}
-	one := *r
-	one.Header = maps.Clone(r.Header)
-	one.Header[key] = []string{strings.Join(lines, ",")}
-	return &one
 }
 
 // attach gives the connection its socket, before anything is written to it.
@@ -398,62 +228,4 @@ func (c *Conn) taken(what string, code protocol.CloseCode, ask func() error) boo
 		h.log.Info("connection refused", append(about(what, c), "err", failed.cause.text)...)
 	}
 	return failed == nil
-}
-
-// refuseAtEnd answers a request whose goroutine a callback has ended. Package http sends nothing more of it.
-func (h *Hub) refuseAtEnd(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Connection", "close")
-	h.refuse(w, r, h.refusal(crash, 0, ""))
-	_ = http.NewResponseController(w).Flush() // the client hears nothing then
-}
-
-// refuse answers a request that does not become a connection.
-func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
-	h.stats.refused.Add(1)
-	if e.RetryAfter > 0 {
-		seconds := (e.RetryAfter + time.Second - 1) / time.Second
-		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-	}
-	if r.Body != nil {
-		_ = r.Body.Close()
-	}
-	http.Error(w, e.Message, e.Status)
-}
-
-func (id *Identity) validate() error {
-	if id.Info != nil && !protocol.Valid(id.Info) {
-		return errors.New("hub: Identity.Info is not valid JSON")
-	}
-	return nil
-}
-
-// identify takes the hello's token, by a time on the hub's clock. It reports whether the connection may go on. What it asks
-// is a handshake under way, as what the authenticator asks is.
-func (c *Conn) identify(by time.Duration, token string) bool {
-	h := c.hub
-	f := h.conf.verifyToken
-	if f == nil {
-		return true
-	}
-	if why := c.ticket.Verify(); why != nil {
-		h.refusals.note(h, c.ClientAddr(), why)
-		c.shut(tryAgain(why))
-		return false
-	}
-	defer c.ticket.Established()
-	ctx, cancel := context.WithDeadline(c.Context(), h.start.Add(by))
-	defer cancel()
-	came := c.hub.revocations.Arrive()
-	defer c.hub.revocations.Done(came)
-	var id Identity
-	ok := c.taken("token verifier", protocol.CloseUnauthorized, func() (err error) {
-		if id, err = f(ctx, token); err != nil {
-			return err
-		}
-		return id.validate()
-	})
-	if ok {
-		c.become(id, came)
-	}
-	return ok
 }

@@ -22,8 +22,8 @@ const maxHops = 16
 //
 // The address is invalid where that of the socket cannot be read.
 func (g *Gate) Addr(r *http.Request) netip.Addr {
-	addr := parseHop(r.RemoteAddr)
-	if g == nil || !g.trusts(addr) && !g.unix(r, addr) {
+	addr, trusted := g.peer(r)
+	if !trusted {
 		return addr
 	}
 	hops := 0
@@ -54,17 +54,18 @@ func (g *Gate) Relayed(r *http.Request) bool {
 	if g == nil {
 		return false
 	}
-	addr := parseHop(r.RemoteAddr)
-	return g.trusts(addr) || g.unix(r, addr)
+	_, trusted := g.peer(r)
+	return trusted
 }
 
-// unix reports whether a request came by a Unix socket, whose peers are trusted.
-func (g *Gate) unix(r *http.Request, addr netip.Addr) bool {
-	if !g.conf.TrustUnix || addr.IsValid() {
-		return false
+// peer is the address at the other end of the socket, and whether that is a trusted proxy. A Unix socket has none, whatever
+// name its peer is bound to.
+func (g *Gate) peer(r *http.Request) (addr netip.Addr, trusted bool) {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
+		return addr, g != nil && g.conf.TrustUnix
 	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && local.Network() == "unix"
+	addr = parseHop(r.RemoteAddr)
+	return addr, g != nil && g.trusts(addr)
 }
 
 func (g *Gate) trusts(addr netip.Addr) bool {

@@ -50,12 +50,17 @@ func (w *Writer) queueParts(head []byte, tail *frame.Batch, sent int) error {
 		items = append(items, itemAt(frame.Single(append([]byte(nil), head[sent:]...)), 0))
 	}
 	items = append(items, itemAt(tail, max(0, sent-len(head))))
+	items[0].rest = sent > 0
+	items[len(items)-1].rest = sent > 0 || len(items) > 1
+	begun := w.backlog == nil // the end of a frame that has begun always has a place
 	for i := range items {
 		switch it := &items[i]; {
 		case w.backlog == nil:
 			w.begin(*it)
+		case begun:
+			w.backlog.push(*it)
 		case !w.force(it):
-			w.fail(ErrOverflow)
+			w.overflow()
 			return ErrOverflow
 		}
 	}

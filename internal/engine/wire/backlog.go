@@ -117,6 +117,29 @@ func (q *backlog) each(of func(*item) bool, judge func(b *frame.Batch, i int) ve
 	}
 }
 
+// giveUp drops all but the rest of a frame that is in the socket in part, or with a write under way. drop is told how many
+// messages of which room that were.
+func (q *backlog) giveUp(drop func(src *frame.Source, n int)) {
+	begun := true // the item before is sent, or kept
+	for n := range q.items {
+		it := &q.items[n]
+		flight, left, size := q.flightOf(n), it.left, it.size
+		if !it.rest || !begun {
+			for i := it.next; i < it.batch.Len(); i++ {
+				if it.waits(i, flight) {
+					it.lose(i)
+				}
+			}
+		}
+		begun = it.left > 0
+		drop(it.batch.Source(), left-it.left)
+		q.messages -= left - it.left
+		q.bytes -= size - it.size
+	}
+	q.sweep()
+	q.change()
+}
+
 // sweep removes the items of which nothing is left.
 func (q *backlog) sweep() {
 	kept := q.items[:0]

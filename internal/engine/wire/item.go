@@ -11,6 +11,7 @@ type item struct {
 	lost  bitset        // messages given up
 	left  int           // messages that wait
 	size  int           // bytes that wait
+	rest  bool          // it goes on with a frame whose beginning is in the item before, or in the socket
 }
 
 // itemAt is what follows the first n bytes of a batch.
@@ -83,7 +84,7 @@ func (it *item) pack() {
 	}
 	old := *it
 	*it = itemAt(b.Pick(func(i int) bool { return i >= old.next && !old.lost.has(i) }), 0)
-	it.page = old.page
+	it.page, it.rest = old.page, old.rest
 }
 
 // bitset is nil as long as it is empty.

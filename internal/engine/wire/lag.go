@@ -121,9 +121,21 @@ func (w *Writer) fall(src *frame.Source, coming *item) {
 	_ = w.hurry() // a socket that is closed says so to whoever writes
 }
 
+// dropOwed gives up what was still to be read from histories.
+func (w *Writer) dropOwed() {
+	if !w.lagging {
+		return
+	}
+	for i := range w.slow.lags {
+		l := &w.slow.lags[i]
+		w.drop(l.source, l.owed)
+		l.owed = 0
+	}
+}
+
 // unhurried reports whether the connection reads from the history: then it may take its time.
 func (w *Writer) unhurried() bool {
-	return w.lagging && slices.ContainsFunc(w.slow.lags, func(l lag) bool { return l.until == forever })
+	return w.lagging && w.state != full && slices.ContainsFunc(w.slow.lags, func(l lag) bool { return l.until == forever })
 }
 
 // hurry sets the deadline of the write that is under way, or comes next.
@@ -154,7 +166,7 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 			continue
 		}
 		switch seq := b.Seq(i); {
-		case l.lost(seq), seq > l.read && w.state == closed:
+		case l.lost(seq), seq > l.read && w.state != open:
 			w.drop(l.source, 1)
 		case seq > l.read:
 			l.owed++

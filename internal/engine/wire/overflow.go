@@ -2,6 +2,20 @@ package wire
 
 import "github.com/gohubkit/hubkit/internal/engine/frame"
 
+// overflow gives up what waits, and all that would come, for the sake of a close frame: behind the backlog it would come too late, and
+// the socket closed at once would say nothing. It is called with mu held, while the Writer is open, and releases it.
+func (w *Writer) overflow() {
+	w.state = full
+	w.backlog.giveUp(w.drop)
+	w.dropOwed()
+	if w.lagging {
+		w.slow.fell = nil
+		_ = w.hurry() // what is under way has taken its time so far
+	}
+	w.mu.Unlock()
+	w.owner.WriterFull()
+}
+
 // over reports whether an item exceeds the bound of the backlog.
 func (w *Writer) over(it *item) bool {
 	return w.backlog.messages+it.left > w.conf.MaxMessages || w.backlog.bytes+it.size > w.conf.MaxBytes

@@ -26,6 +26,7 @@ type rig struct {
 	counters frame.Account
 	source   frame.Source
 	behind   chan *frame.Source
+	full     func() // what the owner does when the backlog has overflowed
 	flushers sync.WaitGroup
 	fd       int
 	peer     net.Conn
@@ -87,6 +88,17 @@ func descriptor(conn net.Conn) int {
 func (r *rig) WriterFailed(err error) {
 	r.Backlog()
 	r.failed <- err
+}
+
+// WriterFull implements Owner. It closes the connection unless the test has something else to do.
+func (r *rig) WriterFull() {
+	r.Backlog()
+	r.failed <- ErrOverflow
+	if r.full != nil {
+		r.full()
+		return
+	}
+	r.Close()
 }
 
 // WriterBehind implements Owner.

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	// ErrOverflow is why a Writer failed whose backlog outgrew its bound.
+	// ErrOverflow is what a sender gets whose message the backlog has no place for.
 	ErrOverflow = errors.New("wire: backlog full")
 	// ErrTimeout is why a Writer failed whose socket took nothing for the write timeout.
 	ErrTimeout = errors.New("wire: write timed out")
@@ -36,8 +36,11 @@ type Config struct {
 // Owner is told of the end of its Writer. It is called without a lock held, from whichever goroutine
 // found out, and must not block.
 type Owner interface {
-	// WriterFailed is called once, if the socket or the backlog fails.
+	// WriterFailed is called once, if the socket fails.
 	WriterFailed(err error)
+	// WriterFull is called once, if the backlog has outgrown its bound. What waited has been given up, except the rest of
+	// a frame that is in the socket in part. Only Finish sends something from then on.
+	WriterFull()
 	// WriterBehind is called when there was no place for messages of a room that can be read from its history. From
 	// then on those that come by the room are not sent, until somebody has read what is missing, see Behind, and
 	// calls Resume.
@@ -48,6 +51,7 @@ type state uint8
 
 const (
 	open      state = iota
+	full            // the backlog has overflowed: only a close frame may follow
 	finishing       // the close frame is queued or sent: nothing may follow it
 	closed
 )
@@ -120,7 +124,7 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	}
 	if it := itemAt(b, b.Size()-len(data)); !w.queue(&it) {
 		w.drop(b.Source(), it.left)
-		w.fail(ErrOverflow)
+		w.overflow()
 		return 0, false, ErrOverflow
 	}
 	w.unlock()
@@ -153,7 +157,7 @@ func (w *Writer) SendOne(wire []byte) error {
 // before or has failed.
 func (w *Writer) Finish(closeFrame []byte) {
 	w.mu.Lock()
-	if w.state != open {
+	if w.state >= finishing {
 		w.mu.Unlock()
 		return
 	}
@@ -175,20 +179,21 @@ func (w *Writer) sendOne(wire []byte) error {
 			return nil
 		}
 	}
-	return w.queueOne(wire[n:])
+	return w.queueOne(wire[n:], n > 0)
 }
 
 // queueOne queues what is left of a frame. It is called with mu held and releases it. Apart from sendOne it keeps off the
 // stack what most frames do not need.
-func (w *Writer) queueOne(rest []byte) error {
+func (w *Writer) queueOne(rest []byte, begun bool) error {
 	it := itemAt(frame.Single(append([]byte(nil), rest...)), 0)
+	it.rest = begun
 	switch {
 	case w.backlog == nil:
 		w.begin(it)
 	case w.state == finishing:
 		w.backlog.push(it) // the last one always has a place
 	case !w.force(&it):
-		w.fail(ErrOverflow)
+		w.overflow()
 		return ErrOverflow
 	}
 	w.unlock()
@@ -306,13 +311,7 @@ func (w *Writer) closeLocked() bool {
 		}
 		w.backlog.change()
 	}
-	if w.lagging {
-		for i := range w.slow.lags {
-			l := &w.slow.lags[i]
-			w.drop(l.source, l.owed)
-			l.owed = 0
-		}
-	}
+	w.dropOwed()
 	// The descriptor is used only under mu or through conn, so nobody writes to a number that
 	// the system has given to another connection meanwhile.
 	w.fd = -1

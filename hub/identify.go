@@ -1,0 +1,95 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// admits asks the application about a handshake, and answers it where it is refused.
+func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+	ended := true
+	defer func() {
+		if ended {
+			h.refuseAtEnd(w, r)
+		}
+	}()
+	err := h.admit(r, c)
+	ended = false
+	c.takeAnswer(w)
+	if err != nil {
+		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
+		h.refuse(w, r, err)
+	}
+	return err == nil
+}
+
+// admit asks the application about a handshake.
+func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
+	refusal := func(what string, f *failure, status int, message string) *HTTPError {
+		h.report(what, c, f, r.Context().Err() != nil)
+		return h.refusal(f, status, message)
+	}
+	if f := h.conf.authenticate; f != nil {
+		var id Identity
+		failed := c.guard("authenticator", func() (err error) {
+			if id, err = f(r); err != nil {
+				return err
+			}
+			return id.validate()
+		})
+		if failed != nil {
+			return refusal("authenticator", failed, http.StatusUnauthorized, "unauthorized")
+		}
+		if id.User != "" || id.Info != nil {
+			c.identity.Store(&id)
+		}
+	}
+	if f := h.handlers.set.Load().handshake; f != nil {
+		if failed := c.guard("OnHandshake", func() error { return f(r, c) }); failed != nil {
+			return refusal("OnHandshake", failed, http.StatusForbidden, "forbidden")
+		}
+	}
+	return nil
+}
+
+func (id *Identity) validate() error {
+	if id.Info != nil && !protocol.Valid(id.Info) {
+		return errors.New("hub: Identity.Info is not valid JSON")
+	}
+	return nil
+}
+
+// identify takes the hello's token, by a time on the hub's clock. It reports whether the connection may go on. What it asks
+// is a handshake under way, as what the authenticator asks is.
+func (c *Conn) identify(by time.Duration, token string) bool {
+	h := c.hub
+	f := h.conf.verifyToken
+	if f == nil {
+		return true
+	}
+	if why := c.ticket.Verify(); why != nil {
+		h.refusals.note(h, c.ClientAddr(), why)
+		c.shut(tryAgain(why))
+		return false
+	}
+	defer c.ticket.Established()
+	ctx, cancel := context.WithDeadline(c.Context(), h.start.Add(by))
+	defer cancel()
+	came := c.hub.revocations.Arrive()
+	defer c.hub.revocations.Done(came)
+	var id Identity
+	ok := c.taken("token verifier", protocol.CloseUnauthorized, func() (err error) {
+		if id, err = f(ctx, token); err != nil {
+			return err
+		}
+		return id.validate()
+	})
+	if ok {
+		c.become(id, came)
+	}
+	return ok
+}

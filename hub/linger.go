@@ -1,0 +1,108 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gorilla/websocket"
+)
+
+// readFailed ends a connection whose reader got err.
+func (c *Conn) readFailed(err error) {
+	var ce *websocket.CloseError
+	switch {
+	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
+		// gorilla has answered with a close frame, or this is the answer to ours.
+		c.drain()
+		c.finish(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
+	case errors.Is(err, decoder.ErrTooLarge):
+		c.shut(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
+		c.linger()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.shut(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
+		c.linger()
+	case errors.Is(err, net.ErrClosed):
+		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
+	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
+		c.finish(&CloseError{Code: protocol.CloseAbnormal, Err: err})
+	default:
+		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
+		// another one is not sent.
+		c.shut(&CloseError{Code: protocol.CloseProtocolError, Err: err})
+		c.linger()
+	}
+}
+
+// drain waits until what was sent is in the socket.
+func (c *Conn) drain() {
+	if n, _ := c.writer.Backlog(); n == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.hub.conf.closeTimeout)
+	defer cancel()
+	_ = c.writer.Drained(ctx) // an error means that it will not get there
+}
+
+func isNetError(err error) bool {
+	var ne net.Error
+	var se *os.SyscallError
+	return errors.As(err, &ne) || errors.As(err, &se)
+}
+
+// lingerBytes bounds what is read and thrown away of a client that was refused. It is more than the files
+// people send by mistake: one that never learns of the 1009 comes back and sends it again.
+const lingerBytes = 16 << 20
+
+// linger reads on for a while and throws away what comes, so that the close frame is not lost: a
+// socket closed with unread data in it is reset, and the peer may then never see what was sent last.
+//
+// The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
+func (c *Conn) linger() {
+	c.drain()
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // an error means that it is closed already
+	}
+	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
+		c.discard()
+	}
+	c.finish(nil)
+}
+
+// discard reads until the client has answered the close frame or is gone, but not without end.
+func (c *Conn) discard() {
+	c.mu.Lock()
+	why, _ := errors.AsType[*CloseError](c.more().cause)
+	c.mu.Unlock()
+	buf := make([]byte, 4<<10)
+	for kept, total := 0, 0; total < lingerBytes; {
+		n, err := c.conn.Read(buf[kept:])
+		if err != nil || why != nil && endsInClose(buf[:kept+n], why.Code) {
+			return
+		}
+		total += n
+		kept = copy(buf, buf[max(0, kept+n-maxCloseFrame):kept+n]) // the answer may come in pieces
+	}
+}
+
+// maxCloseFrame is the length of the longest close frame of a client: header, mask, payload.
+const maxCloseFrame = 2 + 4 + frame.MaxControl
+
+// endsInClose reports whether p ends in a client's close frame that carries a code. The frames before it may be broken, and so it
+// is looked for from the end: a client sends nothing after it.
+func endsInClose(p []byte, code protocol.CloseCode) bool {
+	for n := 2; n <= frame.MaxControl && n+6 <= len(p); n++ {
+		f := p[len(p)-n-6:]
+		if f[0] == 0x80|frame.Close && f[1] == 0x80|byte(n) &&
+			uint16(f[6]^f[2])<<8|uint16(f[7]^f[3]) == uint16(code) {
+			return true
+		}
+	}
+	return false
+}
