@@ -108,6 +108,7 @@ func (x *index) acquire(name string) *room {
 			r.attendance = newAttendance(x.hub, r)
 		}
 		s.rooms[name] = r
+		x.hub.memory.add(r.bytes())
 	}
 	r.refs++
 	return r
@@ -135,6 +136,7 @@ func (x *index) unused(r *room, forget bool) bool {
 	}
 	if forget && s.rooms[r.name] == r {
 		delete(s.rooms, r.name)
+		x.hub.memory.add(-r.bytes())
 	}
 	return true
 }

@@ -28,6 +28,12 @@ func TestAccounts(t *testing.T) {
 func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net.Conn)) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	conf := Config{MaxMessages: 100, MaxBytes: 100 << 10, Timeout: time.Hour}
+	var held atomic.Int64
+	conf.Held = func(n int) {
+		if sum := held.Add(int64(n)); sum < 0 {
+			t.Errorf("seed %d: %d bytes are held", seed, sum)
+		}
+	}
 	r := newRig(t, conf, connect)
 	const senders, each = 3, 300
 	var total, direct, sends atomic.Int64
