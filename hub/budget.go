@@ -143,11 +143,11 @@ func largest(all []holder) []holder {
 // holds is what the connection makes the hub keep: what waits for its socket, a message that has come in part, and rooms that
 // it is the only member of.
 func (c *Conn) holds() holder {
-	h := holder{conn: c}
-	if c.gone.Load() {
-		return h
+	h := holder{conn: c, vanishes: c.closing.Load() || c.gone.Load()}
+	waits := 0
+	if !c.gone.Load() { // else the writer has let go of it
+		_, waits = c.writer.Backlog()
 	}
-	_, waits := c.writer.Backlog()
 	h.held = waits + int(c.half.Load())
 	c.mu.Lock()
 	for i := range c.rooms {
@@ -156,7 +156,7 @@ func (c *Conn) holds() holder {
 		}
 	}
 	c.mu.Unlock()
-	h.backlog, h.vanishes = waits > h.held/2, c.closing.Load()
+	h.backlog = waits > h.held/2
 	return h
 }
 

@@ -46,10 +46,10 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 		}
 		settle := func(t *testing.T, s *server) {
 			t.Helper()
-			await(t, "one is shed, and there is room again", func() bool {
-				m := s.Stats().Memory
-				return m.Shed == 1 && m.Held <= budget && m.Budget == budget
-			})
+			await(t, "there is room again", func() bool { return s.Stats().Memory.Held <= budget })
+			if m := s.Stats().Memory; m.Shed < 1 || m.Shed > 2 || m.Budget != budget { // a second may grow meanwhile
+				t.Errorf("%+v", m)
+			}
 		}
 
 		t.Run("backlog", func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			fill(t, receive(t, "small", conns), 64<<10)
 			s.dialStalled(t, "large")
 			large := receive(t, "large", conns)
-			for large.Send(payload(0, 8<<10)) == nil && s.Stats().Memory.Shed == 0 { //nolint:revive // until it is closed
+			for large.Send(payload(0, 8<<10)) == nil { //nolint:revive // until it is closed
 			}
 			var ce *hub.CloseError
 			if err := receive(t, "the end of the large one", ends); !errors.As(err, &ce) || ce.Code != protocol.CloseSlowConsumer {
@@ -117,6 +117,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			}
 			for i := range 120 {
 				join(second, i)
+				second.read()
 			}
 			if h := large.hinted(protocol.CloseTryAgainLater); h.Spread == 0 {
 				t.Errorf("hint %+v", h)

@@ -108,9 +108,10 @@ func (x *index) acquire(name string) *room {
 			r.attendance = newAttendance(x.hub, r)
 		}
 		s.rooms[name] = r
+	}
+	if r.refs++; r.refs == 1 {
 		x.hub.memory.add(r.bytes())
 	}
-	r.refs++
 	return r
 }
 
@@ -122,6 +123,7 @@ func (x *index) release(r *room) {
 	last := r.refs == 0
 	s.mu.Unlock()
 	if last {
+		x.hub.memory.add(-r.bytes())
 		x.empty.add(r)
 	}
 }
@@ -136,7 +138,6 @@ func (x *index) unused(r *room, forget bool) bool {
 	}
 	if forget && s.rooms[r.name] == r {
 		delete(s.rooms, r.name)
-		x.hub.memory.add(-r.bytes())
 	}
 	return true
 }

@@ -112,6 +112,9 @@ func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net
 	if end != 1 && dropped > 0 && received > total.Load() || end != 1 && len(r.failed) == 0 && received < delivered {
 		t.Error(what)
 	}
+	if n := held.Load(); n != 0 {
+		t.Errorf("%s: %d bytes are held", what, n)
+	}
 	if len(r.failed) > 1 {
 		t.Errorf("%s: the owner was told %d times", what, len(r.failed))
 	}
