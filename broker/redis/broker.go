@@ -54,6 +54,11 @@ type Broker struct {
 	state    *state
 	presence *presence
 	stats    stats
+	dials    *dials
+	refusals seldom // the log of rooms that are refused
+
+	askMu sync.Mutex
+	asked *asking // nil unless credentials are being asked for
 
 	infoMu    sync.Mutex
 	info      broker.NodeInfo
@@ -77,7 +82,7 @@ func New(addrs []string, opts ...Option) (*Broker, error) {
 	}
 	b := &Broker{
 		config:         c,
-		names:          names{c.prefix},
+		names:          namesOf(c.prefix, c.database),
 		metadataMillis: strconv.FormatInt(c.metadataTTL.Milliseconds(), 10),
 		done:           make(chan struct{}),
 		announced:      make(chan struct{}, 1),
@@ -94,13 +99,14 @@ func (b *Broker) reset() {
 	b.rooms = &registry{b: b, rooms: make(map[string]*room)}
 	b.catchUps = &catchUps{b: b}
 	b.state = newState()
+	b.dials = &dials{keepAlive: b.dialer().KeepAlive, conns: make(map[*dialed]struct{})}
 	b.presence = newPresence(b.refresh)
 }
 
 // Start connects and returns when this node is heard and hears the others. With a nil receiver the broker
 // only publishes: it subscribes to nothing, is not among the Nodes, and needs no name. An error that
-// matches broker.ErrUnavailable says that Redis could not be reached; Start may then be called again. A
-// second Start returns ErrStarted.
+// matches broker.ErrUnavailable says that Redis could not be reached, cannot be written to, or does not permit what the
+// broker needs, all of which it then names; Start may be called again. A second Start returns ErrStarted.
 func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) error {
 	if r != nil && node == "" {
 		return fmt.Errorf("redis: %w: start needs the name of the node", broker.ErrInvalid)
@@ -139,18 +145,23 @@ func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) erro
 
 // begin starts all that runs until Close.
 func (b *Broker) begin(ctx context.Context) error {
-	if err := b.client.Do(ctx, b.client.B().Ping().Build()).Error(); err != nil {
+	if err := b.routes.open(ctx); err != nil {
+		return err
+	}
+	if err := b.checkPermissions(ctx); err != nil {
 		return unavailable(err)
 	}
+	if !b.cluster { // which names its masters itself
+		if err := b.ping(ctx, ""); err != nil {
+			return unavailable(err)
+		}
+	}
+	b.spawn(b.checkUps)
 	if b.receiver == nil {
-		err := b.routes.open(ctx)
 		if b.cluster {
 			b.spawn(b.routes.run)
 		}
-		return err
-	}
-	if err := b.routes.open(ctx); err != nil {
-		return err
+		return nil
 	}
 	for _, o := range b.routes.table.Load().servers {
 		for _, l := range o.links {
@@ -171,10 +182,8 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.announce(ctx); err != nil {
 		return err
 	}
-	if b.cluster {
-		b.steer()
-		b.spawn(b.routes.run)
-	}
+	b.steer()
+	b.spawn(b.routes.run)
 	b.spawn(b.runAnnouncements)
 	b.spawn(b.runVisits)
 	b.spawn(func() { b.state.tell(b.ctx.Done(), b.receiver) })

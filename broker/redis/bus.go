@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -24,8 +23,7 @@ func (b *Broker) sendCommand(ctx context.Context, channel string, payload []byte
 	if err := b.ready(ctx); err != nil {
 		return err
 	}
-	_, err := b.do(ctx, channel, b.publishCommand(channel, encodeCommand(b.node, payload)))
-	return err
+	return b.publishPlain(ctx, channel, encodeCommand(b.node, payload))
 }
 
 // Nodes lists the nodes that have announced themselves within the presence TTL.
@@ -53,7 +51,8 @@ func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
 			return nil, unavailable(errAnswer)
 		}
 		if err := json.Unmarshal(data(info), &n.NodeInfo); err != nil {
-			return nil, unavailable(fmt.Errorf("node %q: %w", id, err))
+			b.stats.invalid.Add(1)
+			continue // one bad entry is no reason to know nobody
 		}
 		n.ID, n.Seen = id, now.Add(-time.Duration(idle)*time.Millisecond)
 		nodes = append(nodes, n)

@@ -11,7 +11,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/resp"
 )
 
 const (
@@ -38,6 +37,7 @@ func (b *Broker) clientOption() rueidis.ClientOption {
 		ClientName:          c.clientName,
 		SelectDB:            c.database,
 		Dialer:              dialer,
+		DialCtxFn:           b.dials.dial,
 		ConnWriteTimeout:    c.ioTimeout,
 		PipelineMultiplex:   multiplex,
 		ReadBufferEachConn:  bufferSize,
@@ -48,7 +48,7 @@ func (b *Broker) clientOption() rueidis.ClientOption {
 		DisableRetry:        true, // what to do about a failure is decided here
 		AlwaysPipelining:    true, // a call that gives up leaves the connection whole for the others
 		Sentinel: rueidis.SentinelOption{
-			Dialer:                  dialer,
+			Dialer:                  sentinelDialer(dialer),
 			TLSConfig:               c.tls,
 			MasterSet:               c.master,
 			Username:                c.sentinelUser,
@@ -57,6 +57,9 @@ func (b *Broker) clientOption() rueidis.ClientOption {
 			TopologyRefreshInterval: steerInterval,
 		},
 		ClusterOption: rueidis.ClusterOption{ShardsRefreshInterval: steerInterval, MaxMovedRedirections: 8},
+	}
+	if c.ask != nil {
+		option.AuthCredentialsFn = b.credentialsForClient
 	}
 	return option
 }
@@ -123,9 +126,9 @@ func (b *Broker) failed(err error) error {
 // isBroken tells whether an error is one of the connection, not an answer of the server and not the
 // caller's own impatience.
 func isBroken(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, rueidis.Nil) {
 		return false
 	}
-	_, answered := rueidis.IsRedisErr(err) // which says no of nil
-	return !answered && !errors.Is(err, rueidis.Nil) && !errors.As(err, new(resp.Error))
+	_, answered := replyOf(err)
+	return !answered
 }

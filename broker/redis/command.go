@@ -31,18 +31,24 @@ func (b *Broker) exec(ctx context.Context, key string, s *rueidis.Lua, keys, arg
 // judge turns the error of a command into what the caller gets.
 func (b *Broker) judge(br *breaker, err error) error {
 	br.report(err)
+	if err != nil && conditionOf(err) == denied && b.refusals.due(time.Now()) {
+		b.log.Error("redis refuses a command to this user", "err", err)
+	}
 	return b.failed(err)
 }
 
 func (b *Broker) newBreaker(addr string) *breaker {
-	return &breaker{
+	br := &breaker{
 		spawn: b.spawn,
 		ping:  func(ctx context.Context) error { return b.ping(ctx, addr) },
 		wait:  func(d time.Duration) bool { return sleep(b.ctx, d) },
 	}
+	br.tell = (&health{b: b, addr: addr, breaker: br}).told
+	return br
 }
 
-// ping asks a server whether it is there. A server that has left the cluster need not be.
+// ping asks a server whether it may be written to, by writing a key that is gone at once: a replica answers PING, and so does a
+// server without memory or disk. A server that has left the cluster need not be there.
 func (b *Broker) ping(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.dialTimeout+b.ioTimeout)
 	defer cancel()
@@ -55,11 +61,54 @@ func (b *Broker) ping(ctx context.Context, addr string) error {
 			return errUnknownServer
 		}
 	}
-	err := client.Do(ctx, client.B().Ping().Build()).Error()
-	if e, answered := rueidis.IsRedisErr(err); answered && !e.IsLoading() {
-		return nil // whatever it says, it is there
+	err := client.Do(ctx, b.probeWrite(client, addr)).Error()
+	switch conditionOf(err) {
+	case replica:
+		b.dials.cut(b.routes.dialed(addr)) // the next connection may be to the primary
+	case elsewhere:
+		return nil
+	case sound:
+		if _, answered := replyOf(err); answered {
+			return nil // whatever it says, it is there
+		}
 	}
 	return err
+}
+
+// probeWrite is a write that changes nothing for longer than a moment.
+func (b *Broker) probeWrite(client rueidis.Client, addr string) rueidis.Completed {
+	return client.B().Set().Key(b.routes.probe(addr)).Value("").PxMilliseconds(1).Build()
+}
+
+// checkUps looks from time to time whether the servers may be written to.
+func (b *Broker) checkUps() {
+	for sleep(b.ctx, jitter(max(b.ioTimeout/4, 1))) {
+		for _, o := range b.routes.table.Load().servers {
+			o.breaker.suspect()
+		}
+	}
+}
+
+// demoted takes in that a connection is to a server that is a replica now. No command is sent there until a primary is found,
+// and all other connections find out what they are connected to.
+func (b *Broker) demoted(addr string, err error) {
+	b.routes.breakerAt(addr).trip(err)
+	b.steer()
+	if o := b.routes.table.Load().servers[addr]; o != nil {
+		for _, l := range o.links {
+			poke(l.doubt)
+		}
+		for _, l := range o.lanes {
+			poke(l.doubt)
+		}
+	}
+}
+
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 var errUnknownServer = errors.New("the server is not known to the client yet")

@@ -12,7 +12,7 @@ import (
 var (
 	errSilent  = errors.New("the server does not answer")
 	errDesync  = errors.New("an answer to nothing that was asked")
-	errReplica = errors.New("the server is not the master")
+	errReplica = errors.New("the server is a replica, and takes no writes")
 	errLeft    = errors.New("the server is not in charge any more")
 )
 
@@ -22,39 +22,60 @@ func (b *Broker) connect(ctx context.Context, addr string) (*resp.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	user, password, err := b.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := resp.Dial(ctx, addr, &resp.Options{
-		Dialer: b.dialer(), TLS: b.tls, User: b.user, Password: b.password,
+		Dialer: b.dialer(), TLS: b.tls, User: user, Password: password,
 		ClientName: b.clientName, Database: b.database, Timeout: b.dialTimeout, WriteTimeout: b.ioTimeout,
 		Buffer: bufferSize,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if b.master != "" && conn.Role() != "master" {
-		_ = conn.Close() // the Sentinels will say who is
+	if isReplica(conn.Role()) {
+		_ = conn.Close() // another look will show who the primary is
 		return nil, errReplica
 	}
 	return conn, nil
 }
 
-// watch asks a server that is silent for a sign of life, and returns when it gives none, or when ctx ends. taken
-// counts what was read from it; ping does not block.
-func watch(ctx context.Context, timeout time.Duration, taken *atomic.Uint64, ping func() error) error {
+// isReplica tells whether what HELLO says a server's role is means that it takes no writes.
+func isReplica[T string | []byte](role T) bool {
+	return string(role) == "replica" || string(role) == "slave"
+}
+
+// verbHello asks a server for its role, and so for a sign of life: there is no user that may not.
+const verbHello = "HELLO"
+
+// watch asks a server what it is four times in each timeout, and when there is doubt. It returns when the server gives no sign
+// of life for the timeout after it was asked, or when ctx ends. taken counts what was read from it; ask does not block.
+func watch(ctx context.Context, timeout time.Duration, taken *atomic.Uint64, doubt <-chan struct{}, ask func() error) error {
 	tick := time.NewTicker(max(timeout/8, 1))
 	defer tick.Stop()
 	var seen uint64
-	var asked time.Time
+	var asked time.Time // zero after a sign of life
+	rest := false       // it was asked with the last tick
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-doubt:
+			if err := ask(); err != nil {
+				return err
+			}
 		case now := <-tick.C:
-			switch taken := taken.Load(); {
-			case taken != seen:
-				seen, asked = taken, time.Time{}
+			alive := taken.Load() != seen
+			if alive {
+				seen, asked = taken.Load(), time.Time{}
+			}
+			switch {
+			case rest && alive:
+				rest = false
 			case asked.IsZero():
-				asked = now
-				if err := ping(); err != nil {
+				asked, rest = now, true
+				if err := ask(); err != nil {
 					return err
 				}
 			case now.Sub(asked) >= timeout:

@@ -30,7 +30,18 @@
 // Subscriptions: Subscribe returns when Redis has acknowledged. Interest survives every loss: when a server is back
 // its rooms are subscribed to again in batches, after a jittered delay, and compared with history. The
 // state is Stale from the loss until all of that is done. A connection that brings nothing is probed
-// by publishing to it, and replaced if that does not arrive.
+// by publishing to it, and replaced if that does not arrive. A room whose channel the server's user may not have is refused to
+// who asks for it, and costs the others nothing.
+//
+// Health: a server is well if it may be written to. Four times in each I/O timeout the broker writes a key that is gone at
+// once, and each connection asks its server for its role. The state is Stale while a server is a replica, is loading, takes
+// no writes, or does not accept the credentials. A primary that is demoted behind the same address costs the
+// connections to it; no publication is accepted until a primary is found. Within 100 ms of the demotion a publication
+// to a room without history may be accepted that other nodes do not get.
+//
+// Log: why a connection was lost, why a server cannot be written to, and what the server's user may not do, with
+// [WithLogger]; the same reason at most once a minute. A connection that fails for the same reason five times in a row though
+// the server can be reached is tried ever less often, after 30 s at most.
 //
 // Blocking: no call blocks longer than its context, but for the moment in which the client first dials a
 // server, bounded by the dial timeout. From a broken connection until the server answers again, calls that
@@ -75,11 +86,11 @@
 //	hubkit:secret:NAME        secret that the nodes share, such as the key of resume tickets
 //	hubkit:bus                channel of commands to all nodes
 //	hubkit:bus:NODE           channel of commands to one node
-//	hubkit:probe:NONCE        channel by which a node tests a connection
+//	hubkit:probe:NONCE        channel by which a node tests a connection, and key by which it tests a server
 //
 // The braces make all that a room has lie in one slot of a cluster. (A room whose name begins with a
-// closing brace has a byte 0x01 before it there.) Channels know no databases: applications that share a server need
-// different prefixes. Every key but the list of nodes and the secrets expires: the log with the retention, the metadata
+// closing brace has a byte 0x01 before it there.) Channels know no databases in Redis, so those of database n end with @n, unless
+// n is 0: hubkit:{news}@3. Every key but the list of nodes and the secrets expires: the log with the retention, the metadata
 // after [WithMetadataTTL], presence after twice its TTL. With an eviction policy that may evict
 // them, whichever of a room's keys goes first, rooms get another epoch and readers a gap, never a wrong message. Nothing that
 // clients choose follows the closing brace, so that no two keys can have the same name.
@@ -91,7 +102,7 @@
 //
 //	PUBLISH hubkit:{news} '{"text":"hello"}'
 //
-// and SPUBLISH instead in a cluster. To a room with history it publishes by the script that
+// and SPUBLISH instead in a cluster. What is not JSON in UTF-8 is dropped and counted. To a room with history it publishes by the script that
 // [PublishScript] returns:
 //
 //	EVAL script 3 hubkit:{news}:meta hubkit:{news}:log hubkit:{news}:idem

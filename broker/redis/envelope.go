@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -163,6 +164,9 @@ func decodeCommand(e string) (from string, payload []byte, err error) {
 func decodeMember(e string) (m broker.Member, err error) {
 	if err := json.Unmarshal(data(e), &m); err != nil {
 		return m, errors.Join(errEnvelope, err)
+	}
+	if m.Conn == "" || !utf8.ValidString(e) {
+		return broker.Member{}, errEnvelope
 	}
 	return m, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/resp"
@@ -22,12 +23,15 @@ type lane struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
+	doubt   chan struct{} // asks the session what its server is
+	loop    *loop
 	current atomic.Pointer[pipeline]
 }
 
 func (b *Broker) newLane(addr string) *lane {
 	ctx, stop := context.WithCancel(b.ctx)
-	return &lane{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{})}
+	return &lane{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{}),
+		doubt: make(chan struct{}, 1), loop: b.newLoop("publish", addr)}
 }
 
 // start makes the lane work until stop, or until the broker's context ends.
@@ -39,37 +43,37 @@ func (l *lane) start() {
 }
 
 func (l *lane) run() {
-	tries := l.b.backoff.Start()
 	for {
-		err := l.session(tries.Connected)
+		err := l.session()
 		if l.ctx.Err() != nil {
 			return
 		}
-		if !errors.Is(err, errReplica) && !errors.Is(err, errLeft) {
-			l.b.routes.breakerAt(l.addr).suspect() // rueidis has connections of its own
-		}
+		l.b.stats.publishReconnects.Add(1)
+		l.b.routes.breakerAt(l.addr).suspect() // rueidis has connections of its own
 		l.b.steer()
-		tries.Disconnected()
-		if tries.Wait(l.ctx) != nil {
+		if !l.loop.again(l.ctx, err) {
 			return
 		}
 	}
 }
 
 // session makes a connection and returns when it is lost or the lane is stopped.
-func (l *lane) session(connected func()) error {
+func (l *lane) session() error {
 	conn, err := l.b.connect(l.ctx, l.addr)
 	if err != nil {
 		return err
 	}
-	p := newPipeline(l.b, conn)
+	p := newPipeline(l.b, l.addr, conn)
 	watched, cancel := context.WithCancel(l.b.ctx)
 	var tasks sync.WaitGroup
 	lost := make(chan error, 2)
 	tasks.Go(func() { lost <- p.run() })
-	tasks.Go(func() { lost <- watch(watched, l.b.ioTimeout, &p.taken, p.ping) })
+	tasks.Go(func() { lost <- watch(watched, l.b.ioTimeout, &p.taken, l.doubt, p.ask) })
+	l.b.routes.breakerAt(l.addr).retry(l.ctx) // commands that are not the lane's may go there as well
 	l.current.Store(p)
-	connected()
+	l.loop.tries.Connected()
+	l.loop.back()
+	since := time.Now()
 	select {
 	case err = <-lost:
 	case <-l.ctx.Done():
@@ -82,6 +86,9 @@ func (l *lane) session(connected func()) error {
 	_ = p.fail(err)
 	_ = conn.Close()
 	tasks.Wait()
+	if time.Since(since) > l.b.ioTimeout/4 {
+		l.loop.progress()
+	}
 	return err
 }
 
@@ -119,6 +126,7 @@ func (l *lane) publish(ctx context.Context, room string, pub *broker.Publication
 type call struct {
 	done   chan struct{} // takes one signal: res and err are there
 	script bool          // the answer is that of the script
+	hello  bool          // the answer is the server's role
 	size   int           // of the command, in bytes
 	res    broker.Result
 	err    error
@@ -126,13 +134,17 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
-// take takes in the answer, and tells whether the server is no master any more.
+// take takes in the answer, and tells whether the server is a replica now.
 func (c *call) take(b *Broker, epoch string, v *resp.Value) (replica bool) {
 	if v.Kind == resp.Fail {
 		return c.refused(b, resp.Error(v.Text))
 	}
 	if !c.script {
-		return false
+		if !c.hello {
+			return false
+		}
+		role, _ := v.Get("role")
+		return isReplica(role.Text)
 	}
 	if v.Kind != resp.Array || len(v.Elems) != 3 || v.Elems[1].Kind != resp.Int {
 		c.err = errAnswer
@@ -150,18 +162,18 @@ func (c *call) take(b *Broker, epoch string, v *resp.Value) (replica bool) {
 
 // refused takes in an error. Those by which the server says that it has not executed the command are rueidis's to
 // deal with: it follows a slot to where it is now, and sends a script that is not known.
-func (c *call) refused(b *Broker, err resp.Error) (replica bool) {
+func (c *call) refused(b *Broker, err resp.Error) (isReplica bool) {
 	c.err = err
-	switch err.Code() {
-	case "NOSCRIPT", "LOADING", "TRYAGAIN":
-	case "MOVED", "ASK", "CLUSTERDOWN", "MASTERDOWN":
+	switch at := conditionOf(err); at {
+	case elsewhere, starting:
 		b.steer()
-	case "READONLY":
-		b.steer()
-		replica = true
+	case replica:
+		isReplica = true
 	default:
-		return false
+		if err.Code() != "NOSCRIPT" {
+			return false
+		}
 	}
 	c.err = errors.Join(errNotDone, err)
-	return replica
+	return isReplica
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,9 @@ type link struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 	ended chan struct{}
-	first chan error // what became of the first session: nil when it is settled
+	first chan error    // what became of the first session: nil when it is settled
+	doubt chan struct{} // asks the session what its server is
+	loop  *loop
 
 	mu      sync.Mutex
 	current *session
@@ -26,7 +29,8 @@ type link struct {
 
 func (b *Broker) newLink(addr string) *link {
 	ctx, stop := context.WithCancel(b.ctx)
-	return &link{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{}), first: make(chan error, 1)}
+	return &link{b: b, addr: addr, ctx: ctx, stop: stop, ended: make(chan struct{}), first: make(chan error, 1),
+		doubt: make(chan struct{}, 1), loop: b.newLoop("subscribe", addr)}
 }
 
 // start makes the link work until stop, or until the broker's context ends.
@@ -38,9 +42,8 @@ func (l *link) start() {
 }
 
 func (l *link) run(ctx context.Context) {
-	tries := l.b.backoff.Start()
 	for again := false; ; again = true {
-		err := l.session(ctx, tries.Connected, again)
+		err := l.session(ctx, again)
 		if ctx.Err() != nil {
 			return
 		}
@@ -49,8 +52,7 @@ func (l *link) run(ctx context.Context) {
 		l.b.stats.reconnects.Add(1)
 		l.b.routes.breakerAt(l.addr).suspect() // commands have connections of their own
 		l.b.steer()
-		tries.Disconnected()
-		if tries.Wait(ctx) != nil {
+		if !l.loop.again(ctx, err) {
 			return
 		}
 	}
@@ -81,7 +83,7 @@ func (l *link) set(s *session) {
 }
 
 // session makes a connection, settles it, and returns when it is lost or ctx ends.
-func (l *link) session(ctx context.Context, connected func(), again bool) error {
+func (l *link) session(ctx context.Context, again bool) error {
 	s, err := l.connect(ctx)
 	if err != nil {
 		return err
@@ -90,8 +92,8 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 	var tasks sync.WaitGroup
 	lost := make(chan error, 2)
 	tasks.Go(func() { lost <- s.run() })
-	ping := func() error { return s.send(newRequest(verbPing, nil)) }
-	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &s.taken, ping) })
+	ask := func() error { return s.send(newRequest(verbHello, nil)) }
+	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &s.taken, l.doubt, ask) })
 	defer func() {
 		cancel()
 		l.set(nil)
@@ -103,7 +105,7 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 		return err
 	}
 	l.set(s)
-	connected()
+	l.loop.tries.Connected()
 	settled := make(chan error, 1)
 	tasks.Go(func() { settled <- s.settle(ctx) })
 	tick := time.NewTicker(l.b.ioTimeout)
@@ -121,6 +123,8 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 				return err
 			}
 			l.b.state.settled(l)
+			l.loop.back()
+			l.loop.progress()
 			l.report(nil)
 			if again { // the server may have lost what this node announced
 				l.b.presence.hurry(func(room string) bool { return l.b.routes.addr(l.b.names.room(room)) == l.addr })
@@ -146,14 +150,18 @@ func (l *link) session(ctx context.Context, connected func(), again bool) error 
 func (b *Broker) probe(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
-	return b.client.Do(ctx, b.client.B().Arbitrary(b.verbs.publish).Keys(channel).Args("").Build()).Error()
+	return b.client.Do(ctx, b.client.B().Arbitrary(b.verbs.publish).Keys(b.names.onWire(channel)).Args("").Build()).Error()
 }
 
 // settle subscribes to all rooms of the link and returns when they are caught up.
 func (s *session) settle(ctx context.Context) error {
 	rooms := s.link.b.rooms.of(s.link)
-	if _, err := s.subscribe(ctx, rooms); err != nil {
+	_, refused, err := s.subscribe(ctx, rooms)
+	if err != nil {
 		return err
+	}
+	if len(refused) > 0 {
+		rooms = slices.DeleteFunc(rooms, func(r *room) bool { return r.refused.Load() })
 	}
 	wait := newSettling()
 	_ = s.link.b.prime(ctx, rooms, wait) // what failed is tried again, and waited for

@@ -4,12 +4,27 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // names builds the keys and channels that the package documentation lists.
-type names struct{ prefix string }
+//
+// Keys are of a database, and channels are not. So all but database 0 have a suffix on their channels, which only what is sent
+// and received has: everywhere else a channel is what its keys begin with.
+type names struct{ prefix, suffix string }
+
+// namesOf makes the names for a database.
+func namesOf(prefix string, database int) names {
+	if database == 0 {
+		return names{prefix: prefix}
+	}
+	return names{prefix: prefix, suffix: "@" + strconv.Itoa(database)}
+}
+
+// onWire is a channel as Redis has it.
+func (n names) onWire(channel string) string { return channel + n.suffix }
 
 // room is the channel of a room, and the beginning of its keys. The braces make the room's name the hash
 // tag: all of a room is in one slot of a cluster.
@@ -35,12 +50,14 @@ func (n names) sizeOfRoom(room string) int {
 }
 
 func (n names) broadcast() string            { return n.prefix + ":bus" }
-func (n names) node(id string) string        { return n.prefix + ":bus:" + id }
 func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + nonce }
 func (n names) secret(name string) string    { return n.prefix + ":secret:" + name }
 func (n names) nodes() string                { return n.prefix + ":nodes" }
 func (n names) metaOf(channel string) string { return channel + ":meta" }
 func (n names) presence(ch string) string    { return ch + ":presence" }
+
+// node is the channel of a node. The suffix stands in front of the name too, since a name may end as a suffix does.
+func (n names) node(id string) string { return n.prefix + ":bus" + n.suffix + ":" + id }
 
 // history returns the channel and the keys of the history. One string holds them all: publishing allocates once for its
 // names.

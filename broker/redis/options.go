@@ -1,9 +1,11 @@
 package redis
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/bits"
 	"net"
 	"strings"
@@ -35,6 +37,9 @@ type config struct {
 	sentinelUser     string
 	sentinelPassword string
 	user, password   string
+	ask              func(context.Context) (user, password string, err error)
+	askSet           bool
+	log              *slog.Logger
 	tls              *tls.Config
 	tlsSet           bool
 	database         int
@@ -72,14 +77,29 @@ func WithAuth(user, password string) Option {
 	return func(c *config) { c.user, c.password = user, password }
 }
 
+// WithCredentials has ask return the ACL user and the password for each connection that is made, in place of WithAuth, so that
+// they can change while the broker runs. An empty user is the default one. Redis keeps connections that are open, so the old
+// password may go as soon as ask returns the new one.
+//
+// ask is called from a goroutine of the broker, by one at a time: connections that are made together share what it returns.
+// Its context ends after 5 s, and when the broker is closed. An error, a panic or a function that does not return fails the
+// connection, which is then tried again. Close waits for a call under way. Sentinels have WithSentinelAuth.
+func WithCredentials(ask func(ctx context.Context) (user, password string, err error)) Option {
+	return func(c *config) { c.ask, c.askSet = ask, true }
+}
+
+// WithLogger sets where the broker logs why it has lost Redis, what Redis refuses, and that all is well again. The default is
+// slog.Default(). Passwords and payloads are never logged.
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log = l } }
+
 // WithTLS makes all connections use TLS, those to Sentinels too. The configuration must not be nil, and must
 // not be changed afterwards.
 func WithTLS(t *tls.Config) Option {
 	return func(c *config) { c.tls, c.tlsSet = t, true }
 }
 
-// WithDatabase selects a database. It separates keys only: channels have no database in Redis, so
-// applications on one server need different prefixes in any case. A cluster has only database 0.
+// WithDatabase selects a database. The default is 0, and a cluster has no other. Channels have no database in Redis, so those
+// of another database end with "@" and its number: applications in different databases do not hear each other.
 func WithDatabase(n int) Option { return func(c *config) { c.database = n } }
 
 // WithPrefix sets what the names of all keys and channels begin with. It must not contain braces, spaces or
@@ -151,6 +171,7 @@ func configure(addrs []string, opts []Option) (config, error) {
 		serviceKeys:    DefaultIdempotencyKeys,
 		publisherKeys:  DefaultPublisherKeys,
 		backoff:        reconnectDefault(),
+		log:            slog.Default(),
 	}
 	var faults []error
 	for i, o := range opts {
@@ -181,6 +202,9 @@ func (c *config) faults() (faults []error) {
 	check(c.master != "" || c.sentinelUser == "" && c.sentinelPassword == "", "credentials for Sentinels without WithSentinel")
 	check(c.sentinelUser == "" || c.sentinelPassword != "", "user %q of the Sentinels without a password", c.sentinelUser)
 	check(c.user == "" || c.password != "", "user %q without a password", c.user)
+	check(!c.askSet || c.ask != nil, "function for credentials is nil")
+	check(!c.askSet || c.user == "" && c.password == "", "both WithAuth and WithCredentials")
+	check(c.log != nil, "logger is nil")
 	check(!c.tlsSet || c.tls != nil, "TLS configuration is nil")
 	check(c.database >= 0, "database %d", c.database)
 	check(validPrefix(c.prefix), "prefix %q", c.prefix)

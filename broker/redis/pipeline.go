@@ -20,6 +20,8 @@ const (
 	near = 300 * time.Microsecond
 	// maxUnanswered is how many bytes of commands may be without an answer before callers wait.
 	maxUnanswered = 4 << 20
+	// roleAge is for how long what a server has said that it is counts.
+	roleAge = 100 * time.Millisecond
 	// keepBuffer is the size up to which a buffer is used again.
 	keepBuffer = 256 << 10
 )
@@ -32,30 +34,33 @@ const (
 // what has gathered meanwhile. A server that is too far away for that is written to at once.
 type pipeline struct {
 	b     *Broker
+	addr  string
 	conn  *resp.Conn
 	taken atomic.Uint64 // reads: the connection is alive
 	rest  chan []byte   // what the socket did not take at once, for the writer
 
-	mu      sync.Mutex
-	out     []byte  // gathered, not yet written
-	spare   []byte  // the buffer that was written last
-	pending []*call // from first on in the order in which they are answered
-	first   int
-	sent    int // how many of them have been written
-	held    int // their bytes
-	writing bool
-	asked   time.Time     // when something was written while nothing was under way; zero after its answer
-	trip    time.Duration // how soon that was answered, lately
-	space   chan struct{} // closed when there is space again; nil unless somebody waits
-	leaving bool          // takes no more
-	err     error         // why there are no answers any more
+	mu        sync.Mutex
+	out       []byte  // gathered, not yet written
+	spare     []byte  // the buffer that was written last
+	pending   []*call // from first on in the order in which they are answered
+	first     int
+	sent      int // how many of them have been written
+	held      int // their bytes
+	writing   bool
+	asked     time.Time     // when something was written while nothing was under way; zero after its answer
+	trip      time.Duration // how soon that was answered, lately
+	space     chan struct{} // closed when there is space again; nil unless somebody waits
+	confirmed time.Time     // when the server was asked last whether it is a replica
+	leaving   bool          // takes no more
+	replica   bool          // what is published here reaches few
+	err       error         // why there are no answers any more
 }
 
-func newPipeline(b *Broker, conn *resp.Conn) *pipeline {
-	return &pipeline{b: b, conn: conn, rest: make(chan []byte, 1)}
+func newPipeline(b *Broker, addr string, conn *resp.Conn) *pipeline {
+	return &pipeline{b: b, addr: addr, conn: conn, rest: make(chan []byte, 1)}
 }
 
-// enter has a publication written, a ping without one. It waits for space, no longer than ctx, and for nothing else. An
+// enter has a publication written, or without one the question what the server is. It waits for space, no longer than ctx, and for nothing else. An
 // error says that nothing will be written.
 func (p *pipeline) enter(ctx context.Context, c *call, room string, pub *broker.Publication) error {
 	p.mu.Lock()
@@ -76,16 +81,17 @@ func (p *pipeline) enter(ctx context.Context, c *call, room string, pub *broker.
 		p.mu.Unlock()
 		return errNotDone
 	}
+	if len(p.out) == 0 && pub != nil {
+		p.askFirst()
+	}
 	before := len(p.out)
 	if pub != nil {
 		p.out = p.b.appendPublication(p.out, room, pub)
 		c.script = !isPlain(pub)
 	} else {
-		p.out = resp.AppendCommand(p.out, "PING")
+		p.out = resp.AppendCommand(p.out, verbHello)
 	}
-	c.size = len(p.out) - before
-	p.held += c.size
-	p.push(c)
+	p.gather(c, len(p.out)-before)
 	mine := p.due()
 	p.writing = p.writing || mine
 	p.mu.Unlock()
@@ -96,9 +102,32 @@ func (p *pipeline) enter(ctx context.Context, c *call, room string, pub *broker.
 	return nil
 }
 
-// ping asks for a sign of life.
-func (p *pipeline) ping() error {
-	return p.enter(context.Background(), &call{done: make(chan struct{}, 1)}, "", nil)
+// ask asks the server for its role, and so for a sign of life.
+func (p *pipeline) ask() error {
+	return p.enter(context.Background(), &call{done: make(chan struct{}, 1), hello: true}, "", nil)
+}
+
+// askFirst puts the question what the server is in front of what is gathered next, unless it was asked a moment ago. Where
+// channels are not sharded a replica takes publications, and does not say so: nobody is told that one was accepted which
+// reached few. mu is held.
+func (p *pipeline) askFirst() {
+	if p.b.cluster {
+		return // a replica says who has the slot
+	}
+	now := time.Now()
+	if now.Sub(p.confirmed) < roleAge {
+		return
+	}
+	p.confirmed = now
+	p.out = resp.AppendCommand(p.out, verbHello)
+	p.gather(&call{done: make(chan struct{}, 1), hello: true}, len(p.out))
+}
+
+// gather notes that a command of a size was appended to what has gathered. mu is held.
+func (p *pipeline) gather(c *call, size int) {
+	c.size = size
+	p.held += size
+	p.push(c)
 }
 
 func (p *pipeline) push(c *call) {
@@ -270,14 +299,21 @@ func (p *pipeline) take(answered []*call) ([]*call, error) {
 			return answered, errors.Join(errDesync, v.Err())
 		}
 		c := p.pop()
-		if c.take(p.b, epoch, &v) {
-			p.leaving = true
+		switch isReplica := c.take(p.b, epoch, &v); {
+		case isReplica && !p.replica:
+			p.replica, p.leaving = true, true
+			p.b.demoted(p.addr, errReplica)
+		case p.replica && c.err == nil:
+			c.err = errReplica // it was published, and may have reached few
 		}
 		epoch = c.res.Position.Epoch
 		answered = append(answered, c)
 	}
 	p.makeSpace()
 	if p.leaving && len(p.pending) == 0 {
+		if p.replica {
+			return answered, errReplica
+		}
 		return answered, errLeft
 	}
 	return answered, nil

@@ -91,7 +91,8 @@ func (b *Broker) Members(ctx context.Context, room string, limit int) ([]broker.
 		for _, s := range list.members {
 			m, err := decodeMember(s)
 			if err != nil {
-				return nil, unavailable(err)
+				b.stats.invalid.Add(1)
+				continue // one bad entry is no reason to know nobody
 			}
 			members = append(members, m)
 		}
@@ -163,7 +164,7 @@ func (b *Broker) attend(ctx context.Context, s *rueidis.Lua, channel string, arg
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
 	return b.exec(ctx, channel, s, []string{b.names.presence(channel)},
-		append([]string{channel, b.verbs.publish, milliseconds(b.ttl)}, args...))
+		append([]string{b.names.onWire(channel), b.verbs.publish, milliseconds(b.ttl)}, args...))
 }
 
 // entry is a member to be listed.

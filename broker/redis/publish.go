@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/resp"
 )
@@ -39,9 +37,7 @@ func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication)
 		return broker.Result{}, b.judge(br, err)
 	}
 	if isPlain(&p) {
-		channel := b.names.room(room)
-		_, err := b.do(ctx, channel, b.publishCommand(channel, encodePlain(&p)))
-		return broker.Result{}, err
+		return broker.Result{}, b.publishPlain(ctx, b.names.room(room), encodePlain(&p))
 	}
 	return b.store(ctx, room, &p)
 }
@@ -49,11 +45,23 @@ func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication)
 // isPlain tells whether a publication can do without the script.
 func isPlain(p *broker.Publication) bool { return !p.Retention.Enabled() && p.IdempotencyKey == "" }
 
-func (b *Broker) publishCommand(channel, envelope string) rueidis.Completed {
+// publishPlain publishes by rueidis. Where channels are not sharded a replica takes publications, and does not say so: a write
+// in front of it does.
+func (b *Broker) publishPlain(ctx context.Context, channel, envelope string) error {
 	if b.cluster {
-		return b.client.B().Spublish().Channel(channel).Message(envelope).Build()
+		_, err := b.do(ctx, channel, b.client.B().Spublish().Channel(channel).Message(envelope).Build())
+		return err
 	}
-	return b.client.B().Publish().Channel(channel).Message(envelope).Build()
+	br := b.routes.breaker(channel)
+	if err := br.check(); err != nil {
+		return err
+	}
+	results := b.client.DoMulti(ctx, b.probeWrite(b.client, ""),
+		b.client.B().Publish().Channel(b.names.onWire(channel)).Message(envelope).Build())
+	if err := results[0].Error(); conditionOf(err) == replica {
+		return b.judge(br, err)
+	}
+	return b.judge(br, results[1].Error())
 }
 
 // store publishes by the script.
@@ -61,7 +69,7 @@ func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) 
 	channel, meta, log := b.names.history(room)
 	k := b.keyOf(channel, log, room, p)
 	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, k.name}, []string{
-		channel, b.verbs.publish, text(p.Data), p.Key, strconv.Itoa(flagsOf(p)),
+		b.names.onWire(channel), b.verbs.publish, text(p.Data), p.Key, strconv.Itoa(flagsOf(p)),
 		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL), b.metadataAge(p.Retention),
 		strconv.FormatInt(k.forget, 10), k.id, strconv.Itoa(k.most), strconv.FormatInt(p.Retention.MaxBytes(), 10),
 	})
@@ -93,12 +101,12 @@ var publishHash = func() string {
 	return hex.EncodeToString(sum[:])
 }()
 
-// appendPublication appends the command that publishes: what publishCommand and store have rueidis send, made in
+// appendPublication appends the command that publishes: what publishPlain and store have rueidis send, made in
 // place.
 func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publication) []byte {
 	if isPlain(p) {
 		dst = resp.AppendWord(resp.AppendHead(dst, 3), b.verbs.publish)
-		dst = b.appendName(dst, room, "")
+		dst = b.appendName(dst, room, b.names.suffix)
 		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.Key))
 		return append(appendPlain(dst, p), '\r', '\n')
 	}
@@ -115,7 +123,7 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 		k = b.keyOf(b.names.room(room), "", room, p)
 		dst = resp.AppendWord(dst, k.name)
 	}
-	dst = b.appendName(dst, room, "")
+	dst = b.appendName(dst, room, b.names.suffix)
 	dst = resp.AppendWord(dst, b.verbs.publish)
 	dst = resp.AppendWord(dst, p.Data)
 	dst = resp.AppendWord(dst, p.Key)

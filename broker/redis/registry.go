@@ -119,6 +119,7 @@ func (g *registry) anchored(rooms []*room, l *link) {
 	defer g.mu.Unlock()
 	n := 0
 	for _, r := range rooms {
+		r.refused.Store(false)
 		if r.adrift && r.link == l && g.rooms[r.channel] == r {
 			r.adrift = false
 			n--

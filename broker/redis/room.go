@@ -26,6 +26,7 @@ type room struct {
 	bus     bool // a channel for commands, not a room
 	slot    int
 	ready   atomic.Bool // subscribed to and primed at least once
+	refused atomic.Bool // the server's user may not have it, as was seen last
 
 	// Guarded by registry.mu.
 	link   *link

@@ -163,6 +163,16 @@ func (g *routes) locate(ctx context.Context, addr string) (string, error) {
 	return "", errors.Join(errUnknownServer, err)
 }
 
+// dialed is the address by which the client connects to a server. It may be a name that is another server's by now.
+func (g *routes) dialed(addr string) string {
+	if addr == "" {
+		for only := range g.b.client.Nodes() {
+			return only
+		}
+	}
+	return addr
+}
+
 // probe makes up the name of a channel that the server at addr is responsible for.
 func (g *routes) probe(addr string) string {
 	t := g.table.Load()
@@ -170,6 +180,9 @@ func (g *routes) probe(addr string) string {
 	for range 64 * 1024 {
 		channel = g.b.names.probe(strconv.FormatUint(rand.Uint64(), 36))
 		if addr == "" {
+			return channel
+		}
+		if t == nil {
 			return channel
 		}
 		if o := t.owner(slotOf(channel)); o != nil && o.addr == addr {
@@ -220,7 +233,7 @@ func (b *Broker) steer() {
 	}
 }
 
-// run looks at the cluster from time to time, and when asked to.
+// run looks at the cluster, and for rooms that are adrift, from time to time and when asked to.
 func (g *routes) run() {
 	ctx := g.b.ctx
 	next := time.NewTimer(steerInterval)
@@ -234,10 +247,12 @@ func (g *routes) run() {
 			asked = true
 		case <-next.C:
 		}
-		err := g.look(ctx)
-
+		var err error
+		if g.b.cluster {
+			err = g.look(ctx)
+		}
 		wait := steerInterval/2 + rand.N(steerInterval)
-		if err != nil || g.mend(ctx) {
+		if err != nil || (g.b.cluster || g.b.state.drifting()) && g.mend(ctx) {
 			wait = steerRetry/2 + rand.N(steerRetry)
 		}
 		next.Reset(wait)
@@ -313,9 +328,9 @@ func (g *routes) mend(ctx context.Context) (left bool) {
 			continue // a link that comes up takes all its rooms
 		}
 
-		done, err := s.subscribe(ctx, rooms)
-		if err != nil || len(done) < len(rooms) {
-			left = true
+		done, refused, err := s.subscribe(ctx, rooms)
+		if err != nil || len(done)+len(refused) < len(rooms) {
+			left = true // what was refused can wait for the next look
 		}
 		_ = g.b.prime(ctx, done, nil) // what failed is tried again
 	}

@@ -29,6 +29,9 @@ var (
 // with history. The package documentation tells its keys and arguments.
 func PublishScript() string { return publishSource }
 
+// allScripts are all sources.
+var allScripts = []string{publishSource, readSource, attendanceSource, enterSource, leaveSource, visitSource, membersSource, announceSource}
+
 // scripts are run by their hash, and sent whole to a server that does not know them.
 var (
 	publishScript  = rueidis.NewLuaScript(publishSource)

@@ -28,7 +28,7 @@ type session struct {
 
 // request is a command under way.
 type request struct {
-	verb  string  // as the server confirms it; ping
+	verb  string  // as the server confirms it; HELLO
 	rooms []*room // of which the first have been confirmed
 	probe string  // in place of rooms
 	done  chan error
@@ -88,7 +88,7 @@ func (s *session) send(requests ...*request) error {
 		return s.err
 	}
 	for _, q := range requests {
-		s.out = q.appendTo(s.out)
+		s.out = q.appendTo(s.out, s.link.b.names.suffix)
 	}
 	s.pending = append(s.pending, requests...)
 	select {
@@ -98,17 +98,18 @@ func (s *session) send(requests ...*request) error {
 	return nil
 }
 
-func (q *request) appendTo(dst []byte) []byte {
+func (q *request) appendTo(dst []byte, suffix string) []byte {
 	verb := strings.ToUpper(q.verb)
 	switch {
-	case q.verb == verbPing:
+	case q.verb == verbHello:
 		return resp.AppendCommand(dst, verb)
 	case q.rooms == nil:
-		return resp.AppendCommand(dst, verb, q.probe)
+		return resp.AppendCommand(dst, verb, q.probe+suffix)
 	}
 	dst = resp.AppendWord(resp.AppendHead(dst, 1+len(q.rooms)), verb)
 	for _, r := range q.rooms {
-		dst = resp.AppendWord(dst, r.channel)
+		dst = append(append(resp.AppendSize(dst, len(r.channel)+len(suffix)), r.channel...), suffix...)
+		dst = append(dst, '\r', '\n')
 	}
 	return dst
 }
@@ -171,7 +172,9 @@ func (s *session) take(v *resp.Value) error {
 	if len(v.Elems) != 3 {
 		return nil // of something that nobody here has asked for
 	}
-	switch verb, channel := string(v.Elems[0].Text), v.Elems[1].Text; verb {
+	verb, channel := string(v.Elems[0].Text), v.Elems[1].Text
+	channel = channel[:max(0, len(channel)-len(s.link.b.names.suffix))]
+	switch verb {
 	case "message", "smessage":
 		s.heard.Add(1)
 		s.inbox.message(channel, v.Elems[2].Text)
@@ -212,16 +215,20 @@ func (s *session) confirmed(verb string, channel []byte) bool {
 	return true
 }
 
-// answered takes in what is no push: the answer to a ping, and the refusal of anything.
+// answered takes in what is no push: what the server says it is, and the refusal of anything.
 func (s *session) answered(v *resp.Value) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := v.Err()
-	if len(s.pending) == 0 || err == nil && s.pending[0].verb != verbPing {
+	if len(s.pending) == 0 || err == nil && s.pending[0].verb != verbHello {
 		return errors.Join(errDesync, err)
 	}
 	q := s.pending[0]
 	s.pending = s.pending[1:]
 	q.done <- err
+	if role, ok := v.Get("role"); ok && isReplica(role.Text) {
+		s.link.b.demoted(s.link.addr, errReplica)
+		return errReplica
+	}
 	return nil
 }

@@ -6,19 +6,20 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// state decides between Live and Stale: the node is Live while every link is settled and every room is
-// subscribed to on its link. Changes are told in order, from one goroutine.
+// state decides between Live and Stale: the node is Live while every link is settled, every room is
+// subscribed to on its link, and every server may be written to. Changes are told in order, from one goroutine.
 type state struct {
 	mu        sync.Mutex
 	unsettled map[*link]bool
 	adrift    int
+	sick      map[*breaker]bool // their servers may not be written to
 	current   broker.State
 	told      []broker.State // to be told
 	wake      chan struct{}
 }
 
 func newState() *state {
-	return &state{unsettled: make(map[*link]bool), wake: make(chan struct{}, 1)}
+	return &state{unsettled: make(map[*link]bool), sick: make(map[*breaker]bool), wake: make(chan struct{}, 1)}
 }
 
 func (s *state) change(change func()) {
@@ -26,7 +27,7 @@ func (s *state) change(change func()) {
 	defer s.mu.Unlock()
 	change()
 	now := broker.Live
-	if len(s.unsettled) > 0 || s.adrift > 0 {
+	if len(s.unsettled) > 0 || s.adrift > 0 || len(s.sick) > 0 {
 		now = broker.Stale
 	}
 	if now == s.current {
@@ -43,6 +44,25 @@ func (s *state) change(change func()) {
 func (s *state) lost(l *link)    { s.change(func() { s.unsettled[l] = true }) }
 func (s *state) settled(l *link) { s.change(func() { delete(s.unsettled, l) }) }
 func (s *state) drift(n int)     { s.change(func() { s.adrift += n }) }
+
+// healthy notes whether a server may be written to, and tells whether that is new.
+func (s *state) healthy(b *breaker, well bool) (changed bool) {
+	s.change(func() {
+		if changed = s.sick[b] == well; well {
+			delete(s.sick, b)
+		} else {
+			s.sick[b] = true
+		}
+	})
+	return changed
+}
+
+// drifting tells whether a room is not subscribed to.
+func (s *state) drifting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adrift > 0
+}
 
 // tell calls the receiver with each change until stop is closed.
 func (s *state) tell(stop <-chan struct{}, r broker.Receiver) {

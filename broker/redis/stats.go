@@ -6,6 +6,15 @@ import "sync/atomic"
 type Stats struct {
 	// Reconnects is how often a subscribed connection was lost or could not be made.
 	Reconnects uint64
+	// PublishReconnects is the same of connections by which is published.
+	PublishReconnects uint64
+	// Loops is how often a connection was slowed down, because it had failed for the same reason five times or more though
+	// the server could be reached.
+	Loops uint64
+	// Unwritable is how often a server was found to be gone, or to take no writes: a replica, for example, or out of memory.
+	Unwritable uint64
+	// Refused is how many subscriptions of rooms Redis has refused to this broker's user.
+	Refused uint64
 	// CaughtUp is how many messages were read from history because a channel had not brought them.
 	CaughtUp uint64
 	// Gaps is how often messages of a room were lost for good, as the receiver was told.
@@ -18,17 +27,22 @@ type Stats struct {
 }
 
 type stats struct {
-	reconnects, caughtUp, gaps, dropped, invalid atomic.Uint64
+	reconnects, caughtUp, gaps, dropped, invalid  atomic.Uint64
+	publishReconnects, loops, unwritable, refused atomic.Uint64
 }
 
 // Stats returns the counters.
 func (b *Broker) Stats() Stats {
 	s := &b.stats
 	return Stats{
-		Reconnects: s.reconnects.Load(),
-		CaughtUp:   s.caughtUp.Load(),
-		Gaps:       s.gaps.Load(),
-		Dropped:    s.dropped.Load(),
-		Invalid:    s.invalid.Load(),
+		Reconnects:        s.reconnects.Load(),
+		PublishReconnects: s.publishReconnects.Load(),
+		Loops:             s.loops.Load(),
+		Unwritable:        s.unwritable.Load(),
+		Refused:           s.refused.Load(),
+		CaughtUp:          s.caughtUp.Load(),
+		Gaps:              s.gaps.Load(),
+		Dropped:           s.dropped.Load(),
+		Invalid:           s.invalid.Load(),
 	}
 }

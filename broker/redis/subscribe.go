@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/resp"
 )
 
 const (
@@ -24,7 +24,6 @@ const (
 	verbUnsubscribe  = "unsubscribe"
 	verbSsubscribe   = "ssubscribe"
 	verbSunsubscribe = "sunsubscribe"
-	verbPing         = "ping"
 )
 
 var (
@@ -39,7 +38,8 @@ var (
 
 // Subscribe registers interest in rooms; an invalid name among them leaves all as they were. It returns when
 // Redis has acknowledged. With an error that matches broker.ErrUnavailable the interest stays all the
-// same, and is served as soon as Redis is back: who does not want that unsubscribes.
+// same, and is served as soon as Redis is back: who does not want that unsubscribes. Rooms that the server's user may not have
+// are part of such an error, with NOPERM in its text, and the other rooms are subscribed to.
 func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	if err := b.checkRooms(ctx, rooms); err != nil {
 		return err
@@ -63,9 +63,12 @@ func (b *Broker) subscribe(ctx context.Context, todo map[*link][]*room) error {
 			faults = append(faults, errNoLink)
 			continue
 		}
-		done, err := s.subscribe(ctx, rooms)
-		if err == nil && len(done) < len(rooms) {
-			faults = append(faults, fmt.Errorf("%d rooms are being moved", len(rooms)-len(done)))
+		done, refused, err := s.subscribe(ctx, rooms)
+		if moving := len(rooms) - len(done) - len(refused); err == nil && moving > 0 {
+			faults = append(faults, fmt.Errorf("%d rooms are being moved", moving))
+		}
+		for _, r := range refused {
+			faults = append(faults, fmt.Errorf("channel %q: %w", r.room.channel, r.err))
 		}
 		if err == nil {
 			err = b.prime(ctx, done, nil)
@@ -93,11 +96,11 @@ func (b *Broker) Unsubscribe(ctx context.Context, rooms ...string) error {
 		if s == nil {
 			continue // a connection that is gone is not subscribed
 		}
-		_, _, err := s.batches(ctx, b.verbs.unsubscribe, gone)
+		_, _, _, err := s.batches(ctx, b.verbs.unsubscribe, gone)
 		faults = append(faults, err)
 		if again := b.rooms.again(gone); len(again) > 0 {
 			// Somebody subscribed meanwhile, and may have been overtaken.
-			_, err := s.subscribe(ctx, again)
+			_, _, err := s.subscribe(ctx, again)
 			faults = append(faults, err)
 		}
 	}
@@ -119,57 +122,75 @@ func (b *Broker) checkRooms(ctx context.Context, rooms []string) error {
 	return nil
 }
 
-// subscribe subscribes to rooms of the link and returns those that the server took. The others are of a slot
-// that is elsewhere, and adrift. The error is one of the connection.
-func (s *session) subscribe(ctx context.Context, rooms []*room) (done []*room, err error) {
-	done, failed, err := s.batches(ctx, s.link.b.verbs.subscribe, rooms)
+// refusal is a room that the server's user may not have, and what the server said.
+type refusal struct {
+	room *room
+	err  error
+}
+
+// subscribe subscribes to rooms of the link and returns those that the server took, and those that its user may not have.
+// The others are of a slot that is elsewhere, and adrift. The error is one of the connection.
+func (s *session) subscribe(ctx context.Context, rooms []*room) (done []*room, refused []refusal, err error) {
+	done, failed, refused, err := s.batches(ctx, s.link.b.verbs.subscribe, rooms)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, r := range failed {
 		s.link.b.rooms.drift(r.channel, s.link)
 	}
 	s.link.b.rooms.anchored(done, s.link)
-	return done, nil
+	s.link.b.refuse(refused, s.link)
+	return done, refused, nil
 }
 
 // batches sends a command for many channels, as few and as large ones as the server takes: in a cluster
-// the channels of one command must be of one slot.
-func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done, failed []*room, err error) {
+// the channels of one command must be of one slot, and a channel that was refused has a command of its own.
+func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done, failed []*room, refused []refusal, err error) {
 	sharded := s.link.b.cluster
 	if sharded {
 		rooms = slices.Clone(rooms)
 		slices.SortFunc(rooms, func(x, y *room) int { return x.slot - y.slot })
 	}
-	var groups [][]*room
-	send := func() error {
-		if len(groups) == 0 {
-			return nil
-		}
-		good, bad, err := s.batch(ctx, verb, groups)
-		done, failed, groups = append(done, good...), append(failed, bad...), groups[:0]
-		return err
+	fit := func(x, y *room) bool {
+		return (!sharded || x.slot == y.slot) && !x.refused.Load() && !y.refused.Load()
 	}
+	var groups [][]*room
 	for len(rooms) > 0 {
-		n := min(len(rooms), channelsPerCommand)
-		if sharded {
-			for n = 1; n < len(rooms) && n < channelsPerCommand && rooms[n].slot == rooms[0].slot; n++ {
-			}
+		n := 1
+		for n < len(rooms) && n < channelsPerCommand && fit(rooms[0], rooms[n]) {
+			n++
 		}
 		groups = append(groups, rooms[:n])
 		rooms = rooms[n:]
-		if len(groups) == commandsPerBatch {
-			if err := send(); err != nil {
-				return done, failed, err
+	}
+	for len(groups) > 0 {
+		n := min(len(groups), commandsPerBatch)
+		now := groups[:n:n]
+		groups = groups[n:]
+		answers, err := s.batch(ctx, verb, now)
+		if err != nil {
+			return done, failed, refused, err
+		}
+		for i, g := range now {
+			switch err := answers[i]; {
+			case err == nil:
+				done = append(done, g...)
+			case isElsewhere(err):
+				failed = append(failed, g...)
+			case !isChannelDenied(err):
+				return done, failed, refused, err
+			case len(g) == 1:
+				refused = append(refused, refusal{g[0], err})
+			default: // the server refuses a command for one of its channels, and does not say which
+				groups = append(groups, g[:len(g)/2], g[len(g)/2:])
 			}
 		}
 	}
-	err = send()
-	return done, failed, err
+	return done, failed, refused, nil
 }
 
 // batch sends one command for each group and waits for the answers.
-func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (done, failed []*room, err error) {
+func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (answers []error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.link.b.ioTimeout)
 	defer cancel()
 	requests := make([]*request, len(groups))
@@ -177,19 +198,35 @@ func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (don
 		requests[i] = newRequest(verb, g)
 	}
 	if err := s.send(requests...); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	answers = make([]error, len(groups))
 	for i, q := range requests {
-		switch err := q.wait(ctx); {
-		case err == nil:
-			done = append(done, groups[i]...)
-		case isElsewhere(err):
-			failed = append(failed, groups[i]...)
-		default:
-			return nil, nil, err
+		answers[i] = q.wait(ctx)
+		if _, answered := replyOf(answers[i]); answers[i] != nil && !answered {
+			return nil, answers[i]
 		}
 	}
-	return done, failed, nil
+	return answers, nil
+}
+
+// refuse notes which rooms the user may not have. A room that it could have before is adrift, and tried again; one that it
+// never had is not there.
+func (b *Broker) refuse(refused []refusal, l *link) {
+	if len(refused) == 0 {
+		return
+	}
+	b.stats.refused.Add(uint64(len(refused)))
+	for _, r := range refused {
+		r.room.refused.Store(true)
+		if r.room.ready.Load() {
+			b.rooms.drift(r.room.channel, l)
+		}
+	}
+	if b.refusals.due(time.Now()) {
+		b.log.Error("redis refuses rooms to this user: give it their channels", "rooms", len(refused),
+			"channel", refused[0].room.channel, "err", refused[0].err)
+	}
 }
 
 // listen subscribes to the channel by which the connection is probed.
@@ -211,11 +248,4 @@ func (q *request) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// isElsewhere tells whether an answer says that a slot is not here, or not now.
-func isElsewhere(err error) bool {
-	var e resp.Error
-	return errors.As(err, &e) &&
-		slices.Contains([]string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN"}, e.Code())
 }

@@ -34,6 +34,7 @@ type Conn struct {
 	reader *Reader
 	last   int // bytes that the last Fill brought
 	role   string
+	mode   string
 }
 
 // stream is a connection whose reader can tell when it is about to wait.
@@ -94,6 +95,9 @@ func Dial(ctx context.Context, addr string, o *Options) (*Conn, error) {
 // Role is what the server said it was when the connection was made: master or replica.
 func (c *Conn) Role() string { return c.role }
 
+// Mode is how the server said that it runs: standalone, cluster or sentinel.
+func (c *Conn) Mode() string { return c.mode }
+
 func (c *Conn) greet(w io.Writer, o *Options) error {
 	hello := []string{"HELLO", "3"}
 	if o.Password != "" {
@@ -118,7 +122,8 @@ func (c *Conn) greet(w io.Writer, o *Options) error {
 		return err
 	}
 	role, _ := v.Get("role")
-	c.role = string(role.Text)
+	mode, _ := v.Get("mode")
+	c.role, c.mode = string(role.Text), string(mode.Text)
 	if o.Database != 0 {
 		_, err = c.answer()
 	}
