@@ -171,7 +171,7 @@ func TestLaneBroken(t *testing.T) {
 
 // A connection that breaks fails what was written, of which it is open what became of it, and gives back what was not.
 func TestUnwrittenIsNotDone(t *testing.T) {
-	p := newPipeline(nil, nil)
+	p := newPipeline(nil, "", nil)
 	var all []*call
 	for range 3 {
 		c := &call{done: make(chan struct{}, 1)}

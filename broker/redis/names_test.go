@@ -11,7 +11,7 @@ import (
 // The slots are those that a server computes.
 func TestSlots(t *testing.T) {
 	s := redistest.Start(t, "cluster-enabled yes")
-	n := names{"hubkit"}
+	n := namesOf("hubkit", 0)
 	keys := []string{"", "a", "123456789", "{}", "{a}b", "x{a}b", "{}{a}", "{", "}{", "a{b{c}d}", "größe"}
 	for _, room := range []string{"news", "}", "}x", "{", "{}", "a}b{c}", "{a}", "größe 🎈", strings.Repeat("x", 255)} {
 		channel, meta, log := n.history(room)
@@ -45,8 +45,8 @@ func TestSlots(t *testing.T) {
 
 // No two things have the same name, whatever rooms, nodes and publishers are called.
 func TestNamesNeverMeet(t *testing.T) {
-	n := names{"hubkit"}
-	parts := []string{"a", "}", "{", ":", "meta", "log", "idem", "presence", "bus", "nodes", "probe", "hubkit"}
+	n, other := namesOf("hubkit", 0), namesOf("hubkit", 3)
+	parts := []string{"a", "}", "{", ":", "meta", "log", "idem", "presence", "bus", "nodes", "probe", "hubkit", "@3"}
 	texts := append([]string(nil), parts...)
 	for range 2 {
 		for _, t := range texts[:len(texts):len(texts)] {
@@ -73,6 +73,8 @@ func TestNamesNeverMeet(t *testing.T) {
 		note(n.node(text), "bus of "+text)
 		note(n.secret(text), "secret "+text)
 		note(n.presence(channel), "presence in "+text)
+		note(other.onWire(channel), "room of database 3 "+text)
+		note(other.onWire(other.node(text)), "bus of database 3 "+text)
 	}
 	note(n.broadcast(), "bus")
 	note(n.nodes(), "nodes")
