@@ -231,9 +231,7 @@ func (c *Conn) takeResume(room string) protocol.Position {
 		return protocol.Position{}
 	}
 	pos := c.extra.resume[room]
-	if delete(c.extra.resume, room); len(c.extra.resume) == 0 {
-		c.extra.resume = nil // a map does not shrink
-	}
+	delete(c.extra.resume, room)
 	c.trim()
 	return pos
 }

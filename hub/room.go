@@ -109,9 +109,7 @@ func (x *index) acquire(name string) *room {
 		}
 		s.rooms[name] = r
 	}
-	if r.refs++; r.refs == 1 {
-		x.hub.memory.add(r.bytes())
-	}
+	r.refs++
 	return r
 }
 
@@ -123,7 +121,6 @@ func (x *index) release(r *room) {
 	last := r.refs == 0
 	s.mu.Unlock()
 	if last {
-		x.hub.memory.add(-r.bytes())
 		x.empty.add(r)
 	}
 }
