@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -56,6 +57,7 @@ func TestEarlyFrame(t *testing.T) {
 			complaints := new(lines)
 			s.http.Config.ErrorLog.SetOutput(complaints)
 			res, br := s.send(t, handshakeLines("HTTP/1.1")+string(masked(finBit|textFrame, `{"op":"ping","id":7}`)))
+			defer func() { _ = res.Body.Close() }()
 			if res.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatal(res.Status)
 			}
@@ -93,6 +95,7 @@ func TestHandshakeLines(t *testing.T) {
 		},
 	} {
 		res, _ := s.send(t, handshakeLines(tt.version, tt.more...))
+		_ = res.Body.Close()
 		if res.StatusCode != tt.status || res.Header.Get("Sec-Websocket-Protocol") != tt.protocol {
 			t.Errorf("%s: %s with %q", tt.name, res.Status, res.Header.Get("Sec-Websocket-Protocol"))
 		}
@@ -200,7 +203,9 @@ func TestUnixProxy(t *testing.T) {
 			go func() { served <- srv.Serve(l) }()
 			t.Cleanup(func() {
 				_ = srv.Close()
-				<-served
+				if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+					t.Error(err)
+				}
 			})
 			d := s.dialer()
 			d.NetDialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

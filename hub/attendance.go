@@ -35,7 +35,7 @@ type attendance struct {
 	version uint64 // of who is there, as far as this node knows: how often it has changed
 	rate    bucket
 	waiting map[string]*change // by connection
-	order   []*change          // as they came; nil for one that cancelled out
+	order   []*change          // as they came; nil for one that canceled out
 	due     time.Duration      // when run has something to do, since the hub's start; zero if it has nothing
 	crowded bool               // changes are only counted
 	unsaid  int                // of them, since the last push

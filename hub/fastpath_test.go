@@ -27,10 +27,11 @@ func plain() error {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	defer func() { _ = h.Close() }()
-	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http"), nil)
+	ws, res, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http"), nil)
 	if err != nil {
 		return err
 	}
+	_ = res.Body.Close()
 	defer func() { _ = ws.Close() }()
 	for _, op := range []string{"welcome", "ok", "message"} {
 		_, frame, err := ws.ReadMessage()

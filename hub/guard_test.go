@@ -204,7 +204,7 @@ func TestCallbackFaults(t *testing.T) {
 		panics, failures int64
 	}{
 		{"panic", func() error { panic("boom") }, all, crashes, 1, 0},
-		{"a runtime error", func() error { var p []error; return p[len(p)] }, all, crashes, 1, 0},
+		{"a runtime error", func() error { var p []error; return p[cap(p)] }, all, crashes, 1, 0},
 		{"Goexit", func() error { goexit(); return nil }, all, crashes, 1, 0},
 		// A call's errors are counted as failures too, if they are nil pointers.
 		{"nil *Error", func() error { return noError() }, judges, crashes, 0, 1},

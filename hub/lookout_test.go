@@ -217,7 +217,7 @@ func TestHangUpIsNoFault(t *testing.T) {
 			c.write(op)
 			receive(t, "the broker", b.entered)
 			_ = c.ws.Close()
-			conn.Close(protocol.CloseNormal, "") // which cuts it soon
+			_ = conn.Close(protocol.CloseNormal, "") // which cuts it soon
 			s.shutdown(t)
 			if got := l.String(); got != "" {
 				t.Errorf("logged: %s", got)

@@ -57,7 +57,7 @@ func (b *Broker) Snapshot(w io.Writer) error {
 	e.raw([]byte(snapshotMagic))
 	e.number(snapshotVersion)
 	e.number(uint64(max(0, time.Now().UnixNano())))
-	for _, epoch := range b.voids.epochs {
+	for _, epoch := range &b.voids.epochs {
 		e.text(epoch)
 	}
 	now := b.now()

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestNamesNeverMeet(t *testing.T) {
 	parts := []string{"a", "}", "{", ":", "meta", "log", "idem", "presence", "bus", "nodes", "probe", "hubkit", "@3"}
 	texts := append([]string(nil), parts...)
 	for range 2 {
-		for _, t := range texts[:len(texts):len(texts)] {
+		for _, t := range slices.Clip(texts) {
 			for _, p := range parts {
 				texts = append(texts, t+p)
 			}

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -84,8 +85,8 @@ func parseMeta(res rueidis.RedisResult) (mark, error) {
 	}
 	offset, err1 := strconv.ParseUint(fields[1], 10, 64)
 	stamp, err2 := strconv.ParseUint(fields[2], 10, 64)
-	if err1 != nil || err2 != nil {
-		return mark{}, nil
+	if errors.Join(err1, err2) == nil {
+		return mark{fields[0], offset, stamp}, nil
 	}
-	return mark{fields[0], offset, stamp}, nil
+	return mark{}, nil
 }

@@ -45,7 +45,7 @@ func Ask(ctx context.Context, bus broker.Bus, self string, own float64, silent t
 			continue
 		}
 		found = true
-		to.add(n.NodeInfo)
+		to = to.with(n.NodeInfo)
 	}
 	if !found {
 		return Alone(own), nil
@@ -53,7 +53,7 @@ func Ask(ctx context.Context, bus broker.Bus, self string, own float64, silent t
 	return to, nil
 }
 
-func (to *Successors) add(n broker.NodeInfo) {
+func (to Successors) with(n broker.NodeInfo) Successors {
 	if n.AdmitRate > 0 {
 		to.Rate += n.AdmitRate
 	} else {
@@ -65,4 +65,5 @@ func (to *Successors) add(n broker.NodeInfo) {
 	} else if to.Capacity >= 0 {
 		to.Capacity += max(0, n.Capacity-n.Conns)
 	}
+	return to
 }

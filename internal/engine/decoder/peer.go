@@ -104,7 +104,7 @@ func (p *peer) Write(b []byte) (int, error) {
 		p.upgraded = true
 		p.response = b
 		if p.extension != "" {
-			p.response = append(b[:len(b)-len("\r\n")], "Sec-WebSocket-Extensions: "...)
+			p.response = append(p.response[:len(b)-len("\r\n")], "Sec-WebSocket-Extensions: "...)
 			p.response = append(append(p.response, p.extension...), "\r\n\r\n"...)
 		}
 		return len(b), nil

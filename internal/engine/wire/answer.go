@@ -24,7 +24,7 @@ func (w *Writer) SendAnswer(head []byte, tail *frame.Batch) error {
 	parts := [2][]byte{head, tail.Wire(0)}
 	whole := parts[:]
 	if tail.Size() <= joinable {
-		parts[0] = append(head, parts[1]...) //nolint:gocritic // head stays the caller's; what is behind it is nobody's
+		parts[0] = append(head, parts[1]...) // head stays the caller's; what is behind it is nobody's
 		whole = parts[:1]
 	}
 	sent := 0
