@@ -135,6 +135,7 @@ func (c *Conn) teardown(why error) {
 	defer h.conns.Remove(c)
 	defer c.rescue()
 	c.endContext()
+	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
 	c.mu.Lock()
 	if c.extra != nil {

@@ -101,7 +101,7 @@ func (h *Hub) obey(cmd command) {
 	switch cmd.Do {
 	case doSend:
 		for _, c := range h.users.Conns(cmd.User) {
-			if c.kind == raw || c.greeted.Load() { // nothing comes before the welcome
+			if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
 				_ = c.Send(cmd.Data)
 			}
 		}

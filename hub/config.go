@@ -39,6 +39,8 @@ type config struct {
 	preflight   []preflight.Option
 	noPreflight bool
 	report      preflight.Report
+	// memoryBudget is in bytes; zero means none once validate has run.
+	memoryBudget int64
 
 	raw          bool
 	subprotocols []string
@@ -163,6 +165,8 @@ func (c *config) validate() (errs []error) {
 	}
 	if err := c.check(); err != nil {
 		errs = append(errs, err)
+	} else {
+		c.deriveBudget()
 	}
 	if c.compress {
 		d, err := frame.NewDeflater(c.compressLevel)

@@ -58,8 +58,8 @@ type Conn struct {
 	deflate bool
 	hello   bool // the first frame is still to come
 
-	greeted atomic.Bool // welcome has been sent
-	asked   atomic.Bool // a ping was sent, and no pong has come since
+	marks marks
+	half  atomic.Int32 // bytes that a message makes the reader keep; see budget
 
 	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
 	gone    ending      // the socket is closed, and teardown has begun; or the client has left before that
@@ -75,6 +75,20 @@ type Conn struct {
 	rooms    []membership
 	extra    *extra // what few connections have
 }
+
+// marks are two flags in the size of one.
+type marks struct{ bits atomic.Uint32 }
+
+const (
+	greetedMark = 1 << iota // welcome has been sent
+	askedMark               // a ping was sent, and no pong has come since
+)
+
+func (m *marks) set(mark uint32)      { m.bits.Or(mark) }
+func (m *marks) has(mark uint32) bool { return m.bits.Load()&mark != 0 }
+
+// take clears a mark, and reports whether it was set.
+func (m *marks) take(mark uint32) bool { return m.has(mark) && m.bits.And(^mark)&mark != 0 }
 
 // kind is what a connection speaks.
 type kind uint8

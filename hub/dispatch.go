@@ -231,7 +231,9 @@ func (c *Conn) takeResume(room string) protocol.Position {
 		return protocol.Position{}
 	}
 	pos := c.extra.resume[room]
-	delete(c.extra.resume, room)
+	if delete(c.extra.resume, room); len(c.extra.resume) == 0 {
+		c.extra.resume = nil // a map does not shrink
+	}
 	c.trim()
 	return pos
 }

@@ -64,6 +64,7 @@ type Hub struct {
 	decoders    *decoder.Pool
 	affinity    *affinity // nil where the node is not named
 	wire        wire.Config
+	memory      *budget // nil without one
 	stats       counters
 	sessions    sessionSecret
 	pages       pages // of histories that are being read
@@ -124,6 +125,9 @@ func New(opts ...Option) (*Hub, error) {
 		Deflater:    conf.deflater,
 		DeflateMin:  conf.compressMin,
 		Start:       h.life.run,
+	}
+	if h.memory = h.newBudget(); h.memory != nil {
+		h.wire.Held = h.memory.add
 	}
 	h.life.failed = func(v any) { h.panicked("the hub itself", nil, v) }
 	if h.gate, err = conf.newGate(); err != nil {

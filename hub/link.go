@@ -43,7 +43,7 @@ func (l *link) Ping(payload []byte) error {
 // Pong implements decoder.Link. The answer to the hub's ping is free. A pong that nobody asked for is legal
 // (RFC 6455 5.5.3) and counts like a message, wherever it comes. That something was heard is noted for every message.
 func (l *link) Pong() {
-	if c := (*Conn)(l); !c.asked.CompareAndSwap(true, false) {
+	if c := (*Conn)(l); !c.marks.take(askedMark) {
 		c.controlWithin()
 	}
 }
@@ -79,7 +79,7 @@ func (p *pulse) Heartbeat() *heartbeat.Entry { return &p.beat }
 
 // Ping implements heartbeat.Peer.
 func (p *pulse) Ping() {
-	p.asked.Store(true)
+	p.marks.set(askedMark)
 	_ = p.writer.SendOne(pingFrame)
 }
 

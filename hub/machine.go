@@ -43,6 +43,23 @@ func (c *config) check() error {
 	return nil
 }
 
+// leastBudget is the smallest memory budget that is derived: a machine that looks full closes nobody for a single message.
+const leastBudget = 16 << 20
+
+// deriveBudget takes the memory budget from what check has found: half of the memory that idle connections leave, since the
+// garbage collector lets the heap grow to twice what is in use. They leave at least the quarter that is kept back for traffic.
+func (c *config) deriveBudget() {
+	left := int64(c.report.MemoryLeft)
+	if c.noPreflight || c.memoryBudget != 0 || left < 0 {
+		return
+	}
+	rest := left / 4
+	if n := c.admission.MaxConns; n > 0 {
+		rest = max(rest, left-int64(n)*int64(c.report.ConnBytes))
+	}
+	c.memoryBudget = max(rest/2, leastBudget)
+}
+
 const nofile = "RLIMIT_NOFILE"
 
 // descriptors is how many connections the process has descriptors for.

@@ -205,7 +205,8 @@ func WithMaxRooms(n int) Option {
 }
 
 // WithBacklog bounds what waits for a connection that reads slowly, in messages and in bytes; 256 and 1 MiB without
-// it. Beyond that its rooms' Overflow counts, and where that is of no help it is closed with 4001.
+// it. Beyond that its rooms' Overflow counts, and where that is of no help it is closed with 4001. So it is, earlier, if the hub
+// is short of memory: see WithMemoryBudget.
 func WithBacklog(messages, bytes int) Option {
 	return both(
 		positive("WithBacklog: messages", messages, func(c *config) *int { return &c.backlogMessages }),

@@ -119,6 +119,24 @@ func WithSoftRefusals(perSecond int) Option {
 	return positive("WithSoftRefusals", perSecond, func(c *config) *int { return &c.admission.Soft })
 }
 
+// WithMemoryBudget bounds what all connections together make the hub keep in memory beyond what idle ones need, in bytes: what
+// waits for slow clients (what several wait for counts once), messages that have come in part, and rooms. If it is more, the
+// hub closes the connections that hold most, until an eighth of the budget is free. A connection that holds less than
+// 8 KiB is not closed for it. Clients with a backlog are closed as WithBacklog says, others with 1013 and a hint to come back
+// within 10 s. See Stats.Memory.
+//
+// The default is half of the memory that the preflight check finds beyond what idle connections need, and at least an eighth of
+// all that it finds. Without a preflight check, or if the memory is not known, there is no budget.
+func WithMemoryBudget(bytes int64) Option {
+	return func(c *config) error {
+		if bytes <= 0 {
+			return fmt.Errorf("WithMemoryBudget: %d is not positive", bytes)
+		}
+		c.memoryBudget = bytes
+		return nil
+	}
+}
+
 // WithPreflight changes what New's look at the machine goes by: how many descriptors are kept back, what memory a
 // connection takes. See package preflight. The bound it finds is for this hub alone: where a process has several, each
 // needs WithMaxConns.

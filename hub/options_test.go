@@ -202,7 +202,11 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"with a burst of -1":     one(hub.WithAdmission(1, -1)),
 			},
 		},
-		"WithMaxConns":      counts(hub.WithMaxConns, "WithMaxConns"),
+		"WithMaxConns": counts(hub.WithMaxConns, "WithMaxConns"),
+		"WithMemoryBudget": {
+			good: [][]hub.Option{one(hub.WithMemoryBudget(1))},
+			bad:  map[string][]hub.Option{"WithMemoryBudget: 0 is": one(hub.WithMemoryBudget(0)), "WithMemoryBudget: -1 is": one(hub.WithMemoryBudget(-1))},
+		},
 		"WithMaxPerIP":      counts(hub.WithMaxPerIP, "WithMaxPerIP"),
 		"WithMaxHandshakes": counts(hub.WithMaxHandshakes, "WithMaxHandshakes"),
 		"WithSoftRefusals": {

@@ -109,7 +109,9 @@ func (x *index) acquire(name string) *room {
 		}
 		s.rooms[name] = r
 	}
-	r.refs++
+	if r.refs++; r.refs == 1 {
+		x.hub.memory.add(r.bytes())
+	}
 	return r
 }
 
@@ -121,6 +123,7 @@ func (x *index) release(r *room) {
 	last := r.refs == 0
 	s.mu.Unlock()
 	if last {
+		x.hub.memory.add(-r.bytes())
 		x.empty.add(r)
 	}
 }

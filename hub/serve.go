@@ -162,7 +162,7 @@ func (c *Conn) welcome(id uint64) {
 	// A client that has seen its welcome is greeted for everybody who asks for its user's connections.
 	c.hub.users.With(c.Identity().User, func() {
 		c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
-		c.greeted.Store(true)
+		c.marks.set(greetedMark)
 	})
 	if c.hub.stats.stale.Load() {
 		c.tellState()
@@ -171,7 +171,7 @@ func (c *Conn) welcome(id uint64) {
 
 // tellState tells the client that the broker was lost, or is back, unless it knows. The welcome comes first.
 func (c *Conn) tellState() {
-	if !c.greeted.Load() {
+	if !c.marks.has(greetedMark) {
 		return // welcome will see to it
 	}
 	h := c.hub

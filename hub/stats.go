@@ -52,6 +52,9 @@ type Stats struct {
 	// LogsLeftOut is how many log records were beyond five a second for one reason; see WithLogger.
 	LogsLeftOut int64
 
+	// Memory is about what connections keep beyond what an idle one needs.
+	Memory MemoryStats
+
 	// Admission is about the handshakes that the hub's bounds refuse.
 	Admission AdmissionStats
 
@@ -104,6 +107,7 @@ func (h *Hub) Stats() Stats {
 		Failures:    s.failures.Load(),
 		Stale:       s.stale.Load(),
 		LogsLeftOut: h.logs.Dropped(),
+		Memory:      h.memory.stats(),
 		Admission:   h.admissionStats(),
 		Heartbeat:   h.beats.Stats(),
 	}

@@ -31,13 +31,15 @@ type finding struct {
 	raise func(l *Limit, goal int64)
 	// memory marks what is bounded by memory, which no default target goes beyond.
 	memory bool
+	left   int64 // bytes of it
 }
 
 func (m *machine) report() Report {
 	r := Report{
-		OS:        m.os,
-		SafeConns: Unknown,
-		ConnBytes: clamp(m.config.connBytes()),
+		OS:         m.os,
+		SafeConns:  Unknown,
+		ConnBytes:  clamp(m.config.connBytes()),
+		MemoryLeft: Unknown,
 	}
 	var findings []finding
 	findings, r.Descriptors = m.descriptors()
@@ -53,6 +55,9 @@ func (m *machine) report() Report {
 			r.SafeConns, r.Binding = f.Allows, f.Name
 		case f.Counts == Connections && f.Allows == Unlimited && r.SafeConns == Unknown:
 			r.SafeConns = Unlimited
+		}
+		if f.memory && f.bounds() && (r.MemoryLeft < 0 || f.left < int64(r.MemoryLeft)) {
+			r.MemoryLeft = clamp(f.left)
 		}
 		if f.memory && f.bounds() && (allowed < 0 || int64(f.Allows) < allowed) {
 			allowed = int64(f.Allows)

@@ -43,7 +43,7 @@ func (m *machine) machineMemory() finding {
 	total, available = total*1024, available*1024
 	l := newLimit(nameMachine, "/"+file, unitBytes, total, total-available, m.conns(available))
 	l.Note = memoryNote
-	return finding{Limit: l, memory: true, raise: func(l *Limit, goal int64) {
+	return finding{Limit: l, memory: true, left: available, raise: func(l *Limit, goal int64) {
 		if int64(l.Allows) < goal {
 			l.Note = "No line raises it: more memory does, or more machines. " + memoryNote
 		}
@@ -69,7 +69,7 @@ func (m *machine) cgroupMemory() finding {
 	}
 	l := newLimit("cgroup "+tightest.file, "/"+tightest.path, unitBytes, tightest.limit, tightest.used, m.conns(tightest.left()))
 	l.Note = memoryNote
-	return finding{Limit: l, memory: true, raise: func(l *Limit, goal int64) {
+	return finding{Limit: l, memory: true, left: atLeast0(tightest.left()), raise: func(l *Limit, goal int64) {
 		if l.bounds() && int64(l.Allows) < goal {
 			l.Fix = memoryFix(tightest.setting, atLeast0(tightest.used)+m.bytes(goal))
 		}

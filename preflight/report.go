@@ -27,7 +27,10 @@ type Report struct {
 	// Target is the number of connections that the lines of Limit.Fix lead to.
 	Target int `json:"target"`
 	// ConnBytes is the memory a connection was taken to need, in bytes.
-	ConnBytes   int         `json:"conn_bytes"`
+	ConnBytes int `json:"conn_bytes"`
+	// MemoryLeft is how many bytes of memory are left, of the cgroup or of the machine, whichever has less.
+	// Unlimited or Unknown where there is no such number.
+	MemoryLeft  int         `json:"memory_left"`
 	Descriptors Descriptors `json:"descriptors"`
 	Limits      []Limit     `json:"limits"`
 }

@@ -124,3 +124,4 @@ func (l *quietLink) NetConn() net.Conn    { return l.conn }
 func (*quietLink) WriteWire([]byte) error { return nil }
 func (*quietLink) Ping([]byte) error      { return nil }
 func (*quietLink) Pong()                  {}
+func (*quietLink) Holds(int)              {}

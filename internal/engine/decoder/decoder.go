@@ -26,6 +26,9 @@ type Link interface {
 	Ping(payload []byte) error
 	// Pong is called for a pong.
 	Pong()
+	// Holds is told how many bytes the connection makes the Decoder keep, beyond what it keeps for any connection: while a
+	// message has arrived in part, and as long as the buffer of a large one is kept. Zero is the end of that.
+	Holds(bytes int)
 }
 
 // ErrTooLarge is returned for a message longer than the limit, compressed or not. Where the frame alone gave
@@ -50,6 +53,7 @@ type Decoder struct {
 	dirty    bool // gorilla has failed, or has read a message in part
 	buf      []byte
 	wire     int // what the last message took on the wire
+	held     int // what the Link was told last
 
 	deflated bool   // the message that is being read
 	plain    []byte // such a message's content
@@ -62,6 +66,8 @@ const (
 	overhead = 64 << 10
 	// keepBuffer is the largest message buffer that goes back to the pool.
 	keepBuffer = 16 << 10
+	// reading is what it takes to wait for the rest of a message: a Decoder with its buffer, and the reader's goroutine.
+	reading = 12 << 10
 )
 
 // Early reports whether bytes that were read before the Decoder was lent still wait in it.
@@ -111,6 +117,7 @@ func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err e
 	before := d.br.Buffered()
 	d.peer.message(timeout, 2*d.limit+overhead)
 	opcode, payload, err = d.next()
+	d.settle()
 	d.wire = before + d.peer.read - d.br.Buffered()
 	return opcode, payload, err
 }
@@ -124,17 +131,44 @@ func (d *Decoder) Size() int {
 	return d.wire
 }
 
+// hold tells the Link what the Decoder keeps for it.
+func (d *Decoder) hold(n int) {
+	if n != d.held {
+		d.held = n
+		d.peer.link.Holds(n)
+	}
+}
+
+// incomplete is called before the rest of a message is waited for.
+func (d *Decoder) incomplete() { d.grown(cap(d.buf)) }
+
+// grown is called when the buffer of a message has another size.
+func (d *Decoder) grown(size int) { d.hold(reading + size) }
+
+// settle is called when a message is there. What was kept for it may stay until the Decoder is given back.
+func (d *Decoder) settle() {
+	if d.held == 0 {
+		return
+	}
+	n := 0
+	if cap(d.buf) > keepBuffer {
+		n = cap(d.buf)
+	}
+	d.hold(n)
+}
+
 func (d *Decoder) next() (opcode int, payload []byte, err error) {
 	if opcode, payload, err = d.whole(); opcode != 0 || err != nil {
 		return opcode, payload, err
 	}
 	d.dirty = true
+	d.incomplete()
 	d.prepare()
 	opcode, r, err := d.ws.NextReader()
 	if err != nil {
 		return 0, nil, failed(err)
 	}
-	if d.buf, err = readAll(r, d.buf[:0], d.limit); err != nil {
+	if d.buf, err = readAll(r, d.buf[:0], d.limit, d.grown); err != nil {
 		return 0, nil, failed(err)
 	}
 	d.dirty = false
@@ -164,11 +198,15 @@ func (d *Decoder) prepare() {
 	d.ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
 }
 
-// readAll appends what r has to buf. Of more than limit bytes it reads hardly more.
-func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
+// readAll appends what r has to buf. Of more than limit bytes it reads hardly more. The buffer grows with what has arrived, and
+// not with a length that is announced, by a quarter once it is large; grown, unless it is nil, is told its new size.
+func readAll(r io.Reader, buf []byte, limit int, grown func(size int)) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
+			if grown != nil {
+				grown(cap(buf))
+			}
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -189,6 +227,9 @@ func readAll(r io.Reader, buf []byte, limit int) ([]byte, error) {
 // it is asked for the next message, which may be another connection's.
 func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 	const fin, rsv1, mask = 0x80, 0x40, 0x80
+	if d.br.Buffered() < 2 {
+		d.incomplete()
+	}
 	head, err := d.br.Peek(2)
 	if err != nil {
 		return 0, nil, err
@@ -216,6 +257,9 @@ func (d *Decoder) whole() (opcode int, payload []byte, err error) {
 func (d *Decoder) control(opcode, n int) (int, []byte, error) {
 	if n > 125 {
 		return 0, nil, nil
+	}
+	if d.br.Buffered() < 6+n {
+		d.incomplete()
 	}
 	p, err := d.br.Peek(6 + n)
 	if err != nil {

@@ -35,7 +35,7 @@ func inflate(dst, data []byte, limit int) (plain, grown []byte, err error) {
 	if err := z.r.(flate.Resetter).Reset(&z.src, nil); err != nil {
 		return dst, data, err
 	}
-	dst, err = readAll(z.r, dst, limit)
+	dst, err = readAll(z.r, dst, limit, nil)
 	z.src.Reset(nil)
 	if err != nil && !errors.Is(err, ErrTooLarge) {
 		err = errCorrupt

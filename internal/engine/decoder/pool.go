@@ -40,6 +40,7 @@ func (p *Pool) GetWith(link Link, compress bool, early []byte) *Decoder {
 // Put takes a Decoder back, whatever has become of it: what another connection could not use is dropped. An error says that
 // the connection has failed.
 func (p *Pool) Put(d *Decoder) error {
+	d.hold(0)
 	if err := d.peer.detach(); err != nil {
 		return err
 	}
@@ -100,3 +101,4 @@ func (nobody) NetConn() net.Conn      { return nil }
 func (nobody) WriteWire([]byte) error { return nil }
 func (nobody) Ping([]byte) error      { return nil }
 func (nobody) Pong()                  {}
+func (nobody) Holds(int)              {}

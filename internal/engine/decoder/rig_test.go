@@ -24,6 +24,7 @@ type link struct {
 	events  []string
 	written bytes.Buffer
 	pingErr error
+	holds   []int
 }
 
 func (l *link) NetConn() net.Conn { return l.conn }
@@ -39,6 +40,8 @@ func (l *link) Ping(p []byte) error {
 }
 
 func (l *link) Pong() { l.events = append(l.events, "pong") }
+
+func (l *link) Holds(n int) { l.holds = append(l.holds, n) }
 
 // closeFrames lists the codes of the close frames that were written, and nothing else may have been.
 func (l *link) closeFrames(t testing.TB) (codes []int) {

@@ -3,6 +3,7 @@ package frame
 import (
 	"sort"
 	"sync"
+	"sync/atomic"
 )
 
 // Batch is a run of messages in wire form. It is built by one goroutine with Add; once it has been
@@ -21,6 +22,8 @@ type Batch struct {
 
 	deflateOnce sync.Once
 	deflated    *Batch
+
+	holders atomic.Int32 // see Hold
 }
 
 // labels are what few rooms need, kept apart so that a Batch is quickly made anew.
@@ -84,6 +87,23 @@ func (b *Batch) Size() int { return len(b.wire) }
 
 // Held is the number of bytes that are kept alive by whoever holds the batch.
 func (b *Batch) Held() int { return cap(b.wire) }
+
+// Hold notes a holder that keeps the batch in memory. It returns how many bytes are held by that: Held for the first holder,
+// and nothing for others, which share them.
+func (b *Batch) Hold() int {
+	if b.holders.Add(1) > 1 {
+		return 0
+	}
+	return b.Held()
+}
+
+// Release ends what Hold began. It returns Held for the last holder, and nothing for others.
+func (b *Batch) Release() int {
+	if b.holders.Add(-1) > 0 {
+		return 0
+	}
+	return b.Held()
+}
 
 // Source is the room; nil where the batch is no room's.
 func (b *Batch) Source() *Source { return b.source }

@@ -28,6 +28,12 @@ func TestAccounts(t *testing.T) {
 func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net.Conn)) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	conf := Config{MaxMessages: 100, MaxBytes: 100 << 10, Timeout: time.Hour}
+	var held atomic.Int64
+	conf.Held = func(n int) {
+		if sum := held.Add(int64(n)); sum < 0 {
+			t.Errorf("seed %d: %d bytes are held", seed, sum)
+		}
+	}
 	r := newRig(t, conf, connect)
 	const senders, each = 3, 300
 	var total, direct, sends atomic.Int64
@@ -105,6 +111,9 @@ func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net
 	// What the peer has got may have been counted as dropped, never the other way round, unless the peer left.
 	if end != 1 && dropped > 0 && received > total.Load() || end != 1 && len(r.failed) == 0 && received < delivered {
 		t.Error(what)
+	}
+	if n := held.Load(); n != 0 {
+		t.Errorf("%s: %d bytes are held", what, n)
 	}
 	if len(r.failed) > 1 {
 		t.Errorf("%s: the owner was told %d times", what, len(r.failed))

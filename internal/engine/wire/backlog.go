@@ -15,6 +15,27 @@ type backlog struct {
 	flight  int
 	moved   time.Time     // when the socket last took something
 	changed chan struct{} // closed when something has gone; nil while nobody waits for that
+	held    func(int)     // Config.Held
+}
+
+// hold tells of a batch that an item has from now on.
+func (q *backlog) hold(b *frame.Batch) {
+	if q.held == nil {
+		return
+	}
+	if n := b.Hold(); n > 0 {
+		q.held(n)
+	}
+}
+
+// release tells of a batch that an item has no more.
+func (q *backlog) release(b *frame.Batch) {
+	if q.held == nil {
+		return
+	}
+	if n := b.Release(); n > 0 {
+		q.held(-n)
+	}
 }
 
 // change wakes those who wait.
@@ -35,6 +56,7 @@ func (q *backlog) await() <-chan struct{} {
 
 func (q *backlog) push(it item) {
 	it.pack()
+	q.hold(it.batch)
 	q.items = append(q.items, it)
 	q.messages += it.left
 	q.bytes += it.size
@@ -57,6 +79,7 @@ func (q *backlog) sent(n int) (done int, src *frame.Source) {
 	q.messages -= done
 	q.bytes -= n
 	if it.left == 0 {
+		q.release(it.batch)
 		q.items[0] = item{}
 		q.items = q.items[1:]
 	}
@@ -108,7 +131,7 @@ func (q *backlog) each(of func(*item) bool, judge func(b *frame.Batch, i int) ve
 			}
 		}
 		if it.left < left && flight == 0 {
-			it.pack()
+			q.repack(it)
 		}
 	}
 	if q.messages < messages {
@@ -140,12 +163,23 @@ func (q *backlog) giveUp(drop func(src *frame.Source, n int)) {
 	q.change()
 }
 
+// repack packs an item that is in the queue.
+func (q *backlog) repack(it *item) {
+	old := it.batch
+	if it.pack(); it.batch != old {
+		q.hold(it.batch)
+		q.release(old)
+	}
+}
+
 // sweep removes the items of which nothing is left.
 func (q *backlog) sweep() {
 	kept := q.items[:0]
 	for _, it := range q.items {
 		if it.left > 0 {
 			kept = append(kept, it)
+		} else {
+			q.release(it.batch)
 		}
 	}
 	clear(q.items[len(kept):])

@@ -29,6 +29,9 @@ type Config struct {
 	// DeflateMin bytes.
 	Deflater   *frame.Deflater
 	DeflateMin int
+	// Held, when set, is told how many bytes the backlogs of all Writers hold more, or less if it is negative, than before.
+	// What several hold is counted once. It is called with a Writer locked, and must not block.
+	Held func(bytes int)
 	// Start runs the goroutine that finishes a queue. The owner joins it.
 	Start func(func())
 }
@@ -273,7 +276,7 @@ func (w *Writer) writeNow(p []byte) (int, error) {
 
 // begin makes a backlog of what the socket did not take.
 func (w *Writer) begin(it item) {
-	w.backlog = new(backlog)
+	w.backlog = &backlog{held: w.conf.Held}
 	w.backlog.push(it)
 	w.conf.Start(w.flush)
 }
@@ -308,6 +311,7 @@ func (w *Writer) closeLocked() bool {
 		for i := range w.backlog.items {
 			it := &w.backlog.items[i]
 			w.drop(it.batch.Source(), it.left)
+			w.backlog.release(it.batch)
 		}
 		w.backlog.change()
 	}
