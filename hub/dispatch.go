@@ -203,7 +203,7 @@ func (c *Conn) greet(q *protocol.Request) {
 
 // resumeWithin counts a room of the hello as a message, and reports whether it is to be joined. If it is beyond the limit,
 // it says how long to wait, each room of those refused longer than the one before. A room that has been joined counts
-// nothing. The client has broken no rule, so this is not held against it.
+// nothing. The client has broken no rule, which it may not know yet, so this is neither counted nor held against it.
 func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
 	l := c.hub.conf.messages
 	switch {
@@ -218,7 +218,6 @@ func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bo
 		return 0, true
 	}
 	c.messages.refused = before
-	c.hub.stats.limited.Add(1)
 	return max(wait+l.cost(refused), time.Millisecond), false
 }
 

@@ -169,7 +169,7 @@ func TestSession(t *testing.T) {
 		c.write(`{"op":"hello","session":"` + tt.sent + `"}`)
 		r := c.welcomed()
 		if tt.want == "" {
-			tt.want = r.Conn
+			tt.want = s.SessionOf(r.Conn)
 		}
 		if r.Session != tt.want {
 			t.Errorf("%.20q: session %q, want %q", tt.sent, r.Session, tt.want)

@@ -5,12 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
+
+	"github.com/gohubkit/hubkit/protocol"
 )
 
 // The name of a session, as the welcome tells it and the next hello gives it back, is the ID of the first connection, a dot,
 // and something that cannot be guessed: nobody else can name the session, though IDs are known to others. Hubs
-// keep nothing of it, and need not know each other's secrets.
-const sessionProof = 22
+// keep nothing of it, and need not know each other's secrets. Of a long ID only the beginning is there.
+const (
+	sessionProof = 22
+	sessionID    = protocol.MaxSession - sessionProof - len(".")
+)
 
 // sessionSecret is what this hub makes them from.
 type sessionSecret [16]byte
@@ -24,7 +29,10 @@ func newSessionSecret() (s sessionSecret) {
 func (s *sessionSecret) of(id string) string {
 	var text [128]byte
 	sum := sha256.Sum256(append(append(text[:0], s[:]...), id...))
-	var name [160]byte
+	if len(id) > sessionID {
+		id = strings.ToValidUTF8(id[:sessionID], "")
+	}
+	var name [protocol.MaxSession]byte
 	return string(base64.RawURLEncoding.AppendEncode(append(append(name[:0], id...), '.'), sum[:16]))
 }
 
