@@ -3,6 +3,7 @@ package interop_test
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,7 +21,12 @@ func TestPlainClient(t *testing.T) {
 		})
 
 		connect(s.ctx, t, s.Peer, l.url, interop.Request{})
-		s.hear(`{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
+		// The session's name is the connection's ID and 22 characters that nobody can guess.
+		welcome := regexp.MustCompile(`^\{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1\.[\w-]{22}","ping_ms":25000,` +
+			`"limits":\{"message":65536,"rate":100,"burst":200,"rooms":128\}\}$`)
+		if got := s.next(); !welcome.MatchString(got) {
+			t.Fatalf("got  %.200s\nwant %s", got, welcome)
+		}
 		s.ask(`{"op":"join","id":1,"room":"news"}`, `{"op":"ok","id":1,"room":"news"}`)
 
 		l.publish(t, "news", `{"by": "the server"}`)
