@@ -72,6 +72,9 @@ func settled(t *testing.T, rec *brokertest.Recorder) {
 func failover(t *testing.T, from, to *redistest.Server) {
 	t.Helper()
 	_, port, _ := strings.Cut(to.Addr(), ":")
+	eventually(t, "the primary to know its replica", func() bool {
+		return strings.Contains(from.Do("INFO", "replication"), "state=online")
+	})
 	from.Do("FAILOVER", "TO", "127.0.0.1", port)
 	eventually(t, "the failover", func() bool {
 		return strings.Contains(to.Do("INFO", "replication"), "role:master") &&
@@ -97,7 +100,8 @@ func TestPrimaryDemoted(t *testing.T) {
 	old, next := pair(t)
 	at := newName(t, old.Addr())
 	var log journal
-	b, rec := start(t, []string{at.addr()}, append(quick(t), log.option())...)
+	// The I/O timeout puts the next look off for long: it is the publication that finds out.
+	b, rec := start(t, []string{at.addr()}, append(quick(t), log.option(), redis.WithIOTimeout(time.Minute))...)
 	subscribe(t, b, "plain", "kept")
 	if err := b.Enter(t.Context(), "plain", broker.Member{Conn: "c"}); err != nil {
 		t.Fatal(err)
