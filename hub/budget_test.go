@@ -42,7 +42,8 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 				hub.WithWriteTimeout(patience), hub.WithRoomLinger(0), quickClose)
 			ends := make(chan error, 10)
 			s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
-			return s, s.watchConns(), ends
+			conns := s.watchConns()
+			return s, conns, ends
 		}
 		settle := func(t *testing.T, s *server) {
 			t.Helper()
@@ -58,7 +59,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			fill(t, receive(t, "small", conns), 64<<10)
 			s.dialStalled(t, "large")
 			large := receive(t, "large", conns)
-			for large.Send(payload(0, 8<<10)) == nil { //nolint:revive // until it is closed
+			for large.Send(payload(0, 8<<10)) == nil { // until it is closed
 			}
 			var ce *hub.CloseError
 			if err := receive(t, "the end of the large one", ends); !errors.As(err, &ce) || ce.Code != protocol.CloseSlowConsumer {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -204,7 +205,7 @@ func TestCallbackFaults(t *testing.T) {
 		panics, failures int64
 	}{
 		{"panic", func() error { panic("boom") }, all, crashes, 1, 0},
-		{"a runtime error", func() error { var p []error; return p[cap(p)] }, all, crashes, 1, 0},
+		{"a runtime error", func() error { return make([]error, 0)[errorsThere()] }, all, crashes, 1, 0},
 		{"Goexit", func() error { goexit(); return nil }, all, crashes, 1, 0},
 		// A call's errors are counted as failures too, if they are nil pointers.
 		{"nil *Error", func() error { return noError() }, judges, crashes, 0, 1},
@@ -346,3 +347,6 @@ func TestLoggerPanics(t *testing.T) {
 		})
 	}
 }
+
+// errorsThere is an index that no empty slice has, which a linter cannot know.
+func errorsThere() int { return len(os.Args) }
