@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -297,12 +298,12 @@ func optionCases(t *testing.T) map[string]optionCase {
 			},
 		},
 		"WithByteRateLimit": {
-			good: [][]hub.Option{one(hub.WithByteRateLimit(1, 64<<10)), one(hub.WithByteRateLimit(1<<40, 1<<40))},
+			good: [][]hub.Option{one(hub.WithByteRateLimit(1, 64<<10)), one(hub.WithByteRateLimit(math.MaxInt32, math.MaxInt32))},
 			bad: map[string][]hub.Option{
 				"WithByteRateLimit: 0 a":         one(hub.WithByteRateLimit(0, 1<<20)),
 				"with a burst of -1":             one(hub.WithByteRateLimit(1, -1)),
 				"a message of 65536 bytes":       one(hub.WithByteRateLimit(1<<20, 64<<10-1)),
-				"the burst would take more than": one(hub.WithByteRateLimit(1, 1<<40)),
+				"the burst would take more than": one(hub.WithByteRateLimit(1, math.MaxInt32)),
 			},
 		},
 		"WithMaxAge": {
