@@ -47,6 +47,7 @@ type sheep struct {
 	due      time.Duration
 	resumes  bool
 	ticket   string // of the welcome
+	asked    bool   // the handshake is sent
 	upgraded bool
 	got      []byte // and not yet handled
 }
@@ -98,8 +99,12 @@ func (h *herd) run(t *testing.T, what string, done func() bool) {
 		h.clock += min(now.Sub(h.seen), tick)
 		h.seen = now
 		for _, ev := range events[:max(n, 0)] {
-			if s := h.sheep[ev.Fd]; s != nil {
+			switch s := h.sheep[ev.Fd]; {
+			case s == nil || h.err != nil:
+			case s.asked:
 				h.read(s)
+			default:
+				h.err = h.hello(s)
 			}
 		}
 		for len(h.waiting) > 0 && h.waiting[0].due <= h.clock && h.err == nil {
@@ -111,34 +116,44 @@ func (h *herd) run(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// connect sends a handshake. On loopback the connection is there, or in the queue of those to be accepted, at once.
+// connect begins a connection, and hello sends its handshake once there is one. Neither waits: a node that accepts slowly
+// must not keep the herd from answering pings.
 func (h *herd) connect(s *sheep) error {
-	to, target := h.first, "/ws"
+	to := h.first
 	if s.resumes {
-		to, target = h.second, "/ws?"+protocol.ResumeParam+"="+s.ticket
+		to = h.second
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	s.fd, s.upgraded, s.got = fd, false, nil
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
-		_ = unix.Close(fd)
-		return fmt.Errorf("connect: %w", err)
-	}
+	s.fd, s.asked, s.upgraded, s.got = fd, false, false, nil
 	for len(h.sheep) <= fd {
 		h.sheep = append(h.sheep, nil)
 	}
 	h.sheep[fd] = s
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return err
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return fmt.Errorf("connect: %w", err)
 	}
-	if err := unix.EpollCtl(h.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
-		return err
+	return unix.EpollCtl(h.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)})
+}
+
+func (h *herd) hello(s *sheep) error {
+	if code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
+		return fmt.Errorf("connect: %w", errors.Join(err, unix.Errno(code)))
 	}
-	_, err = unix.Write(fd, []byte("GET "+target+" HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+	target := "/ws"
+	if s.resumes {
+		target += "?" + protocol.ResumeParam + "=" + s.ticket
+	}
+	s.asked = true
+	_, err := unix.Write(s.fd, []byte("GET "+target+" HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
-	return err
+	if err != nil {
+		return err
+	}
+	return unix.EpollCtl(h.ep, unix.EPOLL_CTL_MOD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fd)})
 }
 
 func (h *herd) leave(s *sheep) {
@@ -203,14 +218,16 @@ func (h *herd) answered(s *sheep) bool {
 
 // frame handles a frame, if there is a whole one, and reports whether there may be another.
 func (h *herd) frame(s *sheep) bool {
-	if len(s.got) < 4 {
+	if len(s.got) < 2 {
 		return false
 	}
 	size, head := int(s.got[1]), 2
-	switch size {
-	case 126:
+	switch {
+	case size >= 126 && len(s.got) < 4:
+		return false
+	case size == 126:
 		size, head = int(binary.BigEndian.Uint16(s.got[2:])), 4
-	case 127:
+	case size == 127:
 		h.err = fmt.Errorf("a frame that is too long: %q", s.got)
 		return false
 	}

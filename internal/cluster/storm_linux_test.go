@@ -17,7 +17,8 @@ import (
 func TestFaultStorm(t *testing.T) {
 	const clients, rate = 15_000, 2000
 	r := redistest.Start(t)
-	leaves := startNode(t, "leaves", []string{r.Addr()})
+	// A node with a rate gives tickets.
+	leaves := startNode(t, "leaves", []string{r.Addr()}, "-rate=100000")
 	stays := startNode(t, "stays", []string{r.Addr()}, "-rate=2000")
 	h := newHerd(t, clients)
 	h.to(leaves.at(), stays.at())
