@@ -43,8 +43,8 @@ type Publication struct {
 	// JSON says that Data was checked: it is one JSON value as protocol.Valid has it. It travels with the message, so
 	// that receivers need not check again.
 	JSON bool
-	// Key names what the message is the latest value of, for readers that conflate.
-	Key string
+	// ConflationKey names what the message is the latest value of, for readers that conflate.
+	ConflationKey string
 	// IdempotencyKey makes a retry harmless: within IdempotencyTTL a second publication of the same Publisher to the
 	// same room with the same key is not stored and not delivered, and returns the first one's Result
 	// with Duplicate set. A broker bounds how many keys it remembers, and forgets the oldest first; those of one
@@ -98,11 +98,11 @@ type Result struct {
 
 // Message is a message on its way out. Data is shared by all who receive it and never changed.
 type Message struct {
-	Data     []byte
-	Binary   bool
-	JSON     bool // Data was checked when it was published
-	Key      string
-	Position Position
+	Data          []byte
+	Binary        bool
+	JSON          bool // Data was checked when it was published
+	ConflationKey string
+	Position      Position
 }
 
 // Receiver is the node's side of a broker. See the package documentation for who calls it and how.

@@ -83,11 +83,11 @@ type Evictor interface {
 // Evictions are counters that only grow.
 type Evictions struct {
 	// Messages were dropped from histories.
-	Messages uint64
+	Messages int64
 	// Rooms had no messages left, and their positions were forgotten.
-	Rooms uint64
-	// Keys are idempotency keys that were forgotten.
-	Keys uint64
+	Rooms int64
+	// IdempotencyKeys were forgotten.
+	IdempotencyKeys int64
 }
 
 // Bus is implemented by brokers that join several nodes. It carries small commands, at most once.

@@ -85,7 +85,7 @@ func ExampleClient_PublishAsync() {
 		panic(err)
 	}
 	for i := range 3 {
-		if _, err := c.PublishAsync("news", fmt.Append(nil, i), client.WithKey(fmt.Sprint("item-", i))); err != nil {
+		if _, err := c.PublishAsync("news", fmt.Append(nil, i), client.IdempotencyKey(fmt.Sprint("item-", i))); err != nil {
 			fmt.Println(err)
 		}
 	}
@@ -117,7 +117,7 @@ func ExampleSubscription_Position() {
 	stored := client.Position{Epoch: "3f9c", Offset: 1}
 	sub, err := c.Subscribe("chat", func(m client.Message) {
 		fmt.Println(string(m.Data))
-	}, client.FromPosition(stored))
+	}, client.Since(stored))
 	if err != nil {
 		panic(err)
 	}

@@ -37,7 +37,7 @@ func TestHelloIsSplit(t *testing.T) {
 	c := newClient(t, s.url)
 	name := func(i int) string { return fmt.Sprintf("%d:%s", i, strings.Repeat("x", 60)) }
 	for i := range n {
-		subscribe(t, c, name(i), func(client.Message) {}, client.FromPosition(at(uint64(i))))
+		subscribe(t, c, name(i), func(client.Message) {}, client.Since(at(uint64(i))))
 	}
 	run(t, c)
 	for round, tt := range []struct {

@@ -168,7 +168,7 @@ func TestRefusedForTheRate(t *testing.T) {
 			t.Errorf("publication %s came after %v, want the second at the pace of the rate", q2.Data, d)
 		}
 		again := p.want(protocol.OpPublish)
-		if d := time.Since(start); again.ID != q.ID || again.Key != q.Key || d < 3*time.Second || d > 3100*time.Millisecond {
+		if d := time.Since(start); again.ID != q.ID || again.IdempotencyKey != q.IdempotencyKey || d < 3*time.Second || d > 3100*time.Millisecond {
 			t.Errorf("%+v came again after %v", again, d)
 		}
 		p.ok(again.ID, "r", client.Position{})

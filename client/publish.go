@@ -18,13 +18,13 @@ type Publication struct {
 // PublishOption sets one thing of a publication.
 type PublishOption func(*request) error
 
-// WithKey sets the idempotency key, 1 to 128 bytes: of several publications to a room with the same
+// IdempotencyKey sets the idempotency key, 1 to 128 bytes: of several publications to a room with the same
 // key the server takes one. Without it a random key is made. Give one where a process that was
 // restarted, or a caller that got an error, publishes the same thing again.
-func WithKey(key string) PublishOption {
+func IdempotencyKey(key string) PublishOption {
 	return func(r *request) error {
-		if key == "" || len(key) > protocol.MaxKey {
-			return invalid("WithKey: %d bytes, must be 1 to %d", len(key), protocol.MaxKey)
+		if key == "" || len(key) > protocol.MaxIdempotencyKey {
+			return invalid("IdempotencyKey: %d bytes, must be 1 to %d", len(key), protocol.MaxIdempotencyKey)
 		}
 		r.key = key
 		return nil

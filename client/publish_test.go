@@ -36,10 +36,10 @@ func TestOfflineQueue(t *testing.T) {
 	keys := make(map[string]bool)
 	for i := range pubs {
 		q := p.want(protocol.OpPublish)
-		if q.Data != fmt.Sprint(i) || q.Key == "" {
+		if q.Data != fmt.Sprint(i) || q.IdempotencyKey == "" {
 			t.Errorf("publication %d is %+v", i, q)
 		}
-		keys[q.Key] = true
+		keys[q.IdempotencyKey] = true
 		p.ok(q.ID, "r", at(uint64(i+1)))
 	}
 	if len(keys) != len(pubs) {
@@ -97,12 +97,12 @@ func TestPublishExactlyOnce(t *testing.T) {
 		for i := 0; i < cut && len(order) < n; i++ {
 			q := p.want(protocol.OpPublish)
 			sent++
-			if stored[q.Key] == 0 {
+			if stored[q.IdempotencyKey] == 0 {
 				order = append(order, q.Data)
-				stored[q.Key] = uint64(len(order))
+				stored[q.IdempotencyKey] = uint64(len(order))
 			}
 			if i%3 != 0 || len(order) == n { // every third answer is lost
-				p.ok(q.ID, "r", at(stored[q.Key]))
+				p.ok(q.ID, "r", at(stored[q.IdempotencyKey]))
 			}
 		}
 		p.cut() // with the last, too: what has no answer comes again
@@ -115,10 +115,10 @@ func TestPublishExactlyOnce(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if sent++; stored[q.Key] == 0 {
+			if sent++; stored[q.IdempotencyKey] == 0 {
 				t.Errorf("%s was not stored before", q.Data)
 			}
-			p.ok(q.ID, "r", at(stored[q.Key]))
+			p.ok(q.ID, "r", at(stored[q.IdempotencyKey]))
 		}
 	})
 	for i, pub := range pubs {
@@ -146,13 +146,13 @@ func TestPublishErrors(t *testing.T) {
 	ended := make(chan error, 1)
 	publish := func(ctx context.Context) {
 		go func() {
-			_, err := c.PublishJSON(ctx, "r", map[string]int{"a": 1}, client.WithKey("k1"))
+			_, err := c.PublishJSON(ctx, "r", map[string]int{"a": 1}, client.IdempotencyKey("k1"))
 			ended <- err
 		}()
 	}
 	publish(t.Context())
 	q := p.want(protocol.OpPublish)
-	if q.Key != "k1" || q.Data != `{"a":1}` {
+	if q.IdempotencyKey != "k1" || q.Data != `{"a":1}` {
 		t.Errorf("publication is %+v", q)
 	}
 	p.fail(q.ID, "r", &protocol.Error{Code: protocol.CodeRateLimited, RetryAfter: time.Second})

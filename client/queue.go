@@ -43,14 +43,14 @@ func (r *request) finish(err error) {
 
 func (r *request) append(dst []byte) []byte {
 	return protocol.AppendRequest(dst, &protocol.Request{
-		Op:       r.op,
-		ID:       r.id,
-		Room:     []byte(r.room),
-		Method:   []byte(r.method),
-		Key:      []byte(r.key),
-		Data:     r.data,
-		History:  r.history,
-		Position: protocol.Position{Epoch: []byte(r.pos.Epoch), Offset: r.pos.Offset},
+		Op:             r.op,
+		ID:             r.id,
+		Room:           []byte(r.room),
+		Method:         []byte(r.method),
+		IdempotencyKey: []byte(r.key),
+		Data:           r.data,
+		History:        r.history,
+		Position:       protocol.Position{Epoch: []byte(r.pos.Epoch), Offset: r.pos.Offset},
 	})
 }
 

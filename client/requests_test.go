@@ -179,29 +179,29 @@ func TestBadArguments(t *testing.T) {
 		"OnGap: nil":              func() error { _, err := c.Subscribe("r", f, client.OnGap(nil)); return err },
 		"OnPresence: nil":         func() error { _, err := c.Subscribe("r", f, client.OnPresence(nil)); return err },
 		"OnError: nil":            func() error { _, err := c.Subscribe("r", f, client.OnError(nil)); return err },
-		"FromHistory: 0":          func() error { _, err := c.Subscribe("r", f, client.FromHistory(0)); return err },
-		"FromPosition: no epoch": func() error {
-			_, err := c.Subscribe("r", f, client.FromPosition(client.Position{Offset: 1}))
+		"Newest: 0":               func() error { _, err := c.Subscribe("r", f, client.Newest(0)); return err },
+		"Since: no epoch": func() error {
+			_, err := c.Subscribe("r", f, client.Since(client.Position{Offset: 1}))
 			return err
 		},
-		"FromPosition: offset": func() error {
-			_, err := c.Subscribe("r", f, client.FromPosition(at(protocol.MaxOffset+1)))
+		"Since: offset": func() error {
+			_, err := c.Subscribe("r", f, client.Since(at(protocol.MaxOffset+1)))
 			return err
 		},
 		"both": func() error {
-			_, err := c.Subscribe("r", f, client.FromPosition(at(1)), client.FromHistory(1))
+			_, err := c.Subscribe("r", f, client.Since(at(1)), client.Newest(1))
 			return err
 		},
 		"Publish: room":       func() error { _, err := c.Publish(ctx, "", []byte("1")); return err },
 		"Publish: no data":    func() error { _, err := c.Publish(ctx, "r", nil); return err },
 		"Publish: no JSON":    func() error { _, err := c.Publish(ctx, "r", []byte("{")); return err },
 		"Publish: nil option": func() error { _, err := c.Publish(ctx, "r", []byte("1"), nil); return err },
-		"WithKey: empty": func() error {
-			_, err := c.Publish(ctx, "r", []byte("1"), client.WithKey(""))
+		"IdempotencyKey: empty": func() error {
+			_, err := c.Publish(ctx, "r", []byte("1"), client.IdempotencyKey(""))
 			return err
 		},
-		"WithKey: long": func() error {
-			_, err := c.Publish(ctx, "r", []byte("1"), client.WithKey(long))
+		"IdempotencyKey: long": func() error {
+			_, err := c.Publish(ctx, "r", []byte("1"), client.IdempotencyKey(long))
 			return err
 		},
 		"Call: no method": func() error { _, err := c.Call(ctx, "", nil); return err },

@@ -97,7 +97,7 @@ func TestGap(t *testing.T) {
 	c := newClient(t, s.url)
 	gaps, onGap := collect[client.Gap](100)
 	got, f, _ := offsets(100)
-	sub := subscribe(t, c, "r", f, client.FromPosition(at(5)), client.OnGap(onGap))
+	sub := subscribe(t, c, "r", f, client.Since(at(5)), client.OnGap(onGap))
 	run(t, c)
 	p, hello := s.greet()
 	if !slices.Equal(hello.Resume, []room{{"r", at(5)}}) {
@@ -170,11 +170,11 @@ func TestFirstMessageBringsEpoch(t *testing.T) {
 	}
 }
 
-func TestFromHistory(t *testing.T) {
+func TestNewest(t *testing.T) {
 	s := newServer(t)
 	c := newClient(t, s.url)
 	got, f, onGap := offsets(100)
-	sub := subscribe(t, c, "r", f, onGap, client.FromHistory(2))
+	sub := subscribe(t, c, "r", f, onGap, client.Newest(2))
 	run(t, c)
 	p, hello := s.greet()
 	if hello.Resume != nil {

@@ -120,13 +120,13 @@ type peer struct {
 
 // request is a protocol.Request that outlives its frame.
 type request struct {
-	Op                   protocol.Op
-	ID                   uint64
-	Room, Key, Method    string
-	Token, Session, Data string
-	Position             client.Position
-	History              int
-	Resume               []room
+	Op                           protocol.Op
+	ID                           uint64
+	Room, IdempotencyKey, Method string
+	Token, Session, Data         string
+	Position                     client.Position
+	History                      int
+	Resume                       []room
 }
 
 type room struct {
@@ -151,7 +151,7 @@ func (p *peer) next() (request, error) {
 		return request{}, err
 	}
 	r := request{
-		Op: q.Op, ID: q.ID, Room: string(q.Room), Key: string(q.Key), Method: string(q.Method),
+		Op: q.Op, ID: q.ID, Room: string(q.Room), IdempotencyKey: string(q.IdempotencyKey), Method: string(q.Method),
 		Token: string(q.Token), Session: string(q.Session), Data: string(q.Data),
 		Position: position(q.Position), History: q.History,
 	}

@@ -55,7 +55,7 @@ func (c *Client) subscribe(room string, f func(*Subscription, Message), opts []S
 		o(s)
 	}
 	if s.history > 0 && !s.next.IsZero() {
-		s.fault("FromHistory and FromPosition exclude each other")
+		s.fault("Newest and Since exclude each other")
 	}
 	if err := errors.Join(s.faults...); err != nil {
 		return nil, err

@@ -46,26 +46,26 @@ type Subscription struct {
 // SubOption sets one thing of a Subscription.
 type SubOption func(*Subscription)
 
-// FromPosition resumes from a position, such as one that Subscription.Position returned in an
+// Since resumes from a position, such as one that Subscription.Position returned in an
 // earlier process.
-func FromPosition(p Position) SubOption {
+func Since(p Position) SubOption {
 	return func(s *Subscription) {
 		s.next, s.seen = p, p
 		if p.Epoch == "" {
-			s.fault("FromPosition: no epoch")
+			s.fault("Since: no epoch")
 		}
 		if p.Offset > protocol.MaxOffset {
-			s.fault("FromPosition: offset %d, at most %d", p.Offset, uint64(protocol.MaxOffset))
+			s.fault("Since: offset %d, at most %d", p.Offset, uint64(protocol.MaxOffset))
 		}
 	}
 }
 
-// FromHistory begins with the newest n messages that the room has kept.
-func FromHistory(n int) SubOption {
+// Newest begins with the newest n messages that the room has kept.
+func Newest(n int) SubOption {
 	return func(s *Subscription) {
 		s.history = n
 		if n < 1 || n > protocol.MaxHistory {
-			s.fault("FromHistory: %d, must be from 1 to %d", n, protocol.MaxHistory)
+			s.fault("Newest: %d, must be from 1 to %d", n, protocol.MaxHistory)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (s *Subscription) Room() string { return s.room }
 
 // Position returns the position of the last message, or gap, whose callback has returned; before the
 // first, where the stream began. It is zero in rooms without history. A process that stores it and
-// starts the next time with FromPosition sees each message at least once.
+// starts the next time with Since sees each message at least once.
 func (s *Subscription) Position() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -40,7 +40,7 @@ func TestUnsubscribe(t *testing.T) {
 	}
 
 	// A new subscription of the room gets nothing that was meant for the old one.
-	again := subscribe(t, c, "r", f, onGap, client.FromPosition(at(2)))
+	again := subscribe(t, c, "r", f, onGap, client.Since(at(2)))
 	join := p.want(protocol.OpJoin)
 	if join.Position != at(2) {
 		t.Errorf("join from %v", join.Position)

@@ -117,7 +117,7 @@ func TestDetection(t *testing.T) {
 				if got, want := m.Len(), len(peers)-vanished; got != want {
 					t.Errorf("%d peers left, want %d", got, want)
 				}
-				if st := m.Stats(); st.Expired != uint64(vanished) || st.Peers != m.Len() || st.Lost != 0 || st.Revived != 0 {
+				if st := m.Stats(); st.Expired != int64(vanished) || st.Peers != m.Len() || st.Lost != 0 || st.Revived != 0 {
 					t.Errorf("%d vanished, stats %+v", vanished, st)
 				}
 			})
@@ -187,7 +187,7 @@ func TestNoPingForTheTalkative(t *testing.T) {
 		}
 		synctest.Wait()
 		st := m.Stats()
-		if st.Pings > uint64(len(peers)) || st.Spread > 0 || st.Expired > 0 {
+		if st.Pings > int64(len(peers)) || st.Spread > 0 || st.Expired > 0 {
 			t.Errorf("stats %+v", st)
 		}
 	})

@@ -57,9 +57,11 @@ func Example() {
 	// 0 peers left
 }
 
+// What waits for a vanished peer has to wait that long: a lock that its connection holds, for example.
 func ExamplePolicy_MaxSilence() {
-	fmt.Println(heartbeat.Default().MaxSilence())
-	// Output: 35.2s
+	lease := heartbeat.Default().MaxSilence() + time.Second
+	fmt.Println("the lock is free after", lease)
+	// Output: the lock is free after 36.2s
 }
 
 func ExamplePolicy_Validate() {

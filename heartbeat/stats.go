@@ -10,19 +10,19 @@ type Stats struct {
 	// Peers is how many are watched now.
 	Peers int
 	// Pings is how many times Ping was called.
-	Pings uint64
+	Pings int64
 	// Spread is how many times a peer was due in a tick with a crowd, and put before it.
-	Spread uint64
+	Spread int64
 	// Expired is how many peers Expire reported gone.
-	Expired uint64
+	Expired int64
 	// Revived is how many peers Expire reported alive.
-	Revived uint64
+	Revived int64
 	// Lost is the time that did not count, because the process was not running.
 	Lost time.Duration
 }
 
 type counters struct {
-	pings, spread, expired, revived atomic.Uint64
+	pings, spread, expired, revived atomic.Int64
 	lost                            atomic.Int64
 }
 

@@ -94,15 +94,15 @@ func (l *refusals) note(h *Hub, client netip.Addr, why *admission.Refusal) {
 	}
 	s := h.admissionStats()
 	h.log.Warn("handshakes refused", "reason", why.Reason.String(), "retry_after", why.RetryAfter, "client", client.String(),
-		"fast", s.Fast, "full", s.Full, "crowded", s.Crowded, "busy", s.Busy)
+		"rate_limited", s.RateLimited, "at_capacity", s.AtCapacity, "per_address", s.PerAddress, "handshakes", s.Handshakes)
 }
 
 // AdmissionStats is what the gate before the handshake has done and is doing. Where nothing is bounded it is zero.
 type AdmissionStats struct {
 	// MaxConns is the bound on connections in force; zero where there is none.
 	MaxConns int
-	// Handshakes under way, and addresses of clients that have a connection; both only where bounds ask for the count.
-	Handshakes, Addresses int
+	// Handshaking connections now, and Addresses of clients that have a connection. Both are zero unless bounds need them.
+	Handshaking, Addresses int
 	// WaitingResuming and WaitingNew are clients that were told to come back at a time that has not come.
 	WaitingResuming, WaitingNew int
 	// Resumed handshakes were admitted of clients that came back with a valid ticket.
@@ -112,28 +112,29 @@ type AdmissionStats struct {
 	// BeyondShare handshakes came beyond the share that WithAddressRate gives their address, while other addresses came
 	// too. They were admitted or refused after the others.
 	BeyondShare int64
-	// Fast were refused for the rate of WithAdmission, Full for the bound on connections, Crowded for that of one address,
-	// and Busy for that of handshakes. Soft of them were told in a close frame. All are in Refused, but for those that
-	// BusyVerifiers counts: their connection was accepted, and closed with 1013 instead of calling the token verifier.
-	Fast, Full, Crowded, Busy, Soft, BusyVerifiers int64
+	// RateLimited handshakes were refused for the rate of WithAdmission, AtCapacity for the bound on connections, PerAddress
+	// for that of one address, and Handshakes for the bound on handshakes under way. Soft of them were told in a close
+	// frame. All are in Refused, but for those that BusyVerifiers counts: their connection was accepted, and closed with 1013
+	// instead of calling the token verifier.
+	RateLimited, AtCapacity, PerAddress, Handshakes, Soft, BusyVerifiers int64
 }
 
 func (h *Hub) admissionStats() AdmissionStats {
 	s := h.gate.Stats()
 	out := AdmissionStats{
 		MaxConns:        h.conf.admission.MaxConns,
-		Handshakes:      s.Handshakes,
+		Handshaking:     s.Handshaking,
 		Addresses:       s.Addresses,
 		WaitingResuming: s.WaitingResuming,
 		WaitingNew:      s.WaitingNew,
-		Resumed:         int64(s.Resumed),
-		Fast:            int64(s.Fast),
-		Full:            int64(s.Full),
-		Crowded:         int64(s.Crowded),
-		Busy:            int64(s.Busy),
-		Soft:            int64(s.Soft),
-		BusyVerifiers:   int64(s.Verifiers),
-		BeyondShare:     int64(s.Beyond),
+		Resumed:         s.Resumed,
+		RateLimited:     s.RateLimited,
+		AtCapacity:      s.AtCapacity,
+		PerAddress:      s.PerAddress,
+		Handshakes:      s.Handshakes,
+		Soft:            s.Soft,
+		BusyVerifiers:   s.Verifiers,
+		BeyondShare:     s.Beyond,
 	}
 	if t := h.tickets; t != nil {
 		out.ValidTickets, out.InvalidTickets, out.ExpiredTickets = t.valid.Load(), t.invalid.Load(), t.expired.Load()

@@ -39,10 +39,10 @@ func TestRefusals(t *testing.T) {
 		// again says that a connection that ends makes room.
 		again bool
 	}{
-		{"Full", hub.WithMaxConns(1), "too many connections", func(s hub.AdmissionStats) int64 { return s.Full }, true},
-		{"Crowded", hub.WithMaxPerIP(1), "too many connections from this address",
-			func(s hub.AdmissionStats) int64 { return s.Crowded }, true},
-		{"Fast", hub.WithAdmission(1e-3, 1), "too many new connections", func(s hub.AdmissionStats) int64 { return s.Fast }, false},
+		{"AtCapacity", hub.WithMaxConns(1), "too many connections", func(s hub.AdmissionStats) int64 { return s.AtCapacity }, true},
+		{"PerAddress", hub.WithMaxPerIP(1), "too many connections from this address",
+			func(s hub.AdmissionStats) int64 { return s.PerAddress }, true},
+		{"RateLimited", hub.WithAdmission(1e-3, 1), "too many new connections", func(s hub.AdmissionStats) int64 { return s.RateLimited }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestMaxHandshakes(t *testing.T) {
 	if got := s.refused(t, nil); got.status != http.StatusServiceUnavailable || got.body != "too many handshakes" {
 		t.Errorf("got %+v", got)
 	}
-	if st := s.Stats().Admission; st.Busy != 1 || st.Handshakes != 1 {
+	if st := s.Stats().Admission; st.Handshakes != 1 || st.Handshaking != 1 {
 		t.Errorf("stats %+v", st)
 	}
 	close(release)
@@ -153,7 +153,7 @@ func TestSoftRefusal(t *testing.T) {
 			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 				t.Errorf("beyond the budget: %v", resp)
 			}
-			if st := s.Stats(); st.Admission.Soft != soft || st.Accepted != 1 || st.Conns != 1 || st.Refused != st.Admission.Full {
+			if st := s.Stats(); st.Admission.Soft != soft || st.Accepted != 1 || st.Conns != 1 || st.Refused != st.Admission.AtCapacity {
 				t.Errorf("stats %+v", st)
 			}
 			stay.alive()
@@ -290,7 +290,7 @@ func TestGateUnderShutdown(t *testing.T) {
 	}
 	await(t, "all has happened", func() bool {
 		st := s.Stats()
-		return st.Accepted > 20 && st.Admission.Soft > 0 && st.Admission.Full > st.Admission.Soft
+		return st.Accepted > 20 && st.Admission.Soft > 0 && st.Admission.AtCapacity > st.Admission.Soft
 	})
 	s.shutdown(t)
 	close(stop)
@@ -325,7 +325,7 @@ func TestResumingFirst(t *testing.T) {
 		t.Errorf("new: %+v", got)
 	}
 	back.dial(t)
-	if st := s.Stats().Admission; st.Resumed != 1 || st.Fast != 2 || st.ValidTickets != 2 || st.InvalidTickets != 3 {
+	if st := s.Stats().Admission; st.Resumed != 1 || st.RateLimited != 2 || st.ValidTickets != 2 || st.InvalidTickets != 3 {
 		t.Errorf("stats %+v", st)
 	}
 }

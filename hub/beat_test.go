@@ -22,7 +22,7 @@ func TestBeats(t *testing.T) {
 				c := s.dial(t)
 				c.t = t
 				received := s.Stats().Received
-				allowed := uint64(1) // the first comes at any time within the interval
+				allowed := int64(1) // the first comes at any time within the interval
 				begun := time.Now()
 				for last := begun; time.Since(begun) < lasts; time.Sleep(pause) {
 					c.writeBytes(masked(finBit|frame, ""))

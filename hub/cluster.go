@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -52,21 +51,14 @@ type SurveyFunc func(ctx context.Context, data []byte) (any, error)
 // surveyTimeout bounds what a node spends on its answer.
 const surveyTimeout = 10 * time.Second
 
-// HandleSurvey sets what this node answers to surveys of a name; nil removes it. It is called in a
-// goroutine of its own.
-func (h *Hub) HandleSurvey(name string, f SurveyFunc) {
-	h.handlers.change(func(s *callbacks) {
-		next := maps.Clone(s.surveys)
-		if next == nil {
-			next = make(map[string]SurveyFunc)
-		}
-		if f == nil {
-			delete(next, name)
-		} else {
-			next[name] = f
-		}
-		s.surveys = next
-	})
+// HandleSurvey sets what this node answers to surveys of a name; a second one of the name replaces the first, and a nil f
+// removes it. It returns an error for an empty name. f is called in a goroutine of its own.
+func (h *Hub) HandleSurvey(name string, f SurveyFunc) error {
+	if name == "" {
+		return errors.New("hub: HandleSurvey: empty name")
+	}
+	h.handlers.change(func(s *callbacks) { s.surveys = with(s.surveys, name, f, f == nil) })
+	return nil
 }
 
 // Answer is what one node said to a survey.

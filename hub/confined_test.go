@@ -12,7 +12,6 @@ import (
 	"github.com/gohubkit/hubkit/backoff"
 	"github.com/gohubkit/hubkit/broker/redis"
 	"github.com/gohubkit/hubkit/hub"
-	"github.com/gohubkit/hubkit/preflight"
 )
 
 const childRedis = "HUB_TEST_REDIS"
@@ -40,7 +39,7 @@ func confined() error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	guard, err := preflight.NewListener(ln)
+	guard, err := hub.NewEvictingListener(ln)
 	if err != nil {
 		return errors.Join(err, ln.Close(), h.Close())
 	}

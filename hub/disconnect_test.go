@@ -17,7 +17,7 @@ import (
 // TestDisconnectDuringOutage: who is here is closed all the same, and the caller hears of the other nodes.
 func TestDisconnectDuringOutage(t *testing.T) {
 	b := newOutage(t)
-	s := start(t, hub.WithBroker(b), hub.WithAuthenticator(asUser), hub.WithOutage(hub.Refuse))
+	s := start(t, hub.WithBroker(b), hub.WithAuthenticator(asUser), hub.WithOutage(hub.OutageRefuse))
 	ada, bob := s.dialAs(t, "ada"), s.dialAs(t, "bob")
 	b.lose()
 	bob.expect(`{"op":"stale"}`)

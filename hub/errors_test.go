@@ -134,14 +134,36 @@ func TestHandlerResults(t *testing.T) {
 	}
 }
 
-func TestHandleWithoutName(t *testing.T) {
+// TestHandleFaults: what cannot be set is reported, and changes nothing.
+func TestHandleFaults(t *testing.T) {
 	s := start(t)
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
+	answer := func(context.Context, *hub.Conn, []byte) (any, error) { return nil, nil }
+	s.Handle("known", answer)
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"no name", s.Hub.Handle("", answer), `Handle "": empty name`},
+		{"no name to remove", s.Hub.Handle("", nil), "empty name"},
+		{"nil option", s.Hub.Handle("known", nil, hub.Heavy(), nil), `Handle "known": option 1 is nil`},
+		{"nil option of a new one", s.Hub.Handle("new", answer, nil), "option 0 is nil"},
+		{"a survey without a name", s.Hub.HandleSurvey("", nil), "HandleSurvey: empty name"},
+	} {
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", tt.name, tt.err, tt.want)
 		}
-	}()
-	s.Handle("", nil)
+	}
+	c := s.dial(t)
+	if r := c.ask(`{"op":"call","id":1,"method":"known"}`); r.Op != "ok" {
+		t.Errorf("a method that was there before: %+v", r)
+	}
+	if r := c.ask(`{"op":"call","id":2,"method":"new"}`); r.Code != "unknown_method" {
+		t.Errorf("a method with a nil option: %+v", r)
+	}
+	if n := s.Stats().Pool.Workers; n != 0 {
+		t.Errorf("a pool of %d workers for nobody", n)
+	}
 }
 
 // TestServerErrors is about errors that callers in the server get.

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"time"
 
@@ -129,22 +132,24 @@ func ExampleHub_Handle() {
 		}
 		return response{URL: "/thumbnails/" + in.Image}, nil
 	}
-	h.Handle("thumbnail", hub.Typed(makeThumbnail), hub.Heavy())
+	if err := h.Handle("thumbnail", hub.Typed(makeThumbnail), hub.Heavy()); err != nil {
+		log.Print(err)
+	}
 }
 
 // Rooms say what becomes of their messages for a client that reads too slowly.
 func ExampleOverflow() {
 	h, err := hub.New(
-		hub.WithRooms("price:*", hub.Overflow(hub.Conflate)),                    // the latest of each symbol
-		hub.WithRooms("cursor:*", hub.Overflow(hub.DropOldest)),                 // what is old is worthless
-		hub.WithRooms("chat:*", hub.DefaultHistory(), hub.Overflow(hub.Replay)), // everything, at its own pace
+		hub.WithRooms("price:*", hub.Overflow(hub.OverflowConflate)),                    // the latest of each symbol
+		hub.WithRooms("cursor:*", hub.Overflow(hub.OverflowDropOldest)),                 // what is old is worthless
+		hub.WithRooms("chat:*", hub.DefaultHistory(), hub.Overflow(hub.OverflowReplay)), // everything, at its own pace
 	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer h.Close() //nolint:errcheck // the example is over
 
-	_, err = h.Publish(context.Background(), "price:tech", []byte(`{"symbol":"ACME","price":17}`), hub.Key("ACME"))
+	_, err = h.Publish(context.Background(), "price:tech", []byte(`{"symbol":"ACME","price":17}`), hub.ConflationKey("ACME"))
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -182,4 +187,34 @@ func ExampleHub_OnJoin() {
 		p.Data = signed
 		return err
 	})
+}
+
+// A server that answers its health check however many connections say nothing.
+func ExampleEvictingListener() {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := hub.NewEvictingListener(tcp)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "fine") })
+	srv := &http.Server{Handler: mux, ConnState: ln.ConnState, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+
+	res, err := http.Get("http://" + ln.Addr().String() + "/healthz")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = io.Copy(os.Stdout, res.Body)
+	_ = res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	_ = srv.Close()
+	fmt.Println(<-served)
+	// Output:
+	// fine
+	// http: Server closed
 }

@@ -16,7 +16,7 @@ func Clock(now func() time.Time) Option {
 // Tickets is how many connections and handshakes the gate counts.
 func (h *Hub) Tickets() (conns, handshakes int) {
 	s := h.gate.Stats()
-	return s.Conns, s.Handshakes
+	return s.Conns, s.Handshaking
 }
 
 // SessionOf is what a welcome calls the session that begins with a connection.

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -29,8 +30,8 @@ type Publication struct {
 	// IdempotencyKey is the client's, or empty. It is one of the user's own, or if the client is anonymous of its
 	// session's, and never meets a key of others or of the service.
 	IdempotencyKey string
-	// Key is for OnPublish to set; see the option Key. Clients have none.
-	Key string
+	// ConflationKey is for OnPublish to set; see the option ConflationKey. Clients have none.
+	ConflationKey string
 }
 
 // HandlerFunc answers a call. data is the client's JSON value, nil where it sent none, and the handler's to
@@ -144,44 +145,58 @@ func (h *Hub) OnPublish(f func(ctx context.Context, c *Conn, p *Publication) err
 	h.handlers.change(func(s *callbacks) { s.publish = f })
 }
 
-// Handle sets what answers calls of a method; a nil fn removes it. It panics for an empty name and where the pool
-// for a heavy handler cannot be made.
-func (h *Hub) Handle(name string, fn HandlerFunc, opts ...HandleOption) {
-	if name == "" {
-		panic("hub: Handle: empty method name")
-	}
+// Handle sets what answers calls of a method; a second Handle of the name replaces the first, and a nil fn removes it. It
+// returns an error for an empty name, a nil option, and if the pool for a heavy handler cannot be made: the methods then stay
+// as they were.
+func (h *Hub) Handle(name string, fn HandlerFunc, opts ...HandleOption) error {
 	m := method{fn: fn}
-	for _, o := range opts {
+	var errs []error
+	if name == "" {
+		errs = append(errs, errors.New("empty name"))
+	}
+	for i, o := range opts {
+		if o == nil {
+			errs = append(errs, fmt.Errorf("option %d is nil", i))
+			continue
+		}
 		o(&m)
 	}
-	if m.heavy {
-		h.needPool()
+	if m.heavy && fn != nil && errs == nil {
+		errs = append(errs, h.needPool())
 	}
-	h.handlers.change(func(s *callbacks) {
-		next := maps.Clone(s.methods)
-		if next == nil {
-			next = make(map[string]method)
-		}
-		if fn == nil {
-			delete(next, name)
-		} else {
-			next[name] = m
-		}
-		s.methods = next
-	})
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("hub: Handle %q: %w", name, err)
+	}
+	h.handlers.change(func(s *callbacks) { s.methods = with(s.methods, name, m, fn == nil) })
+	return nil
 }
 
-func (h *Hub) needPool() {
+// with returns a copy of m that has v under name, or nothing there.
+func with[V any](m map[string]V, name string, v V, remove bool) map[string]V {
+	next := maps.Clone(m)
+	if next == nil {
+		next = make(map[string]V)
+	}
+	if remove {
+		delete(next, name)
+	} else {
+		next[name] = v
+	}
+	return next
+}
+
+func (h *Hub) needPool() error {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	if h.pool != nil {
-		return
+		return nil
 	}
 	p, err := workerpool.New(workerpool.WithPanicHandler(h.poolPanicked))
 	if err != nil {
-		panic(fmt.Sprintf("hub: worker pool: %v", err))
+		return fmt.Errorf("worker pool: %w", err)
 	}
 	h.pool, h.ownPool = p, true
+	return nil
 }
 
 // poolPanicked is told of what has gone wrong on the hub's own pool. The guard has logged what the application's code did.

@@ -58,6 +58,7 @@ func overEach(t *testing.T, f func(t *testing.T, tr transport)) {
 // server is a hub behind a real HTTP server on loopback.
 type server struct {
 	*hub.Hub
+	t    testing.TB
 	http *httptest.Server
 	url  string // ws:// or wss://
 }
@@ -80,7 +81,7 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Hub: h, http: httptest.NewUnstartedServer(h)}
+	s := &server{Hub: h, t: t, http: httptest.NewUnstartedServer(h)}
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if tr.sendBuffer > 0 {
@@ -106,6 +107,22 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 		s.http.Close()
 	})
 	return s
+}
+
+// Handle is Hub.Handle, which is not to fail.
+func (s *server) Handle(name string, fn hub.HandlerFunc, opts ...hub.HandleOption) {
+	s.t.Helper()
+	if err := s.Hub.Handle(name, fn, opts...); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// HandleSurvey is Hub.HandleSurvey, which is not to fail.
+func (s *server) HandleSurvey(name string, f hub.SurveyFunc) {
+	s.t.Helper()
+	if err := s.Hub.HandleSurvey(name, f); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // dialer returns one that trusts the server.

@@ -192,10 +192,10 @@ const (
 // Node is this node's name.
 func (h *Hub) Node() string { return h.node }
 
-// Ready reports whether the hub takes connections and, unless its outage policy is Degrade, whether its
+// Ready reports whether the hub takes connections and, unless its outage policy is OutageDegrade, whether its
 // broker reaches the other nodes. It is what a readiness probe should ask.
 func (h *Hub) Ready() bool {
-	return h.life.serving() && (h.conf.outage == Degrade || !h.stats.stale.Load())
+	return h.life.serving() && (h.conf.outage == OutageDegrade || !h.stats.stale.Load())
 }
 
 // release stops what open started, in the order that leaves nobody calling what is gone.

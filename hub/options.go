@@ -174,18 +174,18 @@ func WithSubprotocols(names ...string) Option {
 type OutagePolicy int
 
 const (
-	// Refuse fails at once, with an error that matches broker.ErrUnavailable.
-	Refuse OutagePolicy = iota
-	// Degrade delivers to this node's own connections in rooms without history, and reports
-	// success. In rooms with history, whose promise it could not keep, it is Refuse.
-	Degrade
+	// OutageRefuse fails at once, with an error that matches broker.ErrUnavailable.
+	OutageRefuse OutagePolicy = iota
+	// OutageDegrade delivers to this node's own connections in rooms without history, and reports
+	// success. In rooms with history, whose promise it could not keep, it is OutageRefuse.
+	OutageDegrade
 )
 
-// WithOutage sets what happens while the broker cannot be reached; Refuse without it. Either way clients are
+// WithOutage sets what happens while the broker cannot be reached; OutageRefuse without it. Either way clients are
 // told "stale", and "live" when it is back.
 func WithOutage(p OutagePolicy) Option {
 	return func(c *config) error {
-		if p != Refuse && p != Degrade {
+		if p != OutageRefuse && p != OutageDegrade {
 			return fmt.Errorf("WithOutage: unknown policy %d", p)
 		}
 		c.outage = p

@@ -257,7 +257,7 @@ func optionCases(t *testing.T) map[string]optionCase {
 			},
 		},
 		"WithOutage": {
-			good: [][]hub.Option{one(hub.WithOutage(hub.Refuse)), one(hub.WithOutage(hub.Degrade))},
+			good: [][]hub.Option{one(hub.WithOutage(hub.OutageRefuse)), one(hub.WithOutage(hub.OutageDegrade))},
 			bad: map[string][]hub.Option{
 				"unknown policy 2":  one(hub.WithOutage(2)),
 				"unknown policy -1": one(hub.WithOutage(-1)),

@@ -71,7 +71,7 @@ func (o *outage) restore() {
 
 // TestOutage: clients are told; what publishing does is the policy's to say.
 func TestOutage(t *testing.T) {
-	for _, policy := range []hub.OutagePolicy{hub.Refuse, hub.Degrade} {
+	for _, policy := range []hub.OutagePolicy{hub.OutageRefuse, hub.OutageDegrade} {
 		t.Run(fmt.Sprint(policy), func(t *testing.T) {
 			b := newOutage(t)
 			s := start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithOutage(policy), hub.WithRooms("past:*", hub.DefaultHistory()))
@@ -79,7 +79,7 @@ func TestOutage(t *testing.T) {
 			c.ask(`{"op":"join","id":1,"room":"a"}`)
 			b.lose()
 			c.expect(`{"op":"stale"}`)
-			if got, want := s.Ready(), policy == hub.Degrade; got != want {
+			if got, want := s.Ready(), policy == hub.OutageDegrade; got != want {
 				t.Errorf("Ready is %v, want %v", got, want)
 			}
 			if !s.Stats().Stale {
@@ -95,7 +95,7 @@ func TestOutage(t *testing.T) {
 			}
 			_, err := s.Publish(t.Context(), "a", []byte(`"local"`))
 			switch policy {
-			case hub.Refuse:
+			case hub.OutageRefuse:
 				if !errors.Is(err, broker.ErrUnavailable) {
 					t.Errorf("Publish: %v", err)
 				}

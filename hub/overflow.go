@@ -11,52 +11,52 @@ import (
 type OverflowPolicy uint8
 
 const (
-	// Disconnect closes the connection with 4001, so that its client comes back, and in a room with history gets
+	// OverflowDisconnect closes the connection with 4001, so that its client comes back, and in a room with history gets
 	// what it missed.
-	Disconnect = OverflowPolicy(frame.Disconnect)
-	// DropOldest drops the room's messages that have waited longest: for what grows stale.
-	DropOldest = OverflowPolicy(frame.DropOldest)
-	// DropNewest drops what finds no place: for where the beginning counts.
-	DropNewest = OverflowPolicy(frame.DropNewest)
-	// Conflate replaces a message that waits by a newer one with the same Key, which goes to the end; messages
-	// without a key have the same one. It does so whenever something waits, so that a slow reader gets the latest
-	// state and not the way to it. Where even that is too much, it is Disconnect.
-	Conflate = OverflowPolicy(frame.Conflate)
-	// Replay forgets what waits, and reads on from the room's history at the pace of the socket: the client gets
+	OverflowDisconnect OverflowPolicy = iota
+	// OverflowDropOldest drops the room's messages that have waited longest: for what grows stale.
+	OverflowDropOldest
+	// OverflowDropNewest drops what finds no place: for where the beginning counts.
+	OverflowDropNewest
+	// OverflowConflate replaces a message that waits by a newer one with the same ConflationKey, which goes to the end;
+	// messages without a key have the same one. It does so whenever something waits, so that a slow reader gets the latest
+	// state and not the way to it. Where even that is too much, it is OverflowDisconnect.
+	OverflowConflate
+	// OverflowReplay forgets what waits, and reads on from the room's history at the pace of the socket: the client gets
 	// everything in order, as long as the history has it, and else a gap; the hub needs no more memory for one that
 	// stalls for a minute than for one that stalls for a second. Meanwhile the write timeout does not
 	// apply to the connection: the heartbeat decides whether it is alive.
-	Replay = OverflowPolicy(frame.Replay)
+	OverflowReplay
 )
 
 // String returns the policy's name in lower case.
 func (p OverflowPolicy) String() string {
 	switch p {
-	case Disconnect:
+	case OverflowDisconnect:
 		return "disconnect"
-	case DropOldest:
+	case OverflowDropOldest:
 		return "drop oldest"
-	case DropNewest:
+	case OverflowDropNewest:
 		return "drop newest"
-	case Conflate:
+	case OverflowConflate:
 		return "conflate"
-	case Replay:
+	case OverflowReplay:
 		return "replay"
 	}
 	return fmt.Sprintf("OverflowPolicy(%d)", uint8(p))
 }
 
-// Overflow sets what becomes of the rooms' messages for a connection whose backlog is full; Disconnect without
-// it. Rooms with history promise every message in order, so that they have Disconnect or Replay; Replay is for
-// them only.
+// Overflow sets what becomes of the rooms' messages for a connection whose backlog is full. The default is
+// OverflowDisconnect. Rooms with history promise every message in order. They have OverflowDisconnect or OverflowReplay,
+// and OverflowReplay is for them only.
 //
 // A message that the socket has begun to take is always sent whole, and who joins and who leaves is never
 // dropped: where that alone is too much, or what the connection is sent besides rooms, it is closed. To such
-// frames, and to rooms with another policy, dropping rooms make way, and rooms with Replay fall back on their
+// frames, and to rooms with another policy, dropping rooms make way, and rooms with OverflowReplay fall back on their
 // history.
 func Overflow(p OverflowPolicy) RoomOption {
 	return func(r *rule) error {
-		if p > Replay {
+		if p > OverflowReplay {
 			return fmt.Errorf("Overflow: unknown policy %d", uint8(p))
 		}
 		r.overflow = p
@@ -67,21 +67,32 @@ func Overflow(p OverflowPolicy) RoomOption {
 // faults of the rule's overflow policy.
 func (r *rule) overflowFault() error {
 	switch history := r.retention.Enabled(); {
-	case r.overflow == Replay && !history:
-		return fmt.Errorf("rooms %q: Replay reads from the history: add History", r.pattern)
-	case r.overflow != Replay && r.overflow != Disconnect && history:
-		return fmt.Errorf("rooms %q: %s makes holes in what History promises: use Replay, or Disconnect", r.pattern, r.overflow)
+	case r.overflow == OverflowReplay && !history:
+		return fmt.Errorf("rooms %q: OverflowReplay reads from the history: add History", r.pattern)
+	case r.overflow != OverflowReplay && r.overflow != OverflowDisconnect && history:
+		return fmt.Errorf("rooms %q: %s makes holes in what History promises: use OverflowReplay, or OverflowDisconnect", r.pattern, r.overflow)
 	}
 	return nil
 }
 
-// Key says what a message is the latest value of, in rooms that Conflate: a newer message with the same key takes the
-// place of one that still waits.
-func Key(key string) PublishOption { return func(o *publishOptions) { o.key = key } }
+// ConflationKey says what a message is the latest value of, in rooms with OverflowConflate. A newer message with the same
+// key takes the place of one that still waits.
+func ConflationKey(key string) PublishOption {
+	return func(o *publishOptions) { o.conflationKey = key }
+}
+
+// overflows are the policies as the engine knows them.
+var overflows = [...]frame.Overflow{
+	OverflowDisconnect: frame.Disconnect,
+	OverflowDropOldest: frame.DropOldest,
+	OverflowDropNewest: frame.DropNewest,
+	OverflowConflate:   frame.Conflate,
+	OverflowReplay:     frame.Replay,
+}
 
 // source is what a room of the rule is to its members.
 func (r *rule) source() frame.Source {
-	return frame.Source{Account: &r.account, Overflow: frame.Overflow(r.overflow)}
+	return frame.Source{Account: &r.account, Overflow: overflows[r.overflow]}
 }
 
 // RuleStats is what became of the messages of all rooms that have a rule of WithRooms in common.

@@ -18,23 +18,23 @@ func TestOverflowRules(t *testing.T) {
 		faults []string
 	}{
 		{"each where it may be", []hub.Option{
-			hub.WithRooms("a", hub.Overflow(hub.Disconnect)), hub.WithRooms("b", hub.Overflow(hub.DropOldest), hub.Presence()),
-			hub.WithRooms("c", hub.Overflow(hub.DropNewest)), hub.WithRooms("d", hub.Overflow(hub.Conflate)),
-			hub.WithRooms("e", hub.Overflow(hub.Replay), history), hub.WithRooms("f", hub.Overflow(hub.Disconnect), history),
+			hub.WithRooms("a", hub.Overflow(hub.OverflowDisconnect)), hub.WithRooms("b", hub.Overflow(hub.OverflowDropOldest), hub.Presence()),
+			hub.WithRooms("c", hub.Overflow(hub.OverflowDropNewest)), hub.WithRooms("d", hub.Overflow(hub.OverflowConflate)),
+			hub.WithRooms("e", hub.Overflow(hub.OverflowReplay), history), hub.WithRooms("f", hub.Overflow(hub.OverflowDisconnect), history),
 		}, nil},
 		{"raw", []hub.Option{
-			hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.DropOldest)), hub.WithRooms("b", hub.Overflow(hub.DropNewest)),
-			hub.WithRooms("c", hub.Overflow(hub.Conflate)), hub.WithRooms("d", hub.Overflow(hub.Disconnect)),
+			hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.OverflowDropOldest)), hub.WithRooms("b", hub.Overflow(hub.OverflowDropNewest)),
+			hub.WithRooms("c", hub.Overflow(hub.OverflowConflate)), hub.WithRooms("d", hub.Overflow(hub.OverflowDisconnect)),
 		}, nil},
 		{"all faults together", []hub.Option{
-			hub.WithRooms("a", hub.Overflow(hub.Replay)), hub.WithRooms("b", hub.Overflow(hub.DropOldest), history),
-			hub.WithRooms("c", history, hub.Overflow(hub.DropNewest)), hub.WithRooms("d", hub.Overflow(hub.Conflate), history),
+			hub.WithRooms("a", hub.Overflow(hub.OverflowReplay)), hub.WithRooms("b", hub.Overflow(hub.OverflowDropOldest), history),
+			hub.WithRooms("c", history, hub.Overflow(hub.OverflowDropNewest)), hub.WithRooms("d", hub.Overflow(hub.OverflowConflate), history),
 			hub.WithRooms("e", hub.Overflow(9)),
 		}, []string{
-			`"a": Replay reads from the history`, `"b": drop oldest makes holes`, `"c": drop newest makes holes`,
+			`"a": OverflowReplay reads from the history`, `"b": drop oldest makes holes`, `"c": drop newest makes holes`,
 			`"d": conflate makes holes`, `"e": Overflow: unknown policy 9`,
 		}},
-		{"replay of a raw hub", []hub.Option{hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.Replay), history)},
+		{"replay of a raw hub", []hub.Option{hub.WithRaw(), hub.WithRooms("a", hub.Overflow(hub.OverflowReplay), history)},
 			[]string{"history and presence need protocol v1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,11 +63,11 @@ func slowServer(t *testing.T, tr transport, opts ...hub.Option) *server {
 	tr.sendBuffer = smallBuffers
 	return tr.start(t, append([]hub.Option{
 		hub.WithOpenRooms("*"), hub.WithBacklog(32, 128<<10), hub.WithWriteTimeout(patience),
-		hub.WithRooms("oldest", hub.Overflow(hub.DropOldest)), hub.WithRooms("newest", hub.Overflow(hub.DropNewest)),
-		hub.WithRooms("conflate", hub.Overflow(hub.Conflate)),
-		hub.WithRooms("replay", hub.History(10_000, time.Hour), hub.Overflow(hub.Replay)),
-		hub.WithRooms("present", hub.History(10_000, time.Hour), hub.Overflow(hub.Replay), hub.Presence()),
-		hub.WithRooms("short", hub.History(20, time.Hour), hub.Overflow(hub.Replay)),
+		hub.WithRooms("oldest", hub.Overflow(hub.OverflowDropOldest)), hub.WithRooms("newest", hub.Overflow(hub.OverflowDropNewest)),
+		hub.WithRooms("conflate", hub.Overflow(hub.OverflowConflate)),
+		hub.WithRooms("replay", hub.History(10_000, time.Hour), hub.Overflow(hub.OverflowReplay)),
+		hub.WithRooms("present", hub.History(10_000, time.Hour), hub.Overflow(hub.OverflowReplay), hub.Presence()),
+		hub.WithRooms("short", hub.History(20, time.Hour), hub.Overflow(hub.OverflowReplay)),
 	}, opts...)...)
 }
 
@@ -113,7 +113,7 @@ func TestOverflow(t *testing.T) {
 				fast := s.dial(t)
 				fast.ask(`{"op":"join","room":"` + room + `"}`)
 				for i := range messages {
-					if _, err := s.Publish(t.Context(), room, payload(i, size), hub.Key(fmt.Sprint(i%keys))); err != nil {
+					if _, err := s.Publish(t.Context(), room, payload(i, size), hub.ConflationKey(fmt.Sprint(i%keys))); err != nil {
 						t.Fatal(err)
 					}
 					if n := number(t, fast.read()); n != i {
@@ -178,12 +178,12 @@ func TestKeyOfClients(t *testing.T) {
 	const messages, size, keys = 60, 8 << 10, 3
 	tr := poller
 	tr.sendBuffer = smallBuffers
-	s := tr.start(t, hub.WithRooms("state", hub.Overflow(hub.Conflate)), hub.WithWriteTimeout(patience))
+	s := tr.start(t, hub.WithRooms("state", hub.Overflow(hub.OverflowConflate)), hub.WithWriteTimeout(patience))
 	s.OnJoin(func(context.Context, *hub.Conn, string) error { return nil })
 	s.OnPublish(func(_ context.Context, _ *hub.Conn, p *hub.Publication) error {
 		var n int
 		_, err := fmt.Sscanf(string(p.Data), `"%d`, &n)
-		p.Key = fmt.Sprint(n % keys)
+		p.ConflationKey = fmt.Sprint(n % keys)
 		return err
 	})
 	slow, conn := s.stall(t, "state")

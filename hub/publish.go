@@ -24,7 +24,7 @@ type publishOptions struct {
 	idempotencyKey string
 	idempotencyTTL time.Duration
 	publisher      string // whose idempotency key it is
-	key            string
+	conflationKey  string
 	binary         bool
 }
 
@@ -78,7 +78,7 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 		Data:           data,
 		Binary:         o.binary,
 		JSON:           !h.conf.raw,
-		Key:            o.key,
+		ConflationKey:  o.conflationKey,
 		IdempotencyKey: o.idempotencyKey,
 		IdempotencyTTL: o.idempotencyTTL,
 		Publisher:      o.publisher,
@@ -87,8 +87,8 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	switch {
 	case err == nil:
 		h.stats.published.Add(1)
-	case h.conf.outage == Degrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
-		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, JSON: !h.conf.raw, Key: o.key}})
+	case h.conf.outage == OutageDegrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
+		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, JSON: !h.conf.raw, ConflationKey: o.conflationKey}})
 		h.stats.published.Add(1)
 		h.stats.degraded.Add(1)
 		err = nil
@@ -144,7 +144,7 @@ func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, ui
 			offset = e.message.Position.Offset
 			r.noteEpoch(e.message.Position.Epoch, 0)
 		}
-		add(r, opcode, offset, e.message.Key, e.encode)
+		add(r, opcode, offset, e.message.ConflationKey, e.encode)
 	}
 	e.room, e.message = nil, nil
 	encoders.Put(e)

@@ -16,7 +16,7 @@ func TestReplayHeap(t *testing.T) {
 	tr := poller
 	tr.sendBuffer = smallBuffers
 	s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(64, 64<<10), hub.WithHeartbeat(heartbeat.Disabled()),
-		hub.WithRooms("replay", hub.History(second, time.Hour), hub.Overflow(hub.Replay)))
+		hub.WithRooms("replay", hub.History(second, time.Hour), hub.Overflow(hub.OverflowReplay)))
 	conns := make([]*hub.Conn, clients)
 	for i := range conns {
 		_, conns[i] = s.stall(t, "replay")

@@ -104,7 +104,7 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 		c.replyError(id, clip(room), err)
 		return
 	}
-	p := &Publication{Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.Key)}
+	p := &Publication{Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.IdempotencyKey)}
 	var ask func() error
 	if f := h.handlers.set.Load().publish; f != nil {
 		ask = func() error { return f(c.Context(), c, p) }
@@ -115,7 +115,7 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	ctx := c.request()
 	defer ctx.finish()
 	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{
-		idempotencyKey: p.IdempotencyKey, publisher: c.publisher(p.IdempotencyKey), key: p.Key,
+		idempotencyKey: p.IdempotencyKey, publisher: c.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
 	})
 	if err != nil {
 		c.fault("publish", room, err)

@@ -104,12 +104,12 @@ func TestMaxHandshakesOfVerifiers(t *testing.T) {
 		return hub.Identity{}, nil
 	}))
 	first, second := s.connect(t, nil, protocol.Subprotocol), s.connect(t, nil, protocol.Subprotocol)
-	await(t, "both are connected", func() bool { return s.Stats().Admission.Handshakes == 0 })
+	await(t, "both are connected", func() bool { return s.Stats().Admission.Handshaking == 0 })
 	first.write(`{"op":"hello"}`)
 	finished(t, "the first is asked who it is", entered)
 	second.write(`{"op":"hello"}`)
 	second.closed(protocol.CloseTryAgainLater)
-	if st := s.Stats().Admission; st.Busy != 1 || st.BusyVerifiers != 1 || st.Handshakes != 1 {
+	if st := s.Stats().Admission; st.Handshakes != 1 || st.BusyVerifiers != 1 || st.Handshaking != 1 {
 		t.Errorf("stats %+v", st)
 	}
 	if got := s.refused(t, nil); got.body != "too many handshakes" {
@@ -117,9 +117,9 @@ func TestMaxHandshakesOfVerifiers(t *testing.T) {
 	}
 	close(release)
 	first.welcomed()
-	await(t, "the handshake is over", func() bool { return s.Stats().Admission.Handshakes == 0 })
+	await(t, "the handshake is over", func() bool { return s.Stats().Admission.Handshaking == 0 })
 	third := s.connect(t, nil, protocol.Subprotocol)
-	await(t, "the third is connected", func() bool { return s.Stats().Admission.Handshakes == 0 })
+	await(t, "the third is connected", func() bool { return s.Stats().Admission.Handshaking == 0 })
 	third.write(`{"op":"hello"}`)
 	third.welcomed()
 	for _, c := range []*client{first, third} {

@@ -20,8 +20,8 @@ func BenchmarkStalledReader(b *testing.B) {
 		policy hub.OverflowPolicy
 		opts   []hub.RoomOption
 	}{
-		{policy: hub.DropOldest}, {policy: hub.DropNewest}, {policy: hub.Conflate},
-		{hub.Replay, []hub.RoomOption{hub.History(1000, time.Minute)}},
+		{policy: hub.OverflowDropOldest}, {policy: hub.OverflowDropNewest}, {policy: hub.OverflowConflate},
+		{hub.OverflowReplay, []hub.RoomOption{hub.History(1000, time.Minute)}},
 	} {
 		b.Run(bm.policy.String(), func(b *testing.B) {
 			benchStalled(b, append(bm.opts, hub.Overflow(bm.policy)))

@@ -7,8 +7,8 @@
 //	report, err := preflight.Check(preflight.WithTarget(100_000))
 //	fmt.Println(report) // one line; report.WriteText has it all
 //
-// The command cmd/hubdoctor prints the report. A [Listener] keeps an http.Server within the limit on descriptors,
-// whatever its clients do.
+// The command cmd/hubdoctor prints the report. The package hub bounds itself by it, and has a listener
+// that keeps an http.Server within the limit on descriptors.
 //
 // # What is read
 //

@@ -2,13 +2,9 @@ package preflight_test
 
 import (
 	"fmt"
-	"io"
+	"io/fs"
 	"log"
-	"net"
-	"net/http"
-	"os"
 	"testing/fstest"
-	"time"
 
 	"github.com/gohubkit/hubkit/preflight"
 )
@@ -73,32 +69,30 @@ func ExampleWithConnBytes() {
 	// Output: 32914
 }
 
-// A server that answers its health check however many connections say nothing.
-func ExampleListener() {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+// A container has a file system of its own. To check the machine that it runs on, mount that one's root and read it there.
+func ExampleWithFiles() {
+	var host fs.FS = fstest.MapFS{ // os.DirFS("/host"), where the root of the host is mounted
+		"proc/sys/fs/nr_open":  {Data: []byte("1048576\n")},
+		"proc/sys/fs/file-max": {Data: []byte("20000\n")},
+	}
+	report, err := preflight.Check(preflight.WithFiles(host), preflight.WithDescriptorLimit(1<<20, 1<<20))
 	if err != nil {
 		log.Fatal(err)
 	}
-	ln, err := preflight.NewListener(tcp)
-	if err != nil {
-		log.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "fine") })
-	srv := &http.Server{Handler: mux, ConnState: ln.ConnState, ReadHeaderTimeout: 5 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	fmt.Println(report.SafeConns, report.Binding)
+	// Output: 19736 fs.file-max
+}
 
-	res, err := http.Get("http://" + ln.Addr().String() + "/healthz")
-	if err != nil {
-		log.Fatal(err)
+// Before the limit of a unit is changed: what would it allow?
+func ExampleWithDescriptorLimit() {
+	for _, planned := range []uint64{1024, 65_536} {
+		report, err := preflight.Check(append(with(), preflight.WithDescriptorLimit(planned, planned))...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(planned, "descriptors:", report.SafeConns, report.Binding)
 	}
-	_, _ = io.Copy(os.Stdout, res.Body)
-	_ = res.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
-	_ = srv.Close()
-	fmt.Println(<-served)
 	// Output:
-	// fine
-	// http: Server closed
+	// 1024 descriptors: 950 RLIMIT_NOFILE
+	// 65536 descriptors: 49436 fs.file-max
 }

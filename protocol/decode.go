@@ -18,8 +18,8 @@ const (
 	MaxResume = 128
 	// MaxSession is the longest session that a hello can name, in bytes.
 	MaxSession = 128
-	// MaxKey is the longest idempotency key, in bytes.
-	MaxKey = 128
+	// MaxIdempotencyKey is the longest idempotency key, in bytes.
+	MaxIdempotencyKey = 128
 	// MaxHistory is the largest number of messages a join may ask for.
 	MaxHistory = 1<<31 - 1
 	// MaxDelay is the longest time a frame or a hint can name: whatever is longer is written,

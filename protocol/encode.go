@@ -128,7 +128,7 @@ func AppendRequest(dst []byte, q *Request) []byte {
 		dst = appendString(append(dst, `,"room":`...), q.Room)
 	case OpPublish:
 		dst = appendString(append(dst, `,"room":`...), q.Room)
-		dst = appendTextField(dst, `,"key":`, q.Key)
+		dst = appendTextField(dst, `,"key":`, q.IdempotencyKey)
 		dst = appendDataField(dst, orNull(q.Data))
 	case OpCall:
 		dst = appendTextField(dst, `,"method":`, q.Method)

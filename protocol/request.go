@@ -27,8 +27,8 @@ type Request struct {
 	Position Position
 	// History of join: how many of the newest messages to send.
 	History int
-	// Key of publish: the idempotency key, nil or 1 to MaxKey bytes.
-	Key []byte
+	// IdempotencyKey of publish, nil or 1 to MaxIdempotencyKey bytes.
+	IdempotencyKey []byte
 	// Method of call, never empty.
 	Method []byte
 	// Token and Session of hello.
@@ -92,9 +92,9 @@ func (q *Request) decode(r *reader, name []byte) {
 		r.need(fieldRoom, fieldData)
 		q.Room = r.text(fieldRoom)
 		q.Data = r.fields[fieldData]
-		q.Key = r.text(fieldKey)
-		if q.Key != nil && (len(q.Key) == 0 || len(q.Key) > MaxKey) {
-			r.fail("key must have 1 to %d bytes", MaxKey)
+		q.IdempotencyKey = r.text(fieldKey)
+		if q.IdempotencyKey != nil && (len(q.IdempotencyKey) == 0 || len(q.IdempotencyKey) > MaxIdempotencyKey) {
+			r.fail("key must have 1 to %d bytes", MaxIdempotencyKey)
 		}
 	case OpCall:
 		q.needID(r)

@@ -95,8 +95,8 @@ func (o *object) request() (q protocol.Request) {
 	case "publish":
 		q.Op, q.Data = protocol.OpPublish, data
 		o.need("room")
-		q.Room, q.Key = o.text("room"), o.text("key")
-		o.ok = o.ok && data != nil && len(q.Key) <= protocol.MaxKey && (q.Key == nil || len(q.Key) > 0)
+		q.Room, q.IdempotencyKey = o.text("room"), o.text("key")
+		o.ok = o.ok && data != nil && len(q.IdempotencyKey) <= protocol.MaxIdempotencyKey && (q.IdempotencyKey == nil || len(q.IdempotencyKey) > 0)
 	case "call":
 		q.Op, q.Data, q.Method = protocol.OpCall, data, o.text("method")
 		o.need("id", "method")

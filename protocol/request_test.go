@@ -35,7 +35,7 @@ var requestTests = []struct {
 		protocol.Request{Op: protocol.OpJoin, Room: []byte("a"), History: protocol.MaxHistory}},
 	{"leave", `{"op":"leave","id":3,"room":"a"}`, protocol.Request{Op: protocol.OpLeave, ID: 3, Room: []byte("a")}},
 	{"publish", `{"op":"publish","id":4,"room":"a","data":{"x":[1]},"key":"k"}`,
-		protocol.Request{Op: protocol.OpPublish, ID: 4, Room: []byte("a"), Data: []byte(`{"x":[1]}`), Key: []byte("k")}},
+		protocol.Request{Op: protocol.OpPublish, ID: 4, Room: []byte("a"), Data: []byte(`{"x":[1]}`), IdempotencyKey: []byte("k")}},
 	{"publish null", `{"op":"publish","room":"a","data":null}`,
 		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("null")}},
 	{"call", `{"op":"call","id":5,"method":"m","data":"x"}`,
@@ -61,7 +61,7 @@ var requestTests = []struct {
 	{"lone surrogates", `{"op":"join","room":"\ud800x\udc00\ud800\u0041\ud800\ud800"}`,
 		protocol.Request{Op: protocol.OpJoin, Room: []byte("\ufffdx\ufffd\ufffdA\ufffd\ufffd")}},
 	{"longest key", `{"op":"publish","room":"a","data":1,"key":"` + strings.Repeat("k", 128) + `"}`,
-		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), Key: []byte(strings.Repeat("k", 128))}},
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), IdempotencyKey: []byte(strings.Repeat("k", 128))}},
 	{"deepest data", `{"op":"send","data":` + nest("[", "", "]", 64) + `}`,
 		protocol.Request{Op: protocol.OpSend, Data: []byte(nest("[", "", "]", 64))}},
 }
@@ -83,7 +83,7 @@ func TestRequestDecode(t *testing.T) {
 // public is q as a user sees it, with an empty Resume made nil.
 func public(q protocol.Request) protocol.Request {
 	out := protocol.Request{
-		Op: q.Op, ID: q.ID, Room: q.Room, Position: q.Position, History: q.History, Key: q.Key,
+		Op: q.Op, ID: q.ID, Room: q.Room, Position: q.Position, History: q.History, IdempotencyKey: q.IdempotencyKey,
 		Method: q.Method, Token: q.Token, Session: q.Session, Data: q.Data,
 	}
 	if len(q.Resume) > 0 {
@@ -184,12 +184,12 @@ func TestRequestAliasesTheFrame(t *testing.T) {
 	if !within(q.Room) || !within(q.Data) {
 		t.Error("room or data were copied")
 	}
-	if within(q.Key) {
+	if within(q.IdempotencyKey) {
 		t.Error("an escaped key points into the frame")
 	}
 	// A slice that is appended to must not run over its neighbors.
 	_ = append(q.Room, "XXXX"...)
-	_ = append(q.Key, "XXXX"...)
+	_ = append(q.IdempotencyKey, "XXXX"...)
 	_ = append(q.Data, "XXXX"...)
 	if err := q.Decode(frame); err != nil {
 		t.Errorf("appending to a field changed the frame: %v", err)

@@ -83,7 +83,7 @@ func TestSpecLimits(t *testing.T) {
 		fmt.Sprintf("| integers (`id`, `offset`) | %d (2^53-1) |", uint64(protocol.MaxID)),
 		fmt.Sprintf("| nesting of a value | %d levels |", protocol.MaxDepth),
 		fmt.Sprintf("| rooms in `resume` | %d |", protocol.MaxResume),
-		fmt.Sprintf("| `key` | %d bytes |", protocol.MaxKey),
+		fmt.Sprintf("| `key` | %d bytes |", protocol.MaxIdempotencyKey),
 		fmt.Sprintf("| `history` | %d |", protocol.MaxHistory),
 		fmt.Sprintf("| times | %d ms (24 h) |", protocol.MaxDelay.Milliseconds()),
 		fmt.Sprintf("| close reason | %d bytes |", protocol.MaxReason),

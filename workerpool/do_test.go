@@ -32,7 +32,7 @@ func TestDoIsAccountedFor(t *testing.T) {
 	p := newPool(t)
 	for i := range uint64(1000) {
 		must(t, p.Do(t.Context(), i%3, func(context.Context) error { return nil }))
-		if s := p.Stats(); s.Completed != i+1 || p.Pending(i%3) != 0 {
+		if s := p.Stats(); s.Completed != int64(i+1) || p.Pending(i%3) != 0 {
 			t.Fatalf("after %d: %+v, %d pending", i+1, s, p.Pending(i%3))
 		}
 	}

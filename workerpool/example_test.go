@@ -130,3 +130,23 @@ func Example_keys() {
 	fmt.Println(a == b)
 	// Output: true
 }
+
+// A pool whose tasks wait longer than they run has too few workers, or tasks that take too long.
+func ExampleStats_MeanWait() {
+	ctx := context.Background()
+	pool, err := workerpool.New(workerpool.WithWorkers(1))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for key := range uint64(3) {
+		_ = pool.Submit(ctx, key, func(context.Context) { time.Sleep(10 * time.Millisecond) })
+	}
+	_ = pool.Close(ctx)
+	s := pool.Stats()
+	fmt.Println("ran 10 ms or more:", s.MeanRun() >= 10*time.Millisecond)
+	fmt.Println("waited 5 ms or more:", s.MeanWait() >= 5*time.Millisecond) // about 0, 10 and 20 ms
+	// Output:
+	// ran 10 ms or more: true
+	// waited 5 ms or more: true
+}

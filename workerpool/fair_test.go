@@ -49,7 +49,7 @@ func TestSharesShrink(t *testing.T) {
 			}
 			if s := p.Stats(); 100-s.Running-s.Queued < tt.free {
 				t.Errorf("%d keys took %d places of 100, want %d left", tt.keys, s.Running+s.Queued, tt.free)
-			} else if s.RejectedShare != uint64(tt.keys) || s.Rejected != s.RejectedShare {
+			} else if s.RejectedShare != int64(tt.keys) || s.Rejected != s.RejectedShare {
 				t.Errorf("stats %+v, want each key refused once for its share", s)
 			}
 			must(t, p.Submit(t.Context(), 1000, nop))

@@ -50,7 +50,7 @@ func checkEmpty(t testing.TB, p *workerpool.Pool) {
 
 func checkSum(t testing.TB, s workerpool.Stats) {
 	t.Helper()
-	if sum := s.Completed + s.Dropped + s.Canceled + uint64(s.Queued+s.Running); s.Submitted != sum {
+	if sum := s.Completed + s.Dropped + s.Canceled + int64(s.Queued+s.Running); s.Submitted != sum {
 		t.Errorf("Submitted = %d, but the tasks add up to %d: %+v", s.Submitted, sum, s)
 	}
 }

@@ -19,20 +19,20 @@ type Stats struct {
 	Keys int
 
 	// Submitted counts the tasks accepted.
-	Submitted uint64
+	Submitted int64
 	// Completed counts the tasks that ran to their end, by returning or by panicking.
-	Completed uint64
+	Completed int64
 	// Panics counts those of Completed that panicked.
-	Panics uint64
+	Panics int64
 	// Rejected counts the tasks refused with ErrBusy. They are not part of Submitted.
-	Rejected uint64
+	Rejected int64
 	// RejectedShare counts those of Rejected whose key had used up its share; for the others the whole
 	// pool was full.
-	RejectedShare uint64
+	RejectedShare int64
 	// Dropped counts the tasks that Close threw away.
-	Dropped uint64
+	Dropped int64
 	// Canceled counts the tasks that Do took back before they started.
-	Canceled uint64
+	Canceled int64
 
 	// WaitTotal is the time that tasks spent between acceptance and start, over the
 	// Completed+Running tasks that have started.
@@ -42,16 +42,16 @@ type Stats struct {
 }
 
 // MeanWait is the mean time from acceptance to start; zero before the first task.
-func (s Stats) MeanWait() time.Duration { return mean(s.WaitTotal, s.Completed+uint64(s.Running)) }
+func (s Stats) MeanWait() time.Duration { return mean(s.WaitTotal, s.Completed+int64(s.Running)) }
 
 // MeanRun is the mean time a task ran; zero before the first has finished.
 func (s Stats) MeanRun() time.Duration { return mean(s.RunTotal, s.Completed) }
 
-func mean(total time.Duration, n uint64) time.Duration {
+func mean(total time.Duration, n int64) time.Duration {
 	if n == 0 {
 		return 0
 	}
-	return time.Duration(uint64(total) / n)
+	return total / time.Duration(n)
 }
 
 // Stats returns the pool's figures. It works after Close, too.

@@ -59,7 +59,7 @@ func TestStats(t *testing.T) {
 func TestStatsAddUp(t *testing.T) {
 	p := newPool(t, workerpool.WithWorkers(3), workerpool.WithQueue(5), workerpool.WithKeyShare(3))
 	var wg sync.WaitGroup
-	var accepted, refused [4]uint64
+	var accepted, refused [4]int64
 	for i := range accepted {
 		wg.Go(func() {
 			for n := range uint64(3000) {
@@ -91,7 +91,7 @@ func TestStatsAddUp(t *testing.T) {
 	}
 	wg.Wait()
 	must(t, p.Close(t.Context()))
-	var a, r uint64
+	var a, r int64
 	for i := range accepted {
 		a += accepted[i]
 		r += refused[i]

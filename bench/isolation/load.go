@@ -61,7 +61,7 @@ func row(rounds []results, phase time.Duration) string {
 			_, _ = fmt.Fprintf(&b, "%.2f\t ", median(func(r results) float64 { return of(r).at(q) }))
 		}
 	}
-	cut := uint64(0)
+	cut := int64(0)
 	for _, r := range rounds {
 		cut += r.Expired
 	}

@@ -29,7 +29,7 @@ const (
 // serverStats is what the server says at its end.
 type serverStats struct {
 	// Pings the hub sent, and connections it cut because an answer was late.
-	Pings, Expired uint64
+	Pings, Expired int64
 }
 
 // serve is the server's process. It says where it listens, and ends with stdin.
@@ -58,8 +58,12 @@ func serve(s setup, stdin io.Reader, stdout io.Writer) (err error) {
 	if s.Pool {
 		how = append(how, hub.Heavy())
 	}
-	h.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) { return compute(rounds), nil }, how...)
-	h.Handle("light", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) { return json.RawMessage(data), nil })
+	err = errors.Join(
+		h.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) { return compute(rounds), nil }, how...),
+		h.Handle("light", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) { return json.RawMessage(data), nil }))
+	if err != nil {
+		return errors.Join(err, h.Close(), pool.Close(context.Background()))
+	}
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

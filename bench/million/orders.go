@@ -53,8 +53,8 @@ type NodeStats struct {
 	Conns, Rooms, Users int
 	Delivered, Dropped  int64
 	Replayed, Gaps      int64
-	Pings               uint64
-	Expired             uint64
+	Pings               int64
+	Expired             int64
 	// Closed connections, by close code.
 	Closed     map[int]int64
 	Goroutines int

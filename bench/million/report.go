@@ -102,7 +102,7 @@ type Beats struct {
 	Seconds float64 `json:"seconds"`
 	Sent    int64   `json:"beats"`
 	Pings   int64   `json:"pings"`
-	Expired uint64  `json:"expired"`
+	Expired int64   `json:"expired"`
 }
 
 // Kill is the end of a node.

@@ -32,7 +32,7 @@ func checkDeliver(t testing.TB, w *world) {
 	want := []broker.Publication{
 		{Data: []byte(`{"text":"héllo"}`)},
 		{Data: []byte{0, 0xff, '\r', '\n', 0x80}, Binary: true},
-		{Data: []byte("3.14"), Key: "EUR/USD"},
+		{Data: []byte("3.14"), ConflationKey: "EUR/USD"},
 		{Data: []byte{}},
 		{Data: bytes.Repeat([]byte("0123456789abcdef"), 16<<10)},
 	}
@@ -44,9 +44,9 @@ func checkDeliver(t testing.TB, w *world) {
 	for _, n := range []*node{pub, sub} {
 		for i, m := range n.waitFor(room, len(want)) {
 			p := want[i]
-			if !bytes.Equal(m.Data, p.Data) || m.Binary != p.Binary || m.Key != p.Key || !m.Position.IsZero() {
+			if !bytes.Equal(m.Data, p.Data) || m.Binary != p.Binary || m.ConflationKey != p.ConflationKey || !m.Position.IsZero() {
 				t.Errorf("message %d: %d bytes, binary %v, key %q, position %+v; want %d bytes, %v, %q, none",
-					i, len(m.Data), m.Binary, m.Key, m.Position, len(p.Data), p.Binary, p.Key)
+					i, len(m.Data), m.Binary, m.ConflationKey, m.Position, len(p.Data), p.Binary, p.ConflationKey)
 			}
 		}
 	}

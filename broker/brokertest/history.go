@@ -45,11 +45,11 @@ func checkHistory(t testing.TB, w *world) {
 		if i == 10 {
 			sub.subscribe(room)
 		}
-		m := broker.Message{Data: fmt.Appendf(nil, "%d\x00\xff", i), Binary: i%2 == 1, Key: fmt.Sprint(i % 3)}
+		m := broker.Message{Data: fmt.Appendf(nil, "%d\x00\xff", i), Binary: i%2 == 1, ConflationKey: fmt.Sprint(i % 3)}
 		if i%4 == 0 {
 			m.Data, m.JSON = fmt.Append(nil, i), true
 		}
-		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, JSON: m.JSON, Key: m.Key, Retention: hundred})
+		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, JSON: m.JSON, ConflationKey: m.ConflationKey, Retention: hundred})
 		if res.Duplicate || res.Position.Epoch == "" || res.Position.Offset != uint64(i+1) {
 			t.Fatalf("Publish: %+v, want an epoch and offset %d", res, i+1)
 		}
@@ -74,7 +74,7 @@ func compare(t testing.TB, what string, got, want []broker.Message) {
 	}
 	for i, m := range got {
 		x := want[i]
-		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.JSON != x.JSON || m.Key != x.Key || m.Position != x.Position {
+		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.JSON != x.JSON || m.ConflationKey != x.ConflationKey || m.Position != x.Position {
 			t.Errorf("%s: message %d is %+v, want %+v", what, i, m, x)
 		}
 	}

@@ -39,7 +39,7 @@ func checkRetentionBytes(t testing.TB, w *world) {
 	pub, sub := w.pair()
 	room := w.room("kept bytes")
 	r := broker.Retention{Size: 1000, TTL: time.Minute}
-	p := broker.Publication{Data: bytes.Repeat([]byte("x"), 1000), Key: "key"}
+	p := broker.Publication{Data: bytes.Repeat([]byte("x"), 1000), ConflationKey: "key"}
 	for _, kilobytes := range []int64{20, 40, 10} {
 		r.Bytes = kilobytes * 1000
 		p.Retention = r

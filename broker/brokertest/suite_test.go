@@ -54,7 +54,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 		}},
 		{"loses the key", "Deliver History", func() *faulty {
 			return delivering(func(next broker.Receiver, room string, ms []broker.Message) {
-				ms[0].Key = ""
+				ms[0].ConflationKey = ""
 				next.Deliver(room, ms)
 			})
 		}},

@@ -220,10 +220,10 @@ func TestChurn(t *testing.T) {
 func TestDeliveredPayloadIsNotKept(t *testing.T) {
 	b := running(t)
 	b.mustSubscribe(t, "room")
-	b.mustPublish(t, "room", broker.Publication{Data: make([]byte, 1<<20), Key: "k"})
+	b.mustPublish(t, "room", broker.Publication{Data: make([]byte, 1<<20), ConflationKey: "k"})
 	r := b.find("room")
 	defer b.release(r)
-	if m := r.out[0]; m.Data != nil || m.Key != "" {
-		t.Errorf("%d bytes are held with key %q", len(m.Data), m.Key)
+	if m := r.out[0]; m.Data != nil || m.ConflationKey != "" {
+		t.Errorf("%d bytes are held with key %q", len(m.Data), m.ConflationKey)
 	}
 }

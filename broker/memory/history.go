@@ -75,7 +75,7 @@ func (h *history) first() uint64 { return h.top - uint64(h.entries.n) + 1 }
 func (h *history) append(p *broker.Publication, now int64) broker.Position {
 	h.touched = now
 	h.expire(now)
-	e := entry{data: p.Data, key: p.Key, at: now, binary: p.Binary, json: p.JSON}
+	e := entry{data: p.Data, key: p.ConflationKey, at: now, binary: p.Binary, json: p.JSON}
 	most := p.Retention.MaxBytes() + h.base() - e.cost()
 	for h.entries.n > 0 && (h.entries.n >= p.Retention.Size || h.bytes > most) {
 		h.drop()
@@ -138,7 +138,7 @@ func (h *history) read(q *broker.Query) broker.Page {
 	for i := range page.Messages {
 		e := h.entries.at(skip + i)
 		page.Messages[i] = broker.Message{
-			Data: e.data, Binary: e.binary, JSON: e.json, Key: e.key,
+			Data: e.data, Binary: e.binary, JSON: e.json, ConflationKey: e.key,
 			Position: broker.Position{Epoch: h.epoch, Offset: from + uint64(i)},
 		}
 	}

@@ -84,7 +84,7 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 	}
 	pos, duplicate := b.store(r, p)
 	if r.subscribed && !duplicate {
-		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, Key: p.Key, Position: pos}
+		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Position: pos}
 		b.receiver.Deliver(r.name, r.out[:])
 		r.out[0] = broker.Message{}
 	}

@@ -55,7 +55,7 @@ func (b *Broker) shedHistory(r *room) {
 		}
 		h.entries.compact()
 		b.used.Add(h.bytes - before)
-		b.stats.evictedMessages.Add(uint64(n))
+		b.stats.evictedMessages.Add(int64(n))
 	}
 }
 
@@ -71,7 +71,7 @@ func (b *Broker) shedKeys(r *room) {
 	}
 	k.order.compact()
 	b.countKeys(r, before)
-	b.stats.forgottenKeys.Add(uint64(n))
+	b.stats.forgottenKeys.Add(int64(n))
 	if k.order.n == 0 {
 		b.forgetKeys(r)
 	}

@@ -59,7 +59,7 @@ func sample(t testing.TB) []byte {
 	}
 	for i := range 7 {
 		publish(t, b, "a", broker.Publication{
-			Data: fmt.Appendf(nil, "message %d", i), Binary: i%2 == 0, Key: strings.Repeat("k", i),
+			Data: fmt.Appendf(nil, "message %d", i), Binary: i%2 == 0, ConflationKey: strings.Repeat("k", i),
 			IdempotencyKey: fmt.Sprint(i), Retention: broker.Retention{Size: 5, TTL: time.Hour},
 		})
 	}
@@ -78,7 +78,7 @@ func TestSnapshot(t *testing.T) {
 		var last broker.Result
 		for i := range 5 {
 			last = publish(t, b, "room", broker.Publication{
-				Data: fmt.Append(nil, i), Binary: i == 3, Key: "key", IdempotencyKey: fmt.Sprint(i), Retention: long,
+				Data: fmt.Append(nil, i), Binary: i == 3, ConflationKey: "key", IdempotencyKey: fmt.Sprint(i), Retention: long,
 			})
 			time.Sleep(time.Second)
 		}

@@ -16,7 +16,7 @@ type Stats struct {
 	broker.Evictions
 }
 
-type stats struct{ evictedMessages, evictedRooms, forgottenKeys atomic.Uint64 }
+type stats struct{ evictedMessages, evictedRooms, forgottenKeys atomic.Int64 }
 
 // Stats returns the broker's figures. They are read one after the other, not at one instant.
 func (b *Broker) Stats() Stats {
@@ -26,8 +26,8 @@ func (b *Broker) Stats() Stats {
 // Evictions tells what was dropped before its time. hub.Stats has it too.
 func (b *Broker) Evictions() broker.Evictions {
 	return broker.Evictions{
-		Messages: b.stats.evictedMessages.Load(),
-		Rooms:    b.stats.evictedRooms.Load(),
-		Keys:     b.stats.forgottenKeys.Load(),
+		Messages:        b.stats.evictedMessages.Load(),
+		Rooms:           b.stats.evictedRooms.Load(),
+		IdempotencyKeys: b.stats.forgottenKeys.Load(),
 	}
 }

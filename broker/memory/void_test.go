@@ -126,7 +126,7 @@ func TestPublisherKeysAreBounded(t *testing.T) {
 	if !publish("", "room", "the service's") || !publish("ada", "room", "hers") {
 		t.Error("a key of somebody who has but one was forgotten")
 	}
-	if b.Stats().Keys == 0 {
+	if b.Stats().IdempotencyKeys == 0 {
 		t.Error("nothing was counted")
 	}
 }

@@ -112,7 +112,7 @@ func (c *catchUps) step(ctx context.Context, r *room) error {
 	if err != nil {
 		return err
 	}
-	c.b.stats.caughtUp.Add(uint64(len(p.messages)))
+	c.b.stats.caughtUp.Add(int64(len(p.messages)))
 	r.mu.Lock()
 	if r.gone {
 		r.mu.Unlock()

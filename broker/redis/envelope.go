@@ -68,7 +68,7 @@ var errEnvelope = errors.New("redis: not an envelope and not JSON")
 
 // encodePlain makes the envelope of a message that is not stored.
 func encodePlain(p *broker.Publication) string {
-	return text(appendPlain(make([]byte, 0, sizeOfPlain(p.Data, p.Key)), p))
+	return text(appendPlain(make([]byte, 0, sizeOfPlain(p.Data, p.ConflationKey)), p))
 }
 
 func sizeOfPlain(payload []byte, key string) int {
@@ -81,12 +81,12 @@ func sizeOfPlain(payload []byte, key string) int {
 
 func appendPlain(e []byte, p *broker.Publication) []byte {
 	f := flags(p.Binary, p.JSON)
-	if p.Key == "" {
+	if p.ConflationKey == "" {
 		return append(append(e, kindPlain, f), p.Data...)
 	}
 	e = append(e, kindPlain, f|flagKey)
-	e = binary.BigEndian.AppendUint32(e, uint32(len(p.Key)))
-	return append(append(e, p.Key...), p.Data...)
+	e = binary.BigEndian.AppendUint32(e, uint32(len(p.ConflationKey)))
+	return append(append(e, p.ConflationKey...), p.Data...)
 }
 
 func flags(isBinary, isJSON bool) (f byte) {
@@ -135,7 +135,7 @@ func decodeMessage(e string) (m message, err error) {
 		if rest = rest[4:]; uint64(size) > uint64(len(rest)) {
 			return message{}, errEnvelope
 		}
-		m.Key, rest = rest[:size], rest[size:]
+		m.ConflationKey, rest = rest[:size], rest[size:]
 	}
 	m.Binary, m.JSON = flags&flagBinary != 0, flags&flagJSON != 0
 	m.Data = data(rest)

@@ -34,14 +34,14 @@ func TestEnvelopes(t *testing.T) {
 		{"{}", "a\x00b", false, true},
 		{"[]", "", false, true},
 	} {
-		m, err := decodeMessage(encodePlain(&broker.Publication{Data: []byte(tt.payload), Key: tt.key, Binary: tt.binary, JSON: tt.json}))
-		if err != nil || string(m.Data) != tt.payload || m.Key != tt.key || m.Binary != tt.binary || m.JSON != tt.json || m.stored() || !m.Position.IsZero() {
+		m, err := decodeMessage(encodePlain(&broker.Publication{Data: []byte(tt.payload), ConflationKey: tt.key, Binary: tt.binary, JSON: tt.json}))
+		if err != nil || string(m.Data) != tt.payload || m.ConflationKey != tt.key || m.Binary != tt.binary || m.JSON != tt.json || m.stored() || !m.Position.IsZero() {
 			t.Errorf("%+v came back as %+v, %v", tt, m, err)
 		}
 	}
 	at := mark{"0123456789ab", 7, 1_700_000_000_000_000}
 	m, err := decodeMessage(encodeStored(flagBinary|flagKey, at, 6, "k", "data"))
-	if err != nil || m.at != at || m.before != 6 || m.Position != at.position() || !m.Binary || m.Key != "k" || string(m.Data) != "data" {
+	if err != nil || m.at != at || m.before != 6 || m.Position != at.position() || !m.Binary || m.ConflationKey != "k" || string(m.Data) != "data" {
 		t.Errorf("stored message came back as %+v, %v", m, err)
 	}
 	from, payload, err := decodeCommand(encodeCommand("node", []byte("\x00x")))
@@ -52,7 +52,7 @@ func TestEnvelopes(t *testing.T) {
 
 // FuzzDecode looks for envelopes that are read beyond their end, or taken for what they are not.
 func FuzzDecode(f *testing.F) {
-	f.Add(encodePlain(&broker.Publication{Data: []byte("data"), Key: "key", Binary: true, JSON: true}))
+	f.Add(encodePlain(&broker.Publication{Data: []byte("data"), ConflationKey: "key", Binary: true, JSON: true}))
 	f.Add(encodeStored(flagKey, mark{"0123456789ab", 1, 2}, 0, "k", "data"))
 	f.Add(encodeCommand("node", []byte("x")))
 	f.Add(`{"a":[1,2,3]}`)
@@ -64,13 +64,13 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(m.Data)+len(m.Key) > len(e) {
-			t.Errorf("%d bytes of payload and %d of key from %d", len(m.Data), len(m.Key), len(e))
+		if len(m.Data)+len(m.ConflationKey) > len(e) {
+			t.Errorf("%d bytes of payload and %d of key from %d", len(m.Data), len(m.ConflationKey), len(e))
 		}
 		switch e[0] {
 		case kindPlain:
-			again, err := decodeMessage(encodePlain(&broker.Publication{Data: m.Data, Key: m.Key, Binary: m.Binary, JSON: m.JSON}))
-			if err != nil || !bytes.Equal(again.Data, m.Data) || again.Key != m.Key || again.Binary != m.Binary || again.JSON != m.JSON {
+			again, err := decodeMessage(encodePlain(&broker.Publication{Data: m.Data, ConflationKey: m.ConflationKey, Binary: m.Binary, JSON: m.JSON}))
+			if err != nil || !bytes.Equal(again.Data, m.Data) || again.ConflationKey != m.ConflationKey || again.Binary != m.Binary || again.JSON != m.JSON {
 				t.Errorf("%q became %+v and then %+v, %v", e, m, again, err)
 			}
 		case kindStored:

@@ -110,7 +110,7 @@ func parsePage(answer []rueidis.RedisMessage) (p page, first uint64, entries []s
 	}
 	p.top.offset, p.top.stamp = uint64(numbers[0]), uint64(numbers[1])
 	p.gap, p.more = numbers[2] == 1, numbers[3] == 1
-	p.invalid = uint64(numbers[5])
+	p.invalid = numbers[5]
 	entries, err = answer[7].AsStrSlice()
 	return p, uint64(numbers[4]), entries, err
 }

@@ -26,11 +26,11 @@ func TestPlainPublish(t *testing.T) {
 	}
 	wait(t, rec, "all messages", func(r *brokertest.Recorder) bool { return len(r.Messages("room")) >= len(want) })
 	for i, m := range rec.Messages("room") {
-		if string(m.Data) != want[i] || m.Binary || m.Key != "" || !m.Position.IsZero() {
+		if string(m.Data) != want[i] || m.Binary || m.ConflationKey != "" || !m.Position.IsZero() {
 			t.Errorf("message %d: %+v, want %s and nothing else", i, m, want[i])
 		}
 	}
-	if n := b.Stats().Invalid; n != uint64(len(bad)) {
+	if n := b.Stats().Invalid; n != int64(len(bad)) {
 		t.Errorf("%d messages were invalid, want %d", n, len(bad))
 	}
 }
@@ -60,7 +60,7 @@ func TestScriptPublish(t *testing.T) {
 		t.Error("a key that the script has stored is not known")
 	}
 	wait(t, rec, "both messages", func(r *brokertest.Recorder) bool { return len(r.Messages("room")) == 2 })
-	if m := rec.Messages("room")[0]; string(m.Data) != `{"n":1}` || m.Key != "k" || m.Position.Offset != 1 {
+	if m := rec.Messages("room")[0]; string(m.Data) != `{"n":1}` || m.ConflationKey != "k" || m.Position.Offset != 1 {
 		t.Errorf("message %+v, want what the script was given", m)
 	}
 }

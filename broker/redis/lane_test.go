@@ -335,8 +335,8 @@ func TestAppendPublication(t *testing.T) {
 		want []string
 	}{
 		{"news", broker.Publication{Data: []byte("m")}, []string{"PUBLISH", "p:{news}", "\x01\x00m"}},
-		{"}", broker.Publication{Data: []byte("m"), Key: "k", Binary: true}, []string{"PUBLISH", "p:{\x01}}", "\x01\x03\x00\x00\x00\x01km"}},
-		{"news", broker.Publication{Retention: broker.Retention{Size: 10, TTL: time.Minute}, Key: "k"}, []string{
+		{"}", broker.Publication{Data: []byte("m"), ConflationKey: "k", Binary: true}, []string{"PUBLISH", "p:{\x01}}", "\x01\x03\x00\x00\x00\x01km"}},
+		{"news", broker.Publication{Retention: broker.Retention{Size: 10, TTL: time.Minute}, ConflationKey: "k"}, []string{
 			"EVALSHA", publishHash, "3", "p:{news}:meta", "p:{news}:log", "p:{news}:log", "p:{news}", "PUBLISH", "", "k", "0",
 			"10", "60000", "2592000000", "0", "", "0", "16777216",
 		}},

@@ -69,7 +69,7 @@ func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) 
 	channel, meta, log := b.names.history(room)
 	k := b.keyOf(channel, log, room, p)
 	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, k.name}, []string{
-		b.names.onWire(channel), b.verbs.publish, text(p.Data), p.Key, strconv.Itoa(flagsOf(p)),
+		b.names.onWire(channel), b.verbs.publish, text(p.Data), p.ConflationKey, strconv.Itoa(flagsOf(p)),
 		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL), b.metadataAge(p.Retention),
 		strconv.FormatInt(k.forget, 10), k.id, strconv.Itoa(k.most), strconv.FormatInt(p.Retention.MaxBytes(), 10),
 	})
@@ -107,7 +107,7 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 	if isPlain(p) {
 		dst = resp.AppendWord(resp.AppendHead(dst, 3), b.verbs.publish)
 		dst = b.appendName(dst, room, b.names.suffix)
-		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.Key))
+		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.ConflationKey))
 		return append(appendPlain(dst, p), '\r', '\n')
 	}
 	dst = resp.AppendHead(dst, 18)
@@ -126,7 +126,7 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 	dst = b.appendName(dst, room, b.names.suffix)
 	dst = resp.AppendWord(dst, b.verbs.publish)
 	dst = resp.AppendWord(dst, p.Data)
-	dst = resp.AppendWord(dst, p.Key)
+	dst = resp.AppendWord(dst, p.ConflationKey)
 	dst = resp.AppendNumber(dst, int64(flagsOf(p)))
 	dst = resp.AppendNumber(dst, int64(p.Retention.Size))
 	dst = resp.AppendNumber(dst, wholeMillis(p.Retention.TTL))

@@ -62,7 +62,7 @@ func (in *inbox) receive(r *room, envelope []byte) {
 			in.b.stats.invalid.Add(1)
 			return
 		}
-		m.Key = strings.Clone(m.Key)
+		m.ConflationKey = strings.Clone(m.ConflationKey)
 		in.deliver(r, &m)
 	}
 }

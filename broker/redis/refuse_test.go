@@ -267,7 +267,7 @@ func TestGarbageInChannels(t *testing.T) {
 	if want := []string{"first", `{"plain":1}`, "last"}; !slices.Equal(got, want) {
 		t.Errorf("messages %q, want %q", got, want)
 	}
-	if st := b.Stats(); st.Invalid != uint64(len(garbage)) || st.Reconnects != 0 {
+	if st := b.Stats(); st.Invalid != int64(len(garbage)) || st.Reconnects != 0 {
 		t.Errorf("%+v, want %d invalid and no reconnects", st, len(garbage))
 	}
 	if st := rec.States(); len(st) > 0 || len(rec.Commands()) > 0 {

@@ -127,7 +127,7 @@ type page struct {
 	gap      bool
 	more     bool
 	messages []message
-	invalid  uint64 // entries of the log that were none
+	invalid  int64 // entries of the log that were none
 }
 
 // advance takes in what a catch-up has read and tells what to hand over, and whether more must be read.

@@ -216,7 +216,7 @@ func (b *Broker) refuse(refused []refusal, l *link) {
 	if len(refused) == 0 {
 		return
 	}
-	b.stats.refused.Add(uint64(len(refused)))
+	b.stats.refused.Add(int64(len(refused)))
 	for _, r := range refused {
 		r.room.refused.Store(true)
 		if r.room.ready.Load() {

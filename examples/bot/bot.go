@@ -73,7 +73,7 @@ func (b *bot) say(text, key string) {
 	}
 	var opts []client.PublishOption
 	if key != "" {
-		opts = append(opts, client.WithKey(key))
+		opts = append(opts, client.IdempotencyKey(key))
 	}
 	if _, err := b.client.PublishAsync(b.room, data, opts...); err != nil {
 		b.log.Error("say", "err", err)

@@ -22,7 +22,7 @@ func watch(ctx context.Context, url string, rooms []string, stdout io.Writer) er
 	for _, room := range rooms {
 		opts := []client.SubOption{client.OnError(func(err error) { _, _ = fmt.Fprintln(stdout, err) })}
 		if strings.HasPrefix(room, orderRooms) {
-			opts = append(opts, client.FromHistory(1)) // how the order stands
+			opts = append(opts, client.Newest(1)) // how the order stands
 		}
 		// No lock: the client makes one call at a time.
 		show := func(m client.Message) {

@@ -90,9 +90,10 @@ func (c *conn) next() frame {
 }
 
 // block adds a heavy handler that works until the test lets it end, or nobody waits for it any more.
-func block(s *server) (working, end chan struct{}) {
+func block(t *testing.T, s *server) (working, end chan struct{}) {
+	t.Helper()
 	working, end = make(chan struct{}, 1), make(chan struct{})
-	s.hub.Handle("block", func(ctx context.Context, _ *hub.Conn, _ []byte) (any, error) {
+	err := s.hub.Handle("block", func(ctx context.Context, _ *hub.Conn, _ []byte) (any, error) {
 		working <- struct{}{}
 		select {
 		case <-end:
@@ -100,13 +101,16 @@ func block(s *server) (working, end chan struct{}) {
 		}
 		return nil, ctx.Err()
 	}, hub.Heavy())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return working, end
 }
 
 // Other connections are served while the pool works; the same one waits its turn.
 func TestLightBesideHeavy(t *testing.T) {
 	s, url := start(t)
-	working, end := block(s)
+	working, end := block(t, s)
 	busy, other := dial(t, url), dial(t, url)
 	busy.call(1, "block", `null`)
 	busy.call(2, "mandelbrot", `{"x":2,"width":0.1}`)
@@ -126,7 +130,7 @@ func TestLightBesideHeavy(t *testing.T) {
 
 func TestBusy(t *testing.T) {
 	s, url := start(t)
-	block(s)
+	block(t, s)
 	c := dial(t, url)
 	const share = 4 // of a connection, see newServer
 	for id := 1; id <= share+1; id++ {

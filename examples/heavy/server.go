@@ -36,11 +36,15 @@ func newServer(ln net.Listener) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.Close(context.Background()))
 	}
-	h.Handle("mandelbrot", hub.Typed(mandelbrot), hub.Heavy())
-	h.Handle("mandelbrot-inline", hub.Typed(mandelbrot)) // what not to do
-	h.Handle("echo", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) {
-		return json.RawMessage(data), nil
-	})
+	err = errors.Join(
+		h.Handle("mandelbrot", hub.Typed(mandelbrot), hub.Heavy()),
+		h.Handle("mandelbrot-inline", hub.Typed(mandelbrot)), // what not to do
+		h.Handle("echo", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) {
+			return json.RawMessage(data), nil
+		}))
+	if err != nil {
+		return nil, errors.Join(err, h.Close(), pool.Close(context.Background()))
+	}
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", h)

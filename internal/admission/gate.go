@@ -29,10 +29,10 @@ type Gate struct {
 	conns      int
 	handshakes int
 
-	admitted, resumed uint64
-	beyond, verifiers uint64
-	softened          uint64
-	refused           [reasons]uint64
+	admitted, resumed int64
+	beyond, verifiers int64
+	softened          int64
+	refused           [reasons]int64
 }
 
 // The lines in which clients wait, in their order.
@@ -130,7 +130,7 @@ func (g *Gate) Arrive(r *http.Request, resuming bool) (Ticket, *Refusal) {
 // none. from is nil for an address that has no connection.
 func (g *Gate) judge(now time.Duration, from *origin, a *arrival) Reason {
 	if from != nil && from != &g.anyone && from.conns >= g.conf.MaxPerIP {
-		return Crowded
+		return PerAddress
 	}
 	alone := true
 	if g.shares != nil {
@@ -144,9 +144,9 @@ func (g *Gate) judge(now time.Duration, from *origin, a *arrival) Reason {
 	}
 	switch {
 	case g.conf.MaxConns > 0 && g.conns >= g.conf.MaxConns:
-		return Full
+		return AtCapacity
 	case g.busy():
-		return Busy
+		return Handshakes
 	case g.conf.Rate == 0:
 		return 0
 	}
@@ -156,7 +156,7 @@ func (g *Gate) judge(now time.Duration, from *origin, a *arrival) Reason {
 		reserve += max(g.conf.Burst/2, first.back.len()+first.fresh.len())
 	}
 	if !g.tokens.take(now, float64(min(reserve, g.conf.Burst-1))) {
-		return Fast
+		return RateLimited
 	}
 	return 0
 }
@@ -182,21 +182,21 @@ func (g *Gate) advance() time.Duration {
 
 // Stats are counts of a Gate, all of the same moment.
 type Stats struct {
-	// Conns, Handshakes and Addresses are those of now: connections, those of them whose handshake is
+	// Conns, Handshaking and Addresses are those of now: connections, those of them whose handshake is
 	// under way, and client addresses that have any. They are zero where the bounds ask for no count.
-	Conns, Handshakes, Addresses int
+	Conns, Handshaking, Addresses int
 	// WaitingResuming and WaitingNew count the places promised whose time has not come.
 	WaitingResuming, WaitingNew int
 	// Owed is how many promises to resuming clients were not redeemed yet and have not expired.
 	Owed int
 	// Admitted counts all that were, Resumed those of them that resumed.
-	Admitted, Resumed uint64
+	Admitted, Resumed int64
 	// Beyond counts requests, admitted or not, that came beyond the share of their address while others came too.
-	Beyond uint64
-	// Verifiers counts those of Busy that Ticket.Verify refused.
-	Verifiers uint64
-	// Crowded, Full, Busy and Fast count refusals by their Reason, Soft those of them that were soft.
-	Crowded, Full, Busy, Fast, Soft uint64
+	Beyond int64
+	// Verifiers counts those of Handshakes that Ticket.Verify refused.
+	Verifiers int64
+	// PerAddress, AtCapacity, Handshakes and RateLimited count refusals by their Reason, Soft those of them that were soft.
+	PerAddress, AtCapacity, Handshakes, RateLimited, Soft int64
 }
 
 // Stats returns the counts.
@@ -215,7 +215,7 @@ func (g *Gate) Stats() Stats {
 	}
 	return Stats{
 		Conns:           g.conns,
-		Handshakes:      g.handshakes,
+		Handshaking:     g.handshakes,
 		Addresses:       len(g.origins),
 		WaitingResuming: resuming,
 		WaitingNew:      newcomers,
@@ -224,10 +224,10 @@ func (g *Gate) Stats() Stats {
 		Resumed:         g.resumed,
 		Beyond:          g.beyond,
 		Verifiers:       g.verifiers,
-		Crowded:         g.refused[Crowded],
-		Full:            g.refused[Full],
-		Busy:            g.refused[Busy],
-		Fast:            g.refused[Fast],
+		PerAddress:      g.refused[PerAddress],
+		AtCapacity:      g.refused[AtCapacity],
+		Handshakes:      g.refused[Handshakes],
+		RateLimited:     g.refused[RateLimited],
 		Soft:            g.softened,
 	}
 }

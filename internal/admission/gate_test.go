@@ -52,21 +52,21 @@ func TestBounds(t *testing.T) {
 	r := newRig(t, Config{MaxConns: 4, MaxPerIP: 2, MaxHandshakes: 3})
 	first := r.admit("192.0.2.1:1", false)
 	second := r.admit("192.0.2.1:2", false)
-	_ = r.refuse("192.0.2.1:3", false, Crowded)
+	_ = r.refuse("192.0.2.1:3", false, PerAddress)
 	third := r.admit("[2001:db8::1]:1", false)
-	_ = r.refuse("192.0.2.2:1", false, Busy)
+	_ = r.refuse("192.0.2.2:1", false, Handshakes)
 	first.Established()
 	second.Established()
 	fourth := r.admit("[2001:db8::2]:1", false)
-	_ = r.refuse("192.0.2.3:1", true, Full)
-	_ = r.refuse("[2001:db8::3]:1", true, Crowded)
+	_ = r.refuse("192.0.2.3:1", true, AtCapacity)
+	_ = r.refuse("[2001:db8::3]:1", true, PerAddress)
 	third.Done()
-	_ = r.refuse("192.0.2.1:3", false, Crowded)
+	_ = r.refuse("192.0.2.1:3", false, PerAddress)
 	fifth := r.admit("[2001:db8::3]:1", true)
 
 	want := Stats{
-		Conns: 4, Handshakes: 2, Addresses: 2,
-		Admitted: 5, Resumed: 1, Crowded: 3, Busy: 1, Full: 1,
+		Conns: 4, Handshaking: 2, Addresses: 2,
+		Admitted: 5, Resumed: 1, PerAddress: 3, Handshakes: 1, AtCapacity: 1,
 		WaitingNew: 1, WaitingResuming: 1,
 	}
 	got := r.Stats()
@@ -77,7 +77,7 @@ func TestBounds(t *testing.T) {
 	for _, ticket := range []*Ticket{&first, &second, &fourth, &fifth} {
 		ticket.Done()
 	}
-	if got := r.Stats(); got.Conns != 0 || got.Handshakes != 0 || got.Addresses != 0 {
+	if got := r.Stats(); got.Conns != 0 || got.Handshaking != 0 || got.Addresses != 0 {
 		t.Errorf("left behind: %+v", got)
 	}
 }
@@ -86,7 +86,7 @@ func TestBounds(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	r := newRig(t, Config{MaxPerIP: 1, MaxConns: 2})
 	first, second := r.admit("@", false), r.admit("@", false)
-	_ = r.refuse("@", false, Full)
+	_ = r.refuse("@", false, AtCapacity)
 	first.Done()
 	second.Done()
 	if got := r.Stats(); got.Conns != 0 {
@@ -99,7 +99,7 @@ func TestRefusedCostsNoToken(t *testing.T) {
 	r := newRig(t, Config{Rate: 1, Burst: 2, MaxPerIP: 1})
 	r.admit("192.0.2.1:1", false)
 	for range 10 {
-		_ = r.refuse("192.0.2.1:1", false, Crowded)
+		_ = r.refuse("192.0.2.1:1", false, PerAddress)
 	}
 	r.admit("192.0.2.2:1", false)
 }
@@ -112,18 +112,18 @@ func TestResumingComeFirst(t *testing.T) {
 		r.admit(someone, false)
 	}
 	for range 20 {
-		_ = r.refuse(someone, true, Fast)
+		_ = r.refuse(someone, true, RateLimited)
 	}
 	r.pass(390 * time.Millisecond) // 3.9 tokens, and nearly one of them is due to new clients
-	_ = r.refuse(someone, false, Fast)
+	_ = r.refuse(someone, false, RateLimited)
 	r.admit(someone, true)
 	r.pass(10 * time.Millisecond) // 3 tokens
 	r.admit(someone, false)
-	_ = r.refuse(someone, false, Fast)
+	_ = r.refuse(someone, false, RateLimited)
 	for range 2 {
 		r.admit(someone, true)
 	}
-	_ = r.refuse(someone, true, Fast)
+	_ = r.refuse(someone, true, RateLimited)
 }
 
 // The reserve is no more than what is owed.
@@ -132,11 +132,11 @@ func TestReserveShrinks(t *testing.T) {
 	for range 5 {
 		r.admit(someone, true)
 	}
-	_ = r.refuse(someone, true, Fast)
-	_ = r.refuse(someone, true, Fast)
+	_ = r.refuse(someone, true, RateLimited)
+	_ = r.refuse(someone, true, RateLimited)
 	r.pass(300 * time.Millisecond) // 3 tokens, 2 of them reserved
 	r.admit(someone, false)
-	_ = r.refuse(someone, false, Fast)
+	_ = r.refuse(someone, false, RateLimited)
 	r.admit(someone, true)
 	r.admit(someone, true)
 	r.pass(100 * time.Millisecond)
@@ -202,16 +202,16 @@ func TestSoft(t *testing.T) {
 	}
 	// Those that cannot be told make no promises, or each of their tries would push everybody back.
 	s := r.Stats()
-	if s.Owed != 4 || s.Soft != 4 || s.Fast != 20 {
+	if s.Owed != 4 || s.Soft != 4 || s.RateLimited != 20 {
 		t.Errorf("stats %+v, want 4 owed", s)
 	}
 	// The budget is not for clients that read headers, nor for an address that has enough.
 	r.pass(time.Second / 2)
-	if _, refusal := r.Arrive(browser("192.0.2.1:2"), false); refusal == nil || refusal.Reason != Crowded || refusal.Soft {
+	if _, refusal := r.Arrive(browser("192.0.2.1:2"), false); refusal == nil || refusal.Reason != PerAddress || refusal.Soft {
 		t.Errorf("refused with %+v", refusal)
 	}
 	r.admit("192.0.2.50:1", true)
-	if refusal := r.refuse("192.0.2.60:1", true, Fast); refusal.Soft {
+	if refusal := r.refuse("192.0.2.60:1", true, RateLimited); refusal.Soft {
 		t.Error("a soft refusal for a client that sent no origin")
 	}
 }
@@ -251,8 +251,8 @@ func TestClock(t *testing.T) {
 	r := newRig(t, Config{Rate: 10, Burst: 1})
 	r.admit(someone, true)
 	r.pass(-time.Hour)
-	_ = r.refuse(someone, true, Fast)
+	_ = r.refuse(someone, true, RateLimited)
 	r.pass(time.Hour + 100*time.Millisecond)
 	r.admit(someone, true)
-	_ = r.refuse(someone, true, Fast)
+	_ = r.refuse(someone, true, RateLimited)
 }

@@ -17,12 +17,12 @@ const each = 125 * time.Millisecond
 
 func TestPlaces(t *testing.T) {
 	r := busy(t)
-	near(t, "new 1", r.refuse(someone, false, Fast).RetryAfter, each)
-	near(t, "new 2", r.refuse(someone, false, Fast).RetryAfter, 2*each)
+	near(t, "new 1", r.refuse(someone, false, RateLimited).RetryAfter, each)
+	near(t, "new 2", r.refuse(someone, false, RateLimited).RetryAfter, 2*each)
 	// While new clients wait, three of four places are for those that resume.
-	near(t, "resuming 1 comes before them", r.refuse(someone, true, Fast).RetryAfter, each*4/3)
-	near(t, "resuming 2", r.refuse(someone, true, Fast).RetryAfter, 2*each*4/3)
-	near(t, "new 3 comes behind all", r.refuse(someone, false, Fast).RetryAfter, 5*each)
+	near(t, "resuming 1 comes before them", r.refuse(someone, true, RateLimited).RetryAfter, each*4/3)
+	near(t, "resuming 2", r.refuse(someone, true, RateLimited).RetryAfter, 2*each*4/3)
+	near(t, "new 3 comes behind all", r.refuse(someone, false, RateLimited).RetryAfter, 5*each)
 	if s := r.Stats(); s.WaitingResuming != 2 || s.WaitingNew != 3 {
 		t.Errorf("waiting: %+v", s)
 	}
@@ -34,10 +34,10 @@ func TestPlaces(t *testing.T) {
 	if s := r.Stats(); s.WaitingResuming != 0 || s.WaitingNew != 2 {
 		t.Errorf("waiting: %+v", s)
 	}
-	near(t, "resuming 3", r.refuse(someone, true, Fast).RetryAfter, each*4/3)
+	near(t, "resuming 3", r.refuse(someone, true, RateLimited).RetryAfter, each*4/3)
 	r.pass(time.Hour)
 	r.tokens.tokens = -1e6
-	near(t, "nobody waits any more", r.refuse(someone, false, Fast).RetryAfter, each)
+	near(t, "nobody waits any more", r.refuse(someone, false, RateLimited).RetryAfter, each)
 }
 
 // Places of resuming clients are apart, whatever comes in between, and new ones put resuming clients off by no more than their share
@@ -54,7 +54,7 @@ func TestPlacesHold(t *testing.T) {
 				r.tokens.tokens = -1e6
 			}
 			resuming := rnd.IntN(2) == 0
-			refusal := mixed.refuse(someone, resuming, Fast)
+			refusal := mixed.refuse(someone, resuming, RateLimited)
 			if !resuming {
 				continue
 			}
@@ -63,7 +63,7 @@ func TestPlacesHold(t *testing.T) {
 				t.Fatalf("seed %d: clients at %v and %v", seed, last, place)
 			}
 			last = place
-			if most := slow.refuse(someone, true, Fast).RetryAfter; refusal.RetryAfter > most+time.Microsecond {
+			if most := slow.refuse(someone, true, RateLimited).RetryAfter; refusal.RetryAfter > most+time.Microsecond {
 				t.Fatalf("seed %d: %v, with the new ones' share taken away %v", seed, refusal.RetryAfter, most)
 			}
 		}
@@ -76,7 +76,7 @@ func TestWaitsAreBounded(t *testing.T) {
 	r := busy(t)
 	full := 0
 	for range 10_000 {
-		refusal := r.refuse(someone, true, Fast)
+		refusal := r.refuse(someone, true, RateLimited)
 		if refusal.RetryAfter <= 0 || refusal.Spread < 0 || refusal.RetryAfter+refusal.Spread > MaxWait {
 			t.Fatalf("refused for %v + %v", refusal.RetryAfter, refusal.Spread)
 		}
@@ -90,11 +90,11 @@ func TestWaitsAreBounded(t *testing.T) {
 		t.Errorf("%d got no place, want %d", full, want)
 	}
 	// The new ones have a share of their own.
-	near(t, "a new client", r.refuse(someone, false, Fast).RetryAfter, 4*each)
+	near(t, "a new client", r.refuse(someone, false, RateLimited).RetryAfter, 4*each)
 	// No-shows hold nobody up for longer than that.
 	r.pass(MaxWait + each)
 	r.tokens.tokens = -1e6
-	near(t, "after the longest wait", r.refuse(someone, true, Fast).RetryAfter, each)
+	near(t, "after the longest wait", r.refuse(someone, true, RateLimited).RetryAfter, each)
 }
 
 // An address that has enough does not push the others back by trying.
@@ -102,18 +102,18 @@ func TestCrowdedGetNoPlace(t *testing.T) {
 	r := newRig(t, Config{Rate: 10, Burst: 1, MaxPerIP: 1})
 	r.admit(someone, true)
 	for range 1000 {
-		if refusal := r.refuse(someone, true, Crowded); refusal.RetryAfter != 10*time.Second || refusal.Spread != 10*time.Second {
+		if refusal := r.refuse(someone, true, PerAddress); refusal.RetryAfter != 10*time.Second || refusal.Spread != 10*time.Second {
 			t.Fatalf("refused with %+v", refusal)
 		}
 	}
-	near(t, "somebody else", r.refuse("192.0.2.2:1", false, Fast).RetryAfter, each)
+	near(t, "somebody else", r.refuse("192.0.2.2:1", false, RateLimited).RetryAfter, each)
 }
 
 // Where there is no telling when there will be room, clients do not come back at once, and come in the order of the queue.
 func TestPauses(t *testing.T) {
 	for why, config := range map[Reason]Config{
-		Full: {MaxConns: 1},
-		Busy: {MaxHandshakes: 1},
+		AtCapacity: {MaxConns: 1},
+		Handshakes: {MaxHandshakes: 1},
 	} {
 		r := newRig(t, config)
 		r.admit(someone, true)
@@ -131,7 +131,7 @@ func TestPauses(t *testing.T) {
 // Who is admitted before any promise is due had none.
 func TestPromisesAreRedeemed(t *testing.T) {
 	r := busy(t)
-	_ = r.refuse(someone, true, Fast)
+	_ = r.refuse(someone, true, RateLimited)
 	r.pass(each - 25*time.Millisecond)
 	r.admit(someone, true)
 	if got := r.Stats().Owed; got != 1 {
@@ -140,7 +140,7 @@ func TestPromisesAreRedeemed(t *testing.T) {
 	r.pass(each)
 	r.admit(someone, true)
 	for range 3 {
-		_ = r.refuse(someone, true, Fast)
+		_ = r.refuse(someone, true, RateLimited)
 	}
 	for owed := 3; owed >= 0; owed-- {
 		if got := r.Stats().Owed; got != owed {
@@ -157,7 +157,7 @@ func TestPromisesAreRedeemed(t *testing.T) {
 // A client that comes as late as it was told to finds its promise open; one that does not come is forgotten.
 func TestPromisesExpire(t *testing.T) {
 	r := busy(t)
-	refusal := r.refuse(someone, true, Fast)
+	refusal := r.refuse(someone, true, RateLimited)
 	header := refusal.RetryAfter.Truncate(time.Second) + time.Second
 	r.pass(header + max(time.Second, header/2))
 	if got := r.Stats().Owed; got != 1 {
@@ -167,7 +167,7 @@ func TestPromisesExpire(t *testing.T) {
 	most := 0
 	for range 3000 {
 		r.tokens.tokens = -1e6
-		_ = r.refuse(someone, true, Fast)
+		_ = r.refuse(someone, true, RateLimited)
 		r.pass(time.Second)
 		most = max(most, r.Stats().Owed)
 	}

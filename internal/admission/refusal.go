@@ -10,14 +10,14 @@ type Reason uint8
 
 // The reasons, in the order in which the bounds are looked at.
 const (
-	// Crowded: as many connections as MaxPerIP come from the address.
-	Crowded Reason = iota + 1
-	// Full: there are MaxConns connections.
-	Full
-	// Busy: there are MaxHandshakes handshakes under way.
-	Busy
-	// Fast: there is no token.
-	Fast
+	// PerAddress: as many connections as MaxPerIP come from the address.
+	PerAddress Reason = iota + 1
+	// AtCapacity: there are MaxConns connections.
+	AtCapacity
+	// Handshakes: there are MaxHandshakes handshakes under way.
+	Handshakes
+	// RateLimited: there is no token.
+	RateLimited
 
 	reasons = iota + 1
 )
@@ -25,13 +25,13 @@ const (
 // String returns a text that may be shown to the client.
 func (r Reason) String() string {
 	switch r {
-	case Crowded:
+	case PerAddress:
 		return "too many connections from this address"
-	case Full:
+	case AtCapacity:
 		return "too many connections"
-	case Busy:
+	case Handshakes:
 		return "too many handshakes"
-	case Fast:
+	case RateLimited:
 		return "too many new connections"
 	}
 	return fmt.Sprintf("Reason(%d)", uint8(r))
@@ -41,11 +41,11 @@ func (r Reason) String() string {
 // place in the queue, it is also the spread.
 func (r Reason) pause() time.Duration {
 	switch r {
-	case Crowded:
+	case PerAddress:
 		return 10 * time.Second
-	case Full:
+	case AtCapacity:
 		return 5 * time.Second
-	case Busy:
+	case Handshakes:
 		return time.Second
 	}
 	return 0
@@ -71,7 +71,7 @@ func (r *Refusal) Error() string {
 func (g *Gate) refuse(now time.Duration, why Reason, a arrival) *Refusal {
 	r := &Refusal{Reason: why, RetryAfter: why.pause(), Spread: why.pause()}
 	g.refused[why]++
-	if why == Crowded {
+	if why == PerAddress {
 		return r
 	}
 	if a.browser {

@@ -8,7 +8,7 @@ import (
 
 func TestReasons(t *testing.T) {
 	seen := make(map[string]bool)
-	for r := Crowded; r < reasons; r++ {
+	for r := PerAddress; r < reasons; r++ {
 		text := r.String()
 		if seen[text] || !strings.HasPrefix(text, "too many") {
 			t.Errorf("reason %d is called %q", r, text)
@@ -21,7 +21,7 @@ func TestReasons(t *testing.T) {
 }
 
 func TestRefusalIsAnError(t *testing.T) {
-	var err error = &Refusal{Reason: Busy, RetryAfter: time.Second}
+	var err error = &Refusal{Reason: Handshakes, RetryAfter: time.Second}
 	if got, want := err.Error(), "admission: too many handshakes; again after 1s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

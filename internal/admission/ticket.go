@@ -39,7 +39,7 @@ func (t *Ticket) Verify() *Refusal {
 		return nil
 	case g.busy():
 		g.verifiers++
-		return g.refuse(g.advance(), Busy, arrival{resuming: t.resuming, line: int(t.line)})
+		return g.refuse(g.advance(), Handshakes, arrival{resuming: t.resuming, line: int(t.line)})
 	}
 	t.stage = handshaking
 	g.handshakes++

@@ -21,7 +21,7 @@ func TestTicketStages(t *testing.T) {
 		steps func(*Ticket)
 		want  Stats
 	}{
-		{"handshake", func(*Ticket) {}, Stats{Conns: 1, Handshakes: 1, Addresses: 1}},
+		{"handshake", func(*Ticket) {}, Stats{Conns: 1, Handshaking: 1, Addresses: 1}},
 		{"established", (*Ticket).Established, Stats{Conns: 1, Addresses: 1}},
 		{"established twice", func(t *Ticket) { t.Established(); t.Established() }, Stats{Conns: 1, Addresses: 1}},
 		{"failed handshake", (*Ticket).Done, Stats{}},
@@ -116,10 +116,10 @@ func TestBoundsHold(t *testing.T) {
 	}
 	wg.Wait()
 	s := g.Stats()
-	if s.Conns != 0 || s.Handshakes != 0 || s.Addresses != 0 {
+	if s.Conns != 0 || s.Handshaking != 0 || s.Addresses != 0 {
 		t.Errorf("left behind: %+v", s)
 	}
-	if s.Admitted+uint64(refused.Load()) != 40*500 || s.Crowded+s.Full+s.Busy != uint64(refused.Load()) {
+	if s.Admitted+int64(refused.Load()) != 40*500 || s.PerAddress+s.AtCapacity+s.Handshakes != int64(refused.Load()) {
 		t.Errorf("%d refused, but %+v", refused.Load(), s)
 	}
 }

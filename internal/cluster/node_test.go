@@ -74,9 +74,9 @@ func runNode(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	outage := hub.Refuse
+	outage := hub.OutageRefuse
 	if *degrade {
-		outage = hub.Degrade
+		outage = hub.OutageDegrade
 	}
 	opts := []hub.Option{
 		hub.WithNode(*name), hub.WithBroker(b), hub.WithOutage(outage), hub.WithOpenRooms("*"),
@@ -95,7 +95,10 @@ func runNode(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	h.HandleSurvey("mood", func(ctx context.Context, data []byte) (any, error) { return mood(ctx, *name, data) })
+	err = h.HandleSurvey("mood", func(ctx context.Context, data []byte) (any, error) { return mood(ctx, *name, data) })
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return errors.Join(err, h.Close())

@@ -22,12 +22,12 @@ func TestTalk(t *testing.T) {
 	sent := make(chan string, 1)
 	s := serve(t, func(h *hub.Hub) {
 		h.OnMessage(func(_ context.Context, _ *hub.Conn, m hub.Message) { sent <- string(m.Data) })
-		h.Handle("swap", hub.Typed(func(_ context.Context, _ *hub.Conn, p point) (point, error) {
+		must(t, h.Handle("swap", hub.Typed(func(_ context.Context, _ *hub.Conn, p point) (point, error) {
 			return point{p.Y, p.X}, nil
-		}))
-		h.Handle("fail", func(context.Context, *hub.Conn, []byte) (any, error) {
+		})))
+		must(t, h.Handle("fail", func(context.Context, *hub.Conn, []byte) (any, error) {
 			return nil, &hub.Error{Code: "out_of_ink", Message: "come back"}
-		})
+		}))
 	})
 	direct, stray := make(chan string, 1), make(chan client.Message, 1)
 	a := connect(t, s.url(),
@@ -86,7 +86,7 @@ func TestTalk(t *testing.T) {
 	// Who comes later asks for the last two, and leaves again.
 	b := connect(t, s.url())
 	late := make(chan string, 10)
-	bs := b.subscribe(ctx, "past:points", func(m client.Message) { late <- string(m.Data) }, client.FromHistory(2))
+	bs := b.subscribe(ctx, "past:points", func(m client.Message) { late <- string(m.Data) }, client.Newest(2))
 	for _, want := range []string{`{"X":1,"Y":-1}`, `{"X":2,"Y":-2}`} {
 		if got := receive(ctx, t, "history", late); got != want {
 			t.Errorf("history has %s, want %s", got, want)
@@ -162,11 +162,11 @@ func TestBusy(t *testing.T) {
 	})
 	running, finish := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(h *hub.Hub) {
-		h.Handle("work", func(context.Context, *hub.Conn, []byte) (any, error) {
+		must(t, h.Handle("work", func(context.Context, *hub.Conn, []byte) (any, error) {
 			running <- struct{}{}
 			<-finish
 			return "done", nil
-		}, hub.Heavy())
+		}, hub.Heavy()))
 	}, hub.WithWorkerPool(pool))
 	a, b := connect(t, s.url()), connect(t, s.url())
 	answer := make(chan error, 1)

@@ -63,7 +63,7 @@ func TestHeartbeat(t *testing.T) {
 	}
 	// Two of each client's pings must have been answered by the time of its third.
 	await(t, "three pings to each client", func() bool {
-		return l.Stats().Heartbeat.Pings >= 3*uint64(len(speakers))
+		return l.Stats().Heartbeat.Pings >= 3*int64(len(speakers))
 	})
 	for _, s := range speakers {
 		s.alive()

@@ -16,9 +16,11 @@ func TestPlainClient(t *testing.T) {
 	overHub(t, func(t *testing.T, l *live, s *speaker) {
 		received := make(chan string, 1)
 		l.OnMessage(func(_ context.Context, _ *hub.Conn, m hub.Message) { received <- string(m.Data) })
-		l.Handle("echo", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) {
+		if err := l.Handle("echo", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) {
 			return json.RawMessage(data), nil
-		})
+		}); err != nil {
+			t.Fatal(err)
+		}
 
 		connect(s.ctx, t, s.Peer, l.url, interop.Request{})
 		// The session's name is the connection's ID and 22 characters that nobody can guess.

@@ -1,4 +1,6 @@
-package preflight
+// Package evict is a net.Listener that keeps a process within its file descriptors: when they run low, the connection that
+// has been silent longest is closed for the one that comes.
+package evict
 
 import (
 	"container/list"
@@ -25,23 +27,10 @@ const (
 var refusal = fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"+
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n\r\nno descriptors left\n", retryAfter)
 
-// Listener accepts connections for an http.Server and sees to it that they leave descriptors for everything else, so that
-// neither accept nor a connection to Redis fails with EMFILE, whatever clients do:
-//
-//	ln, err := preflight.NewListener(tcp)
-//	srv := &http.Server{Handler: mux, ConnState: ln.ConnState, ReadHeaderTimeout: 10 * time.Second}
-//	err = srv.Serve(ln)
-//
-// A connection that comes when all descriptors but half of the reserve are in use takes the place of the one that has
-// waited longest for a request: for its first, or kept alive after one. So a health check is answered however many
-// connections somebody opens and says nothing on. Only where none waits for a request is the new one refused, with 503
-// and Retry-After, or over TLS without a word.
-//
-// Accept returns the connections as they are: what looks for a *net.TCPConn finds it. Over TLS give the Listener the plain
-// one, and use http.Server.ServeTLS, or tls.NewListener on the Listener.
+// Listener is what hub.EvictingListener says.
 type Listener struct {
 	net.Listener
-	most int // descriptors that may be in use; Unlimited where they are not bounded
+	most int // descriptors that may be in use; negative if they are not bounded
 
 	// accepting guards the census, and has Accept decide for one connection at a time.
 	accepting sync.Mutex
@@ -57,25 +46,19 @@ type Listener struct {
 	evicted, refused atomic.Int64
 }
 
-// NewListener makes a Listener of one that accepts TCP or Unix connections. Of the options WithReserve and
-// WithDescriptorLimit matter. An error is about the options alone and matches ErrOption. Where there is no limit, or the
-// descriptors in use cannot be counted, which takes Linux, the Listener bounds nothing.
-func NewListener(inner net.Listener, opts ...Option) (*Listener, error) {
-	c, err := configure(opts)
-	if err != nil {
-		return nil, err
+// New makes a Listener of one that accepts TCP or Unix connections. most is how many descriptors the process may have in use
+// when a connection is accepted. If it is negative, or the descriptors in use cannot be counted, which takes Linux, the
+// Listener bounds nothing.
+func New(inner net.Listener, most int) *Listener {
+	if countDescriptors() < 0 {
+		most = -1
 	}
-	l := &Listener{
+	return &Listener{
 		Listener: inner,
-		most:     Unlimited,
+		most:     most,
 		places:   make(map[net.Conn]*list.Element),
 		goodbyes: make(chan struct{}, farewells),
 	}
-	soft, _, err := c.rlimit()
-	if n := finite(soft); err == nil && n >= 0 && countDescriptors() >= 0 {
-		l.most = clamp(atLeast0(n - c.keep(n)/2))
-	}
-	return l, nil
 }
 
 // ConnState is for the field of that name of the http.Server. It is called by the server's goroutines, and blocks none.

@@ -1,4 +1,4 @@
-package preflight
+package evict
 
 import (
 	"os"
@@ -39,7 +39,7 @@ func (c *census) add(most int) int {
 	return c.n
 }
 
-// countDescriptors counts what the process has open; Unknown where it cannot.
+// countDescriptors counts what the process has open; it returns -1 if it cannot.
 func countDescriptors() int {
 	const dir = "/proc/self/fd"
 	if fi, err := os.Stat(dir); err == nil && fi.Size() > 0 { // since Linux 6.2
@@ -47,12 +47,12 @@ func countDescriptors() int {
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return Unknown
+		return -1
 	}
 	defer f.Close() //nolint:errcheck // it was read
 	names, err := f.Readdirnames(-1)
 	if err != nil {
-		return Unknown
+		return -1
 	}
 	return len(names) - 1 // f
 }

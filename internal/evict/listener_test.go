@@ -1,6 +1,6 @@
 //go:build linux
 
-package preflight_test
+package evict
 
 import (
 	"errors"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/testenv"
-	"github.com/gohubkit/hubkit/preflight"
 )
 
 const patience = 30 * time.Second
@@ -21,7 +20,7 @@ const patience = 30 * time.Second
 // guarded is a server that may have so many descriptors more than are in use now. Those of its clients count too.
 type guarded struct {
 	*httptest.Server
-	listener *preflight.Listener
+	listener *Listener
 	slow     chan struct{} // what /slow waits for
 }
 
@@ -35,16 +34,7 @@ func startGuarded(t *testing.T, more int, overTLS bool) *guarded {
 			<-g.slow
 		}
 	})
-	check, err := preflight.Check()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const reserve = 40
-	soft := uint64(check.Descriptors.Open + more + reserve/2)
-	g.listener, err = preflight.NewListener(g.Listener, preflight.WithDescriptorLimit(soft, soft), preflight.WithReserve(reserve))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g.listener = New(g.Listener, countDescriptors()+more)
 	g.Config.ErrorLog = log.New(io.Discard, "", 0) // of TLS handshakes that were cut
 	g.Listener, g.Config.ConnState = g.listener, g.listener.ConnState
 	if overTLS {
@@ -170,10 +160,7 @@ func TestListenerUnbounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := preflight.NewListener(inner, preflight.WithDescriptorLimit(1<<62, 1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := New(inner, -1)
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -192,8 +179,5 @@ func TestListenerUnbounded(t *testing.T) {
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept after Close: %v", err)
-	}
-	if _, err := preflight.NewListener(inner, nil); !errors.Is(err, preflight.ErrOption) {
-		t.Errorf("a nil option: %v", err)
 	}
 }
