@@ -3,25 +3,40 @@ package client
 import (
 	"encoding/binary"
 	"fmt"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/gohubkit/hubkit/protocol"
 )
 
-var errReserved = fmt.Errorf("%w: RSV1 on a frame that does not begin a message", ErrProtocol)
+var (
+	errReserved    = fmt.Errorf("%w: RSV1 on a frame that does not begin a message", ErrProtocol)
+	errCloseLength = fmt.Errorf("%w: a close frame of one byte", ErrProtocol)
+)
 
-// frames follows the headers of the frames that the server sends. gorilla takes RSV1 on continuation and control frames,
-// which has no meaning there, if messages may be compressed (RFC 7692, section 6).
+// frames follows the headers of the frames that the server sends, and finds what gorilla judges differently. gorilla takes RSV1
+// on continuation and control frames, which has no meaning there, if messages may be compressed (RFC 7692, section 6). It
+// takes a close frame of one byte for an empty one, and refuses one with 1014.
 type frames struct {
-	header [10]byte // without a mask, for a server has none; gorilla refuses one that has
-	have   int      // bytes of the header
-	left   uint64   // bytes of the payload
+	header  [10]byte // without a mask, for a server has none; gorilla refuses one that has
+	have    int      // bytes of the header
+	left    uint64   // bytes of the payload
+	closing []byte   // what has come of a close frame's payload; nil for other frames
 }
 
-// pass returns how much of p comes before a frame that must not be, and an error if there is one.
+// pass returns how much of p comes before what must not reach gorilla, and an error if there is such a thing.
 func (f *frames) pass(p []byte) (int, error) {
 	for i := 0; i < len(p); {
 		if f.left > 0 {
-			n := min(f.left, uint64(len(p)-i))
-			f.left -= n
-			i += int(n)
+			n := int(min(f.left, uint64(len(p)-i)))
+			f.left -= uint64(n)
+			if f.closing != nil {
+				if err := f.close(p[i : i+n]); err != nil {
+					return i + n - 1, err
+				}
+			}
+			i += n
 			continue
 		}
 		if f.have == 0 {
@@ -54,5 +69,26 @@ func (f *frames) measure() {
 	default:
 		return
 	}
-	f.have = 0
+	f.have, f.closing = 0, nil
+	const whole, most = 0x80, 125
+	if f.header[0] == whole|websocket.CloseMessage && f.left <= most {
+		f.closing = make([]byte, 0, f.left)
+	}
+}
+
+// close takes the next piece of a close frame's payload. When it is complete and gorilla would judge it differently, the error
+// is what ends the connection.
+func (f *frames) close(piece []byte) error {
+	f.closing = append(f.closing, piece...)
+	if f.left > 0 {
+		return nil
+	}
+	if len(f.closing) == 1 {
+		return errCloseLength
+	}
+	code := int(binary.BigEndian.Uint16(f.closing))
+	if text := f.closing[2:]; code == int(protocol.CloseBadGateway) && utf8.Valid(text) {
+		return &websocket.CloseError{Code: code, Text: string(text)}
+	}
+	return nil
 }

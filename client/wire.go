@@ -16,17 +16,17 @@ const maxAnswer = 64 << 10
 
 var errAnswerTooLong = fmt.Errorf("%w: the header of its answer to the handshake has more than %d bytes", ErrProtocol, maxAnswer)
 
-// wire is the network connection under gorilla's. It bounds the answer to the handshake and checks it for extensions. If
-// messages may be compressed it also checks the headers of frames. gorilla does none of this.
+// wire is the network connection under gorilla's. It bounds the answer to the handshake, checks it for extensions, and checks
+// the frames that follow for what gorilla does not see.
 type wire struct {
 	net.Conn
 	offered bool // permessage-deflate
 
 	phase   phase
-	early   int     // bytes read from a proxy
-	rest    []byte  // of the answer and what came with it, for gorilla to read
-	frames  *frames // nil if no frame needs a check
-	deflate bool    // messages may be compressed
+	early   int    // bytes read from a proxy
+	rest    []byte // of the answer and what came with it, for gorilla to read
+	frames  frames
+	deflate bool // messages may be compressed
 	err     error
 }
 
@@ -57,13 +57,6 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 func (w *wire) Read(p []byte) (int, error) {
-	if w.phase == open && w.frames == nil && len(w.rest) == 0 {
-		return w.Conn.Read(p)
-	}
-	return w.readChecked(p)
-}
-
-func (w *wire) readChecked(p []byte) (int, error) {
 	switch w.phase {
 	case dialed:
 		n, err := w.Conn.Read(p)
@@ -88,9 +81,7 @@ func (w *wire) readChecked(p []byte) (int, error) {
 		return 0, w.err
 	}
 	n, err := w.Conn.Read(p)
-	if w.frames != nil {
-		n, w.err = w.frames.pass(p[:n])
-	}
+	n, w.err = w.frames.pass(p[:n])
 	if n == 0 && w.err != nil {
 		return 0, w.err
 	}
@@ -141,13 +132,16 @@ func (w *wire) judge(answer []byte, end int) error {
 		return nil // gorilla refuses it
 	}
 	var err error
-	if w.deflate, err = accepted(header["Sec-Websocket-Extensions"], w.offered); err != nil || !w.deflate {
+	if w.deflate, err = accepted(header["Sec-Websocket-Extensions"], w.offered); err != nil {
 		return err
 	}
-	w.frames = new(frames)
 	good, err := w.frames.pass(answer[end:])
 	if err != nil {
 		w.err = err
+	}
+	if !w.deflate {
+		w.rest = answer[:end+good]
+		return nil
 	}
 	// A server need not say that the client's messages do without context: that is the client's to choose (RFC 7692,
 	// section 7.1.1.2). gorilla insists on it, and looks at the first answer about the extension.

@@ -189,6 +189,59 @@ func TestReservedBits(t *testing.T) {
 	}
 }
 
+// TestCloseFrames: the client judges a server's close frame by the RFC, wherever it comes.
+func TestCloseFrames(t *testing.T) {
+	long := strings.Repeat("x", 123)
+	for _, tt := range []struct {
+		name    string
+		payload string
+		code    client.CloseError // that the application is told of; zero if the server is at fault
+		answer  int
+	}{
+		{"one byte", "\x03", client.CloseError{}, 1002},
+		{"1014", "\x03\xf6", client.CloseError{Code: 1014}, 1014},
+		{"1014 with a reason", "\x03\xf6away", client.CloseError{Code: 1014, Reason: "away"}, 1014},
+		{"1014 with a reason that is not UTF-8", "\x03\xf6\xff", client.CloseError{}, 1002},
+		{"1015", "\x03\xf7", client.CloseError{}, 1002},
+		{"1012 with the longest reason", "\x03\xf4" + long, client.CloseError{Code: 1012, Reason: long}, 1012},
+	} {
+		for where, before := range map[string]string{
+			"": "", " after a message": frame(0x81, `{"op":"message","data":1}`), " within a message": frame(0x01, `{"op":`),
+		} {
+			for _, apart := range []bool{true, false} {
+				t.Run(fmt.Sprint(tt.name, where, " apart ", apart), func(t *testing.T) {
+					r := newRough(t)
+					states, onState := collect[client.State](100)
+					run(t, newClient(t, r.url, client.OnState(onState)))
+					conn, key := r.accept()
+					all := answer(key) + frame(0x81, welcome) + before + frame(0x88, tt.payload)
+					if apart {
+						for i := range len(all) {
+							_, _ = io.WriteString(conn, all[i:i+1])
+						}
+					} else {
+						_, _ = io.WriteString(conn, all)
+					}
+					if code := r.closeCode(); code != tt.answer {
+						t.Errorf("client closed with %d, want %d", code, tt.answer)
+					}
+					_ = conn.Close()
+					for s := range states {
+						if s.Status != client.Disconnected {
+							continue
+						}
+						e, _ := errors.AsType[*client.CloseError](s.Err)
+						if tt.code.Code == 0 && e != nil || tt.code.Code != 0 && (e == nil || *e != tt.code) {
+							t.Errorf("told %v, want %+v", s.Err, tt.code)
+						}
+						break
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestAnswerWithoutEnd: the header of the answer is bounded, and so is what a proxy says.
 func TestAnswerWithoutEnd(t *testing.T) {
 	r := newRough(t)

@@ -54,6 +54,7 @@ type Decoder struct {
 	buf      []byte
 	wire     int // what the last message took on the wire
 	held     int // what the Link was told last
+	parts    fragments
 
 	deflated bool   // the message that is being read
 	plain    []byte // such a message's content
@@ -164,11 +165,13 @@ func (d *Decoder) next() (opcode int, payload []byte, err error) {
 	d.dirty = true
 	d.incomplete()
 	d.prepare()
-	opcode, r, err := d.ws.NextReader()
-	if err != nil {
+	if err = d.parts.begin(d); err != nil {
+		return 0, nil, failed(cutShort(err))
+	}
+	if opcode, d.parts.reader, err = d.ws.NextReader(); err != nil {
 		return 0, nil, failed(err)
 	}
-	if d.buf, err = readAll(r, d.buf[:0], d.limit, d.grown); err != nil {
+	if d.buf, err = readAll(&d.parts, d.buf[:0], d.limit, d.grown); err != nil {
 		return 0, nil, failed(err)
 	}
 	d.dirty = false

@@ -126,6 +126,30 @@ func TestFaults(t *testing.T) {
 		{"reserved close code", false, [][]byte{clientFrame(fin|frame.Close, []byte{3, 237})}, 1002, nil},
 		{"close reason not UTF-8", false, [][]byte{clientFrame(fin|frame.Close, []byte{3, 232, 0xff})}, 1002, nil},
 		{"close frame of one byte", false, [][]byte{clientFrame(fin|frame.Close, []byte{3})}, 1002, nil},
+		{
+			"close frame of one byte between fragments", false,
+			[][]byte{clientFrame(frame.Text, []byte("x")), clientFrame(fin|frame.Close, []byte{3})}, 1002, nil,
+		},
+		{
+			"close frame of one byte after an empty fragment", false,
+			[][]byte{clientFrame(frame.Text, nil), clientFrame(0, nil), clientFrame(fin|frame.Close, []byte{3})}, 1002, nil,
+		},
+		{
+			"reserved close code between fragments", false,
+			[][]byte{clientFrame(frame.Text, []byte("x")), clientFrame(fin|frame.Close, []byte{3, 237})}, 1002, nil,
+		},
+		{
+			"unknown opcode between fragments", false,
+			[][]byte{clientFrame(frame.Text, []byte("x")), clientFrame(fin|0xb, nil)}, 1002, nil,
+		},
+		{
+			"fragmented ping between fragments", false,
+			[][]byte{clientFrame(frame.Text, []byte("x")), clientFrame(frame.Ping, nil)}, 1002, nil,
+		},
+		{
+			"no mask between fragments", false,
+			[][]byte{clientFrame(frame.Text, []byte("x")), unmaskedPing}, 1002, nil,
+		},
 		{"RSV1 on a ping", true, [][]byte{clientFrame(fin|rsv1|frame.Ping, nil)}, 1002, nil},
 		{"RSV1 on a close frame", true, [][]byte{clientFrame(fin|rsv1|frame.Close, []byte{3, 232})}, 1002, nil},
 		{
@@ -219,14 +243,22 @@ func TestClose(t *testing.T) {
 		{"\x0f\xa1", 4001, "", []int{4001}},
 		{"\x03\xf6", 1014, "", []int{1014}},
 	} {
-		l := linkTo(bytes.NewReader(clientFrame(fin|frame.Close, []byte(tt.payload))))
-		_, err := l.readAll(NewPool(limit).Get(l, false))
-		var ce *websocket.CloseError
-		if !errors.As(err, &ce) || ce.Code != tt.code || ce.Text != tt.text {
-			t.Errorf("%v, want a CloseError with %d %q", err, tt.code, tt.text)
-		}
-		if codes := l.closeFrames(t); !slices.Equal(codes, tt.answer) {
-			t.Errorf("answered with %v, want %v", codes, tt.answer)
+		end := clientFrame(fin|frame.Close, []byte(tt.payload))
+		for where, wire := range map[string][]byte{
+			"between messages": end,
+			"within a message": slices.Concat(clientFrame(frame.Text, []byte("half a")), clientFrame(0, nil), end),
+		} {
+			for _, size := range sizes {
+				l := linkTo(chunks{bytes.NewReader(wire), size})
+				_, err := l.readAll(NewPool(limit).Get(l, false))
+				var ce *websocket.CloseError
+				if !errors.As(err, &ce) || ce.Code != tt.code || ce.Text != tt.text {
+					t.Errorf("%s: %v, want a CloseError with %d %q", where, err, tt.code, tt.text)
+				}
+				if codes := l.closeFrames(t); !slices.Equal(codes, tt.answer) {
+					t.Errorf("%s: answered with %v, want %v", where, codes, tt.answer)
+				}
+			}
 		}
 	}
 }
