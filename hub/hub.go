@@ -99,12 +99,16 @@ func New(opts ...Option) (*Hub, error) {
 	if conf.node == "" {
 		conf.node = strings.ToLower(rand.Text()[:10])
 	}
+	decoders, err := conf.newDecoders(conf.maxMessage)
+	if err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
+	}
 	h := &Hub{
 		conf:     conf,
 		node:     conf.node,
 		start:    time.Now(),
 		broker:   conf.broker,
-		decoders: decoder.NewPool(conf.maxMessage),
+		decoders: decoders,
 		affinity: newAffinity(conf.affinity, conf.node),
 		conns:    registry.NewConns(entryOf),
 		users:    registry.NewUsers(entryOf),
