@@ -31,6 +31,9 @@ func (h *Hub) Tickets() (conns, handshakes int) {
 	return s.Conns, s.Handshakes
 }
 
+// ConnID is the ID of the nth connection.
+func (h *Hub) ConnID(n uint64) string { return h.connID(n) }
+
 // SessionOf is what a welcome calls the session that begins with a connection.
 func (h *Hub) SessionOf(conn string) string { return h.sessions.of(conn) }
 
