@@ -51,6 +51,25 @@ func (c *Conn) shut(why *CloseError) {
 	c.writer.Finish(frame.AppendClose(nil, uint16(why.Code), why.wireReason()))
 }
 
+// farewell is what a socket has to take the close frame that only a goroutine can write: under TLS, and on systems without a
+// poller.
+const farewell = time.Second
+
+// shutNow is shut, and then drop: the close frame goes out if the socket takes it now.
+func (c *Conn) shutNow(why *CloseError) {
+	c.shut(why)
+	if c.writer.Immediate() {
+		c.drop(nil)
+		return
+	}
+	c.hub.life.run(func() {
+		defer c.drop(nil)
+		ctx, cancel := context.WithTimeout(context.Background(), min(farewell, c.hub.conf.closeTimeout))
+		defer cancel()
+		_ = c.writer.Drained(ctx) // an error means that it will not get there
+	})
+}
+
 // sendable replaces a code that must not be sent: a client fails a connection over such a frame and learns nothing.
 func (c *Conn) sendable(why *CloseError) *CloseError {
 	c.hub.log.Error("a close frame must not carry this code; the connection is closed with 1011",

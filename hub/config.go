@@ -12,6 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/preflight"
 	"github.com/gohubkit/hubkit/workerpool"
@@ -70,6 +71,8 @@ type config struct {
 	deflater      *frame.Deflater
 
 	slowPaths []FastPath // those that WithoutFastPaths turns off
+
+	newDecoders func(limit int) (*decoder.Pool, error)
 }
 
 func defaults() config {
@@ -89,6 +92,7 @@ func defaults() config {
 		drain:            30 * time.Second,
 		compressLevel:    flate.BestSpeed,
 		compressMin:      128,
+		newDecoders:      decoder.NewPool,
 	}
 }
 

@@ -136,8 +136,10 @@ func (h *Hub) newConn() *Conn {
 	return &Conn{hub: h, entry: registry.Entry[*Conn]{Num: h.nextConn.Add(1)}}
 }
 
-// ID is the connection's name, unique over all nodes.
-func (c *Conn) ID() string { return c.hub.node + "-" + strconv.FormatUint(c.entry.Num, 36) }
+// ID is the connection's name, unique over all nodes and their restarts. It begins with the node's name.
+func (c *Conn) ID() string { return c.hub.connID(c.entry.Num) }
+
+func (h *Hub) connID(num uint64) string { return h.idPrefix + strconv.FormatUint(num, 36) }
 
 // Session is the name under which the client came back, where it sent one, or else the connection's ID. It
 // is a label for logs, not a proof of anything: what the client has to know beyond it is left out.

@@ -1,9 +1,21 @@
 package hub
 
-import "time"
+import (
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/engine/decoder"
+)
 
 // WithoutPoller makes connections take the path of systems without a poller: a goroutine each.
 func WithoutPoller() Option { return WithoutFastPaths(FastPathPoller) }
+
+// NoDecoders makes decoders fail as they do where gorilla's handshake has changed.
+func NoDecoders(err error) Option {
+	return func(c *config) error {
+		c.newDecoders = func(int) (*decoder.Pool, error) { return nil, err }
+		return nil
+	}
+}
 
 // Clock is the gate's clock.
 func Clock(now func() time.Time) Option {
@@ -18,6 +30,9 @@ func (h *Hub) Tickets() (conns, handshakes int) {
 	s := h.gate.Stats()
 	return s.Conns, s.Handshaking
 }
+
+// ConnID is the ID of the nth connection.
+func (h *Hub) ConnID(n uint64) string { return h.connID(n) }
 
 // SessionOf is what a welcome calls the session that begins with a connection.
 func (h *Hub) SessionOf(conn string) string { return h.sessions.of(conn) }

@@ -17,24 +17,24 @@ func TestWelcome(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		s := tr.start(t)
 		plain := s.connect(t, nil)
-		plain.expect(`{"op":"welcome","conn":"n1-1","node":"n1","session":"` + s.SessionOf("n1-1") + `","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
+		plain.expect(`{"op":"welcome","conn":"` + s.ConnID(1) + `","node":"n1","session":"` + s.SessionOf(s.ConnID(1)) + `","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 		plain.alive()
 
 		v1 := s.connect(t, nil, protocol.Subprotocol)
 		v1.write(`{"op":"hello","id":7}`)
-		v1.expect(`{"op":"welcome","id":7,"conn":"n1-2","node":"n1","session":"` + s.SessionOf("n1-2") + `","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
+		v1.expect(`{"op":"welcome","id":7,"conn":"` + s.ConnID(2) + `","node":"n1","session":"` + s.SessionOf(s.ConnID(2)) + `","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 		v1.alive()
 
 		again := s.connect(t, nil, protocol.Subprotocol)
 		again.write(`{"op":"hello","session":"n9-5"}`)
-		again.expect(`{"op":"welcome","conn":"n1-3","node":"n1","session":"n9-5","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
+		again.expect(`{"op":"welcome","conn":"` + s.ConnID(3) + `","node":"n1","session":"n9-5","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 		again.alive()
 	})
 }
 
 func TestWelcomeWithoutHeartbeat(t *testing.T) {
 	s := start(t, hub.WithHeartbeat(heartbeat.Disabled()))
-	s.connect(t, nil).expect(`{"op":"welcome","conn":"n1-1","node":"n1","session":"` + s.SessionOf("n1-1") + `","limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
+	s.connect(t, nil).expect(`{"op":"welcome","conn":"` + s.ConnID(1) + `","node":"n1","session":"` + s.SessionOf(s.ConnID(1)) + `","limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 }
 
 func TestHelloExpected(t *testing.T) {

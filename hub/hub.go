@@ -33,6 +33,7 @@ import (
 type Hub struct {
 	conf     config
 	node     string
+	idPrefix string // of connections: the node, and something random for each start
 	log      *slog.Logger
 	logs     *logbound.Handler // under log
 	start    time.Time
@@ -97,14 +98,19 @@ func New(opts ...Option) (*Hub, error) {
 		}
 	}
 	if conf.node == "" {
-		conf.node = strings.ToLower(rand.Text()[:10])
+		conf.node = randomName()
+	}
+	decoders, err := conf.newDecoders(conf.maxMessage)
+	if err != nil {
+		return nil, fmt.Errorf("hub: %w", err)
 	}
 	h := &Hub{
 		conf:     conf,
 		node:     conf.node,
+		idPrefix: conf.node + "-" + randomName() + "-",
 		start:    time.Now(),
 		broker:   conf.broker,
-		decoders: decoder.NewPool(conf.maxMessage),
+		decoders: decoders,
 		affinity: newAffinity(conf.affinity, conf.node),
 		conns:    registry.NewConns(entryOf),
 		users:    registry.NewUsers(entryOf),
@@ -144,6 +150,9 @@ func New(opts ...Option) (*Hub, error) {
 	}
 	return h, nil
 }
+
+// randomName is 50 bits in lower case.
+func randomName() string { return strings.ToLower(rand.Text()[:10]) }
 
 // startTimeout bounds the broker's start: a hub that cannot reach its Redis at once comes up all the
 // same, where the broker allows it, or fails before it takes traffic.

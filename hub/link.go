@@ -91,7 +91,6 @@ func (p *pulse) Expire() bool {
 	if netpoll.Unread(c.conn) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
 		return false
 	}
-	c.shut(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
-	c.drop(nil)
+	c.shutNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
 	return true
 }

@@ -456,3 +456,18 @@ func TestNewWithBrokerThatDoesNotStart(t *testing.T) {
 		t.Fatalf("New: %v, want %v", err, errNoStart)
 	}
 }
+
+// A hub whose idle connections could not be read does not start.
+func TestNewWithoutDecoders(t *testing.T) {
+	errGorilla := errors.New("the handshake is refused")
+	b, err := memory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hub.New(hub.WithBroker(b), hub.NoDecoders(errGorilla)); !errors.Is(err, errGorilla) {
+		t.Fatalf("New: %v, want %v", err, errGorilla)
+	}
+	if _, err := b.Publish(t.Context(), "r", broker.Publication{Data: []byte("1")}); !errors.Is(err, broker.ErrNotStarted) {
+		t.Errorf("the broker of a hub that did not start: %v, want %v", err, broker.ErrNotStarted)
+	}
+}

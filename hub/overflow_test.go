@@ -120,7 +120,10 @@ func TestOverflow(t *testing.T) {
 						t.Fatalf("the fast one got %d, want %d", n, i)
 					}
 				}
-				if st := conn.Stats(); st.BacklogMessages == 0 || st.BacklogMessages > 32 || st.BacklogBytes > 128<<10 {
+				st := conn.Stats()
+				// Under TLS a goroutine writes. If it gets no time, so much is lost in the backlog that the socket takes the rest.
+				none := tr.tls && st.Delivered+st.Dropped+st.Conflated == messages
+				if st.BacklogMessages == 0 && !none || st.BacklogMessages > 32 || st.BacklogBytes > 128<<10 {
 					t.Errorf("while nothing is read: %+v", st)
 				}
 				if err := conn.Send([]byte(`"end"`)); err != nil {
@@ -156,8 +159,12 @@ func TestOverflow(t *testing.T) {
 						}
 					}
 				}
-				await(t, "all is counted", func() bool { return conn.Stats().Delivered == int64(len(got)) })
-				st, rule := conn.Stats(), s.ruleStats(room)
+				await(t, "all is counted", func() bool {
+					all := int64(len(got))
+					return conn.Stats().Delivered == all && s.ruleStats(room).Delivered == all+messages
+				})
+				rule := s.ruleStats(room)
+				st = conn.Stats()
 				if lost := st.Dropped + st.Conflated; st.Delivered+lost != messages || lost == 0 || (st.Conflated > 0) != (room == "conflate") {
 					t.Errorf("%d received of %d: %+v", len(got), messages, st)
 				}

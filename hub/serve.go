@@ -80,11 +80,8 @@ func (c *Conn) shaken(d *decoder.Decoder) {
 func (c *Conn) attach(conn net.Conn) decoder.Link {
 	h := c.hub
 	c.conn = conn
-	fd, watched := -1, false
-	if h.poller != nil {
-		fd, watched = netpoll.Descriptor(conn)
-	}
-	c.watched = watched
+	fd, ok := netpoll.Descriptor(conn)
+	c.watched = ok && h.poller != nil
 	if h.conf.heartbeat.Enabled() {
 		leaveAlone(conn)
 	}

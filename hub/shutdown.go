@@ -81,7 +81,7 @@ const cutTimeout = 2 * time.Second
 // Close ends the hub at once: every connection is cut, after a close frame if its socket takes one. It
 // returns when nothing is left running, handlers included; to bound the wait for those use Shutdown.
 //
-// A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is cut, and
+// A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is closing, and
 // the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
 func (h *Hub) Close() error {
 	if !h.life.advance(closed) {
@@ -91,8 +91,7 @@ func (h *Hub) Close() error {
 	together := h.successors(context.Background()).Plan(len(conns), 0)
 	h.draining.Store(drain.Begin(together))
 	for _, c := range conns {
-		c.shut(restart(together.Hint(0)))
-		c.drop(nil)
+		c.shutNow(restart(together.Hint(0)))
 	}
 	if inCallback() {
 		go func() { h.logEnd(h.release(context.Background())) }()

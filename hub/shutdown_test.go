@@ -211,25 +211,27 @@ func TestShutdownOfStuckHandler(t *testing.T) {
 	}
 }
 
-// TestClose: everybody is told, at once.
+// TestClose: everybody is told, at once, also where a goroutine has to write the close frame.
 func TestClose(t *testing.T) {
 	const conns = 100
-	s := start(t, hub.WithDrain(time.Hour))
-	clients := make([]*client, conns)
-	for i := range clients {
-		clients[i] = s.dial(t)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range clients {
-		if h := c.hinted(protocol.CloseServiceRestart); h.Spread <= 0 {
-			t.Errorf("hint %+v", h)
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithDrain(time.Hour))
+		clients := make([]*client, conns)
+		for i := range clients {
+			clients[i] = s.dial(t)
 		}
-	}
-	if st := s.Stats(); st.Conns != 0 || st.Closed[protocol.CloseServiceRestart] != conns {
-		t.Errorf("%+v", st)
-	}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range clients {
+			if h := c.hinted(protocol.CloseServiceRestart); h.Spread <= 0 {
+				t.Errorf("hint %+v", h)
+			}
+		}
+		if st := s.Stats(); st.Conns != 0 || st.Closed[protocol.CloseServiceRestart] != conns {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // TestCloseDuringShutdown: Close cuts short what Shutdown has begun.

@@ -25,6 +25,7 @@ type presence struct {
 
 	mu    sync.Mutex
 	rooms map[string]*attendance
+	deaths
 	agenda
 }
 

@@ -42,20 +42,21 @@ type Broker struct {
 	spawning sync.RWMutex
 	tasks    sync.WaitGroup
 
-	node     string
-	receiver broker.Receiver
-	batches  broker.BatchReceiver // the receiver, where it is one
-	client   rueidis.Client
-	cluster  bool
-	verbs    verbs
-	routes   *routes
-	rooms    *registry
-	catchUps *catchUps
-	state    *state
-	presence *presence
-	stats    stats
-	dials    *dials
-	refusals seldom // the log of rooms that are refused
+	node      string
+	receiver  broker.Receiver
+	batches   broker.BatchReceiver // the receiver, where it is one
+	client    rueidis.Client
+	cluster   bool
+	verbs     verbs
+	routes    *routes
+	rooms     *registry
+	catchUps  *catchUps
+	state     *state
+	presence  *presence
+	namesakes namesakes
+	stats     stats
+	dials     *dials
+	refusals  seldom // the log of rooms that are refused
 
 	askMu sync.Mutex
 	asked *asking // nil unless credentials are being asked for
@@ -179,8 +180,15 @@ func (b *Broker) begin(ctx context.Context) error {
 	if err := b.subscribe(ctx, b.rooms.add(bus)); err != nil {
 		return err
 	}
+	earlier, err := b.listed(ctx)
+	if err != nil {
+		return err
+	}
 	if err := b.announce(ctx); err != nil {
 		return err
+	}
+	if earlier != "" {
+		b.spawn(func() { b.succeed(earlier) })
 	}
 	b.steer()
 	b.spawn(b.routes.run)

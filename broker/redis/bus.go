@@ -31,33 +31,42 @@ func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err
 	}
-	key := b.names.nodes()
-	res, err := b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl)})
+	nodes := make([]broker.Node, 0, 8)
+	err := b.nodeEntries(ctx, func(id, info string, idle time.Duration) {
+		n := broker.Node{ID: id, Seen: time.Now().Add(-idle)}
+		if err := json.Unmarshal(data(info), &n.NodeInfo); err != nil {
+			b.stats.invalid.Add(1)
+			return // one bad entry is no reason to know nobody
+		}
+		nodes = append(nodes, n)
+	})
 	if err != nil {
 		return nil, err
 	}
+	return nodes, nil
+}
+
+// nodeEntries hands over what each node has announced, and how long ago.
+func (b *Broker) nodeEntries(ctx context.Context, each func(id, info string, idle time.Duration)) error {
+	key := b.names.nodes()
+	res, err := b.exec(ctx, key, announceScript, []string{key}, []string{milliseconds(b.ttl)})
+	if err != nil {
+		return err
+	}
 	answer, err := res.ToArray()
 	if err != nil {
-		return nil, unavailable(err)
+		return unavailable(err)
 	}
-	now := time.Now()
-	nodes := make([]broker.Node, 0, len(answer)/3)
 	for ; len(answer) >= 3; answer = answer[3:] {
-		var n broker.Node
 		id, err1 := answer[0].ToString()
 		idle, err2 := answer[1].AsInt64()
 		info, err3 := answer[2].ToString()
 		if err1 != nil || err2 != nil || err3 != nil {
-			return nil, unavailable(errAnswer)
+			return unavailable(errAnswer)
 		}
-		if err := json.Unmarshal(data(info), &n.NodeInfo); err != nil {
-			b.stats.invalid.Add(1)
-			continue // one bad entry is no reason to know nobody
-		}
-		n.ID, n.Seen = id, now.Add(-time.Duration(idle)*time.Millisecond)
-		nodes = append(nodes, n)
+		each(id, info, time.Duration(idle)*time.Millisecond)
 	}
-	return nodes, nil
+	return nil
 }
 
 // Announce sets what Nodes tells of this node. It does not block; the others see it soon.
@@ -106,7 +115,7 @@ func (b *Broker) runAnnouncements() {
 
 func (b *Broker) announce(ctx context.Context) error {
 	b.infoMu.Lock()
-	info, err := json.Marshal(b.info)
+	info, err := json.Marshal(nodeEntry{b.info, b.owner})
 	b.infoMu.Unlock()
 	if err != nil {
 		return err

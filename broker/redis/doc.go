@@ -123,6 +123,7 @@
 //	3 JSON, 4 JSON                                           a member that came, one that went
 //	5 length2 sender payload                                 a command
 //	6                                                        the presence of the room was lost: list members again
+//	7 what owner                                             of an owner of members: 1 asks for others of its name, 2 answers, 3 is dead
 //
 // Flag 1 is binary; with flag 2 a key of length4 bytes is there; flag 4 says that the payload was checked to be JSON, so
 // that nobody needs to check it again. A stamp is the time at which the message was

@@ -22,6 +22,7 @@ const (
 	kindLeft    = 4 // member as JSON
 	kindCommand = 5 // length of the sender's name in two bytes, sender, payload
 	kindLost    = 6 // nothing: the presence of the room was lost, and members must be listed again
+	kindOwner   = 7 // what is said of an owner of members, and its name: see namesake.go
 )
 
 const (

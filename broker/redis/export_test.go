@@ -1,9 +1,29 @@
 package redis
 
+import (
+	"context"
+	"time"
+)
+
 // Abandon ends the broker as a crash of its process would: it takes back nothing.
 func (b *Broker) Abandon() {
 	b.phase.Store(closing)
 	b.end()
 	b.phase.Store(closed)
 	close(b.done)
+}
+
+// RollCall is how long a new node waits for others of its name.
+const RollCall = rollCall
+
+// TakeForDead tells all nodes that another one did not answer to its name.
+func (b *Broker) TakeForDead(ctx context.Context, other *Broker) error {
+	return b.publishPlain(ctx, b.names.broadcast(), encodeOwner(ownerDied, other.owner))
+}
+
+// NextVisit is when this node looks after its members in a room.
+func (b *Broker) NextVisit(room string) time.Duration {
+	b.presence.mu.Lock()
+	defer b.presence.mu.Unlock()
+	return time.Until(b.presence.rooms[room].due)
 }

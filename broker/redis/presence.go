@@ -129,7 +129,7 @@ func (b *Broker) list(ctx context.Context, room, after string, limit int) (l mem
 		if b.presence.owns(room) {
 			owner = b.owner
 		}
-		res, err := b.attend(ctx, membersScript, channel, owner, after, strconv.Itoa(limit))
+		res, err := b.attend(ctx, membersScript, channel, append([]string{owner, after, strconv.Itoa(limit)}, b.presence.dead(b.ttl)...)...)
 		if err != nil {
 			return l, err
 		}

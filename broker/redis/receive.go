@@ -34,6 +34,8 @@ func (in *inbox) receive(r *room, envelope []byte) {
 		return
 	}
 	switch kind := envelope[0]; {
+	case r.bus && kind == kindOwner:
+		in.b.heardOf(envelope)
 	case r.bus:
 		from, payload, err := decodeCommand(string(envelope))
 		if err != nil {

@@ -97,7 +97,7 @@ func (b *Broker) look(ctx context.Context, room, owner string, end bool) (v view
 	if end {
 		last = "1"
 	}
-	res, err := b.attend(ctx, visitScript, b.names.room(room), owner, last)
+	res, err := b.attend(ctx, visitScript, b.names.room(room), append([]string{owner, last}, b.presence.dead(b.ttl)...)...)
 	if err != nil {
 		return v, err
 	}
@@ -188,7 +188,10 @@ func (b *Broker) quit(ctx context.Context) {
 			more = v.more
 		}
 	}
-	if b.receiver != nil {
+	if b.receiver == nil {
+		return
+	}
+	if owner, err := b.listed(ctx); err == nil && owner == b.owner { // and not of a node that has begun under this name since
 		key := b.names.nodes()
 		_, _ = b.do(ctx, key, b.client.B().Hdel().Key(key).Field(b.node).Build())
 	}

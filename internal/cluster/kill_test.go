@@ -49,3 +49,27 @@ func TestDeadNodeLeaves(t *testing.T) {
 	bob.await("ada's coming", presence("join", "here", "ada"))
 	n[2].awaitUsers("here", "ada", "bob")
 }
+
+// A node is killed and started again under its name, long before the members that it had would expire. Its first connection is
+// another user's now, and those who watch see both: one has gone, another has come.
+func TestRestartedNodeLeavesAtOnce(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	long := []string{"-ttl", "10m"}
+	again := startNode(t, "again", []string{r.Addr()}, long...)
+	watching := startNode(t, "watching", []string{r.Addr()}, long...)
+	bob := joined(t, watching, "bob", "here")
+	ada := joined(t, again, "ada", "here")
+	bob.await("ada's coming", presence("join", "here", "ada"))
+	again.proc.Kill()
+	again.start()
+	eve := joined(t, again, "eve", "here")
+	if was, is := ada.await("a welcome", op("welcome")).Conn, eve.await("a welcome", op("welcome")).Conn; was == is {
+		t.Errorf("two connections are called %q", is)
+	}
+	bob.await("ada's going", presence("leave", "here", "ada"))
+	bob.await("eve's coming", presence("join", "here", "eve"))
+	for _, n := range []*node{again, watching} {
+		n.awaitUsers("here", "bob", "eve")
+	}
+}

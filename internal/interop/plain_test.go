@@ -23,10 +23,13 @@ func TestPlainClient(t *testing.T) {
 		}
 
 		connect(s.ctx, t, s.Peer, l.url, interop.Request{})
-		// The session's name is the connection's ID and 22 characters that nobody can guess.
-		welcome := regexp.MustCompile(`^\{"op":"welcome","conn":"n1-1","node":"n1","session":"n1-1\.[\w-]{22}","ping_ms":25000,` +
-			`"limits":\{"message":65536,"rate":100,"burst":200,"rooms":128\}\}$`)
-		if got := s.next(); !welcome.MatchString(got) {
+		// The connection's ID is the node's name, 10 characters for its start, and a number. The session's name is the ID and 22
+		// characters that nobody can guess.
+		welcome := regexp.MustCompile(`^\{"op":"welcome","conn":"(n1-[a-z2-7]{10}-1)","node":"n1","session":"(n1-[a-z2-7]{10}-1)\.[\w-]{22}",` +
+			`"ping_ms":25000,"limits":\{"message":65536,"rate":100,"burst":200,"rooms":128\}\}$`)
+		got := s.next()
+		m := welcome.FindStringSubmatch(got)
+		if m == nil || m[1] != m[2] {
 			t.Fatalf("got  %.200s\nwant %s", got, welcome)
 		}
 		s.ask(`{"op":"join","id":1,"room":"news"}`, `{"op":"ok","id":1,"room":"news"}`)
@@ -51,7 +54,7 @@ func TestPlainClient(t *testing.T) {
 
 		must(t, s.Close(1000, "done"))
 		s.closed(1000)
-		_ = l.ended(t, "n1-1")
+		_ = l.ended(t, m[1])
 	})
 }
 

@@ -73,6 +73,14 @@ local function find(conn)
 end
 local function drop(conn, element, owner) return redis.call('ZREM', key, element, 'o:' .. owner .. '\0' .. conn) end
 
+-- Has owners expire that the caller knows to be dead, unless they were heard since: each with the ms since it has known.
+local function died(from)
+  for i = from, #ARGV, 2 do
+    local o = owners[ARGV[i]]
+    if o and o.expires > now and o.expires - o.ttl <= now - tonumber(ARGV[i + 1]) then o.expires = now end
+  end
+end
+
 -- Removes the members of owners that have expired, budget of them at most, and announces it. True if more are left.
 local function purge(budget)
   for owner, o in pairs(owners) do

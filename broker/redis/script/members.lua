@@ -1,10 +1,11 @@
 -- Lists members in the order of their connections.
 -- ARGV: channel, verb, TTL, owner ("": the asker has no members), connection to go on after ("": from the first), limit (0: only
---       count)
+--       count), then owners that have died; see died
 -- Reply: 1 if there is more to purge first, 2 if the asker's members are missing, 3 if others' may be; count, members as JSON, connection of the last one
 local owner = ARGV[4]
 if owner ~= '' and not owners[owner] then return {2, 0, {}, ''} end
 if mending > now then return {3, 0, {}, ''} end
+died(7)
 if purge(500) then return {1, 0, {}, ''} end
 local all = count('m:')
 if ARGV[6] == '0' then return {0, all, {}, ''} end

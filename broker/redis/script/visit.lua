@@ -1,5 +1,5 @@
 -- Keeps an owner alive, or ends it (TTL 0), and removes the members of those that have expired.
--- ARGV: channel, verb, TTL, owner ("": a visitor without members), 1 to end the owner
+-- ARGV: channel, verb, TTL, owner ("": a visitor without members), 1 to end the owner, then owners that have died; see died
 -- Reply: 1 if the owner is not known and 2 if it was announced as gone, how many members it has, ms until the next other
 --        owner expires (-1: there is none), 1 for more
 local owner, state = ARGV[4], 0
@@ -16,6 +16,7 @@ if next(owners) then listen() end
 for _, element in ipairs(range('g:')) do
   if tonumber(string.match(element, '%z(%d+)$')) < now then redis.call('ZREM', key, element) end
 end
+died(6)
 local more = purge(500)
 local wait = -1
 for other, o in pairs(owners) do

@@ -39,7 +39,7 @@ func BenchmarkNext(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			l := &quietLink{conn: &stream{Reader: &loop{wire: bm.wire}}}
-			d := NewPool(limit).Get(l, bm.compress)
+			d := poolOf(limit).Get(l, bm.compress)
 			b.SetBytes(int64(len(bm.wire)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -57,7 +57,7 @@ func BenchmarkNext(b *testing.B) {
 // BenchmarkBorrow is what an idle connection does that gets one message: a Decoder is lent, reads and is given
 // back.
 func BenchmarkBorrow(b *testing.B) {
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	wire := text("hello")
 	r := bytes.NewReader(wire)
 	l := &quietLink{conn: &stream{Reader: r}}
@@ -79,7 +79,7 @@ func BenchmarkBorrow(b *testing.B) {
 
 // BenchmarkForge is what a Decoder costs where the pool has none.
 func BenchmarkForge(b *testing.B) {
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	b.ReportAllocs()
 	for b.Loop() {
 		pool.forge()
@@ -89,7 +89,7 @@ func BenchmarkForge(b *testing.B) {
 // BenchmarkUpgrade is a handshake of which the socket and the HTTP server's part are left out, and the end of the
 // connection, to which nothing was sent.
 func BenchmarkUpgrade(b *testing.B) {
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	u := &websocket.Upgrader{}
 	Configure(u)
 	conn := &written{stream: stream{Reader: bytes.NewReader(nil)}}

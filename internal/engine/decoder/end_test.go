@@ -30,7 +30,7 @@ func TestPutAfterTheEnd(t *testing.T) {
 		{"corrupt", clientFrame(fin|rsv1|frame.Text, []byte("\xff\xff\xff\xff")), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pool := NewPool(limit)
+			pool := poolOf(limit)
 			for range 10 {
 				l := linkTo(bytes.NewReader(tt.wire))
 				d := pool.Get(l, true)

@@ -33,7 +33,7 @@ func FuzzNext(f *testing.F) {
 	f.Fuzz(func(t *testing.T, wire []byte, size uint8, compress bool) {
 		pieces := int(size) + 1
 		l := linkTo(chunks{bytes.NewReader(wire), pieces})
-		d := NewPool(limit).Get(l, compress)
+		d := poolOf(limit).Get(l, compress)
 		got, err := l.readAll(d)
 		if err == nil {
 			t.Fatal("the stream has no end")

@@ -31,7 +31,7 @@ func TestHolds(t *testing.T) {
 		"a large one that is there": {wire: large, least: reading + 60_000, most: reading + 60_000*3/2, kept: 60_000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pool := NewPool(limit)
+			pool := poolOf(limit)
 			l := linkTo(bytes.NewReader(tt.wire))
 			d := pool.Get(l, false)
 			if ok, err := d.Wait(0); !ok || err != nil {

@@ -80,7 +80,7 @@ func TestNext(t *testing.T) {
 			for _, size := range sizes {
 				for early := range min(9, len(tt.wire)) { // bytes that somebody else has read
 					l := linkTo(chunks{bytes.NewReader(tt.wire[early:]), size})
-					d := NewPool(limit).GetWith(l, tt.compress, tt.wire[:early:early])
+					d := poolOf(limit).GetWith(l, tt.compress, tt.wire[:early:early])
 					got, err := l.readAll(d)
 					if !slices.Equal(got, tt.want) {
 						t.Errorf("in pieces of %d after %d: %.200q, want %.200q", size, early, got, tt.want)
@@ -177,7 +177,7 @@ func TestFaults(t *testing.T) {
 			for _, size := range sizes {
 				wire := append(text("before"), bytes.Join(tt.frames, nil)...)
 				l := linkTo(chunks{bytes.NewReader(wire), size})
-				d := NewPool(limit).Get(l, tt.compress)
+				d := poolOf(limit).Get(l, tt.compress)
 				got, err := l.readAll(d)
 				if want := message(1, []byte("before")); len(got) != 1 || got[0] != want {
 					t.Errorf("in pieces of %d: %.200q, want %q", size, got, want)
@@ -219,12 +219,12 @@ func TestDataAfterTheEnd(t *testing.T) {
 			for _, cut := range []int{len(hello) + 8, len(wire) - 1} {
 				// The end of the message does not come: the Decoder must not be free for another before it does.
 				l := linkTo(bytes.NewReader(wire[:cut]))
-				if got, err := l.readAll(NewPool(limit).Get(l, true)); len(got) != 0 || errors.Is(err, io.EOF) {
+				if got, err := l.readAll(poolOf(limit).Get(l, true)); len(got) != 0 || errors.Is(err, io.EOF) {
 					t.Errorf("after %d of %d bytes: %q, %v", cut, len(wire), got, err)
 				}
 			}
 			l := linkTo(bytes.NewReader(append(slices.Clone(wire), text("next")...)))
-			got, err := l.readAll(NewPool(limit).Get(l, true))
+			got, err := l.readAll(poolOf(limit).Get(l, true))
 			if want := []string{message(1, []byte("Hello")), message(1, []byte("next"))}; !slices.Equal(got, want) || !errors.Is(err, io.EOF) {
 				t.Errorf("%q, %v; want %q", got, err, want)
 			}
@@ -250,7 +250,7 @@ func TestClose(t *testing.T) {
 		} {
 			for _, size := range sizes {
 				l := linkTo(chunks{bytes.NewReader(wire), size})
-				_, err := l.readAll(NewPool(limit).Get(l, false))
+				_, err := l.readAll(poolOf(limit).Get(l, false))
 				var ce *websocket.CloseError
 				if !errors.As(err, &ce) || ce.Code != tt.code || ce.Text != tt.text {
 					t.Errorf("%s: %v, want a CloseError with %d %q", where, err, tt.code, tt.text)
@@ -268,7 +268,7 @@ func TestPingErrorEndsNext(t *testing.T) {
 	for name, wire := range map[string][]byte{"between": clientFrame(fin|frame.Ping, nil), "inside": inside} {
 		l := linkTo(bytes.NewReader(wire))
 		l.pingErr = os.ErrPermission
-		if _, err := l.readAll(NewPool(limit).Get(l, false)); !errors.Is(err, os.ErrPermission) {
+		if _, err := l.readAll(poolOf(limit).Get(l, false)); !errors.Is(err, os.ErrPermission) {
 			t.Errorf("%s: %v, want what Ping returned", name, err)
 		}
 	}

@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -12,18 +13,40 @@ import (
 // Pool lends Decoders.
 type Pool struct {
 	limit   int
-	idle    sync.Pool // of *Decoder
-	readers sync.Pool // of *bufio.Reader
+	forging http.Header // of the handshake by which Decoders are made
+	idle    sync.Pool   // of *Decoder
+	readers sync.Pool   // of *bufio.Reader
 }
 
-// NewPool makes a pool whose Decoders read messages of at most limit bytes.
-func NewPool(limit int) *Pool { return &Pool{limit: limit} }
+// NewPool makes a pool whose Decoders read messages of at most limit bytes. The error says that this version of gorilla
+// does not take the handshake by which Decoders are made: no idle connection could be read.
+func NewPool(limit int) (*Pool, error) {
+	return newPool(limit, http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {"AAAAAAAAAAAAAAAAAAAAAA=="},
+	})
+}
+
+func newPool(limit int, forging http.Header) (*Pool, error) {
+	p := &Pool{limit: limit, forging: forging}
+	d, err := p.forge()
+	if err != nil {
+		return nil, err
+	}
+	p.idle.Put(d)
+	return p, nil
+}
 
 // Get lends a Decoder to link. compress says whether permessage-deflate was negotiated.
 func (p *Pool) Get(link Link, compress bool) *Decoder {
 	d, ok := p.idle.Get().(*Decoder)
 	if !ok {
-		d = p.forge()
+		var err error
+		if d, err = p.forge(); err != nil {
+			panic(err) // NewPool has made one in the same way
+		}
 	}
 	d.compress = compress
 	d.peer.attach(link)
@@ -64,32 +87,31 @@ func (p *Pool) Put(d *Decoder) error {
 }
 
 // forge makes a Decoder without a connection, by a handshake with nobody.
-func (p *Pool) forge() *Decoder {
+func (p *Pool) forge() (*Decoder, error) {
 	d := p.blank()
 	d.peer.link = nobody{}
 	u := &websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	Configure(u)
-	r := &http.Request{Method: http.MethodGet, Header: http.Header{
-		"Connection":            {"Upgrade"},
-		"Upgrade":               {"websocket"},
-		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {"AAAAAAAAAAAAAAAAAAAAAA=="},
-	}}
-	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer)}
+	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer), refusal: make(http.Header)}
 	var err error
-	if d.ws, err = u.Upgrade(f, r, nil); err != nil {
-		panic("decoder: " + err.Error()) // the handshake above is a constant
+	if d.ws, err = u.Upgrade(f, &http.Request{Method: http.MethodGet, Header: p.forging}, nil); err != nil {
+		return nil, fmt.Errorf("decoder: gorilla refuses the handshake by which decoders are made: %w", err)
 	}
 	d.peer.response = nil
 	writers.Put(f.writer)
-	return d
+	return d, nil
 }
 
+// forger takes the answer to a handshake with nobody.
 type forger struct {
-	http.ResponseWriter
 	decoder *Decoder
 	writer  *bufio.Writer
+	refusal http.Header
 }
+
+func (f *forger) Header() http.Header         { return f.refusal }
+func (f *forger) Write(p []byte) (int, error) { return len(p), nil }
+func (f *forger) WriteHeader(int)             {}
 
 func (f *forger) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return &f.decoder.peer, bufio.NewReadWriter(f.decoder.reader(), f.writer), nil

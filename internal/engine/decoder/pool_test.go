@@ -19,7 +19,7 @@ import (
 // TestReuse lends Decoders to one connection after another; nothing of one is seen by the next.
 func TestReuse(t *testing.T) {
 	long := strings.Repeat("long message ", 3000) // makes a buffer that is not kept
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	for i := range 90 {
 		compress := i%3 == 0
 		var wire bytes.Buffer
@@ -74,7 +74,7 @@ func TestReuse(t *testing.T) {
 
 // TestPlainRefusesCompressed has a Decoder of a compressed connection not serve a plain one.
 func TestPlainRefusesCompressed(t *testing.T) {
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	compressed := clientFrame(fin|rsv1|frame.Text, deflated(t, []byte("x")))
 	for range 20 {
 		for _, compress := range []bool{true, false} {
@@ -100,7 +100,7 @@ func TestPlainRefusesCompressed(t *testing.T) {
 func TestPutOfAClosedConnection(t *testing.T) {
 	conn, peer := net.Pipe()
 	defer func() { _ = peer.Close() }()
-	pool := NewPool(limit)
+	pool := poolOf(limit)
 	d := pool.Get(&link{conn: conn}, false)
 	if ok, err := d.Wait(time.Millisecond); ok || err != nil { // sets a deadline
 		t.Fatal(ok, err)
@@ -149,7 +149,7 @@ func TestUpgrade(t *testing.T) {
 		server, client bool
 	}{{"plain", false, false}, {"server compresses", true, false}, {"client compresses", false, true}, {"compressed", true, true}} {
 		t.Run(tt.name, func(t *testing.T) {
-			pool := NewPool(limit)
+			pool := poolOf(limit)
 			url, upgraded := server(t, pool, tt.server)
 			for i := range 5 { // the buffers of one serve the next
 				dialer := websocket.Dialer{EnableCompression: tt.client}
@@ -199,7 +199,7 @@ func TestUpgrade(t *testing.T) {
 
 // TestUpgradeWithEarlyData: what comes in one packet with the handshake is read.
 func TestUpgradeWithEarlyData(t *testing.T) {
-	url, upgraded := server(t, NewPool(limit), false)
+	url, upgraded := server(t, poolOf(limit), false)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "ws://"))
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestUpgradeWithEarlyData(t *testing.T) {
 
 func TestUpgradeRefuses(t *testing.T) {
 	t.Run("what is no handshake", func(t *testing.T) {
-		url, upgraded := server(t, NewPool(limit), false)
+		url, upgraded := server(t, poolOf(limit), false)
 		resp, err := http.Get("http" + strings.TrimPrefix(url, "ws"))
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +240,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		u := &websocket.Upgrader{}
 		Configure(u)
 		w := httptest.NewRecorder()
-		_, err := NewPool(limit).Upgrade(u, w, handshake(), nil, false, func(net.Conn) Link { t.Error("hijacked"); return nil })
+		_, err := poolOf(limit).Upgrade(u, w, handshake(), nil, false, func(net.Conn) Link { t.Error("hijacked"); return nil })
 		if err == nil || w.Code != http.StatusInternalServerError {
 			t.Errorf("%v, status %d", err, w.Code)
 		}
@@ -251,7 +251,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		r, w := handshake(), &hijacked{conn: &written{stream: stream{Reader: strings.NewReader("")}}}
 		closed := &closing{Conn: w.conn}
 		w.conn = closed
-		_, err := NewPool(limit).Upgrade(u, w, r, nil, false, func(c net.Conn) Link { return &brokenLink{link{conn: c}} })
+		_, err := poolOf(limit).Upgrade(u, w, r, nil, false, func(c net.Conn) Link { return &brokenLink{link{conn: c}} })
 		if !errors.Is(err, io.ErrClosedPipe) || !closed.closed {
 			t.Errorf("%v, closed: %v", err, closed.closed)
 		}
@@ -271,4 +271,13 @@ type closing struct {
 func (c *closing) Close() error {
 	c.closed = true
 	return nil
+}
+
+// A handshake that gorilla does not take is found when the pool is made, and not by the first idle connection.
+func TestNewPoolWithChangedHandshake(t *testing.T) {
+	p, err := newPool(limit, http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"14"}})
+	var refusal websocket.HandshakeError
+	if p != nil || !errors.As(err, &refusal) {
+		t.Fatalf("%v, %v, want gorilla's refusal", p, err)
+	}
 }

@@ -27,7 +27,7 @@ func overTCP(t *testing.T) (*Decoder, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = conn.Close(), peer.Close() })
-	return NewPool(limit).Get(&link{conn: conn}, false), peer
+	return poolOf(limit).Get(&link{conn: conn}, false), peer
 }
 
 // TestReceive reads from TCP what is there, what comes later, what is longer than the buffer and what never comes whole.

@@ -18,6 +18,15 @@ import (
 
 const limit = 64 << 10
 
+// poolOf is a pool of this version of gorilla, which takes what NewPool asks of it.
+func poolOf(limit int) *Pool {
+	p, err := NewPool(limit)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 // link notes what its Decoder reports, in order.
 type link struct {
 	conn    net.Conn

@@ -40,7 +40,7 @@ func TestSize(t *testing.T) {
 		wire = append(wire, p.wire...)
 	}
 	for _, size := range sizes {
-		d := NewPool(limit).Get(linkTo(chunks{bytes.NewReader(wire), size}), true)
+		d := poolOf(limit).Get(linkTo(chunks{bytes.NewReader(wire), size}), true)
 		for i, p := range parts {
 			if ok, err := d.Wait(0); !ok || err != nil {
 				t.Fatal(ok, err)
@@ -79,7 +79,7 @@ func TestEndlessMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			flood := &endless{frame: f}
 			l := linkTo(io.MultiReader(bytes.NewReader(clientFrame(frame.Text, []byte("x"))), flood))
-			got, err := l.readAll(NewPool(limit).Get(l, false))
+			got, err := l.readAll(poolOf(limit).Get(l, false))
 			if !errors.Is(err, ErrTooLarge) {
 				t.Errorf("got %d events and %v, want ErrTooLarge", len(got), err)
 			}
@@ -99,7 +99,7 @@ func TestCrumbledMessage(t *testing.T) {
 	}
 	wire = append(wire, clientFrame(fin, nil)...)
 	l := linkTo(bytes.NewReader(wire))
-	got, err := l.readAll(NewPool(limit).Get(l, false))
+	got, err := l.readAll(poolOf(limit).Get(l, false))
 	if want := message(1, []byte(strings.Repeat("x", size))); len(got) != 1 || got[0] != want || !errors.Is(err, io.EOF) {
 		t.Errorf("got %d events and %v", len(got), err)
 	}

@@ -43,7 +43,7 @@ func piped(t *testing.T, compress bool) (*Decoder, *link, *writer) {
 		_ = peer.Close()
 		w.writing.Wait()
 	})
-	return NewPool(limit).Get(l, compress), l, w
+	return poolOf(limit).Get(l, compress), l, w
 }
 
 func next(t *testing.T, d *Decoder, want string) {

@@ -179,7 +179,13 @@ func TestDrained(t *testing.T) {
 		if err := r.Drained(t.Context()); err != nil {
 			t.Fatalf("nothing waits: %v", err)
 		}
+		if !r.Immediate() {
+			t.Error("nothing waits, and still something is to be written soon")
+		}
 		total, _ := r.fill(t)
+		if direct := r.fd >= 0; r.Immediate() != direct {
+			t.Errorf("Immediate() = %v, want %v", !direct, direct)
+		}
 		cause := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)

@@ -220,6 +220,14 @@ func (w *Writer) Backlog() (messages, bytes int) {
 	return w.backlog.messages, w.backlog.bytes
 }
 
+// Immediate reports whether all that the socket takes is in it, so that waiting changes nothing soon. Otherwise a goroutine is
+// about to write what waits.
+func (w *Writer) Immediate() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fd >= 0 || w.backlog == nil || w.state == closed
+}
+
 // Drained blocks until nothing waits for the socket, or ctx ends.
 func (w *Writer) Drained(ctx context.Context) error {
 	for {
