@@ -11,7 +11,7 @@ import (
 type Broker interface {
 	// Start gives the broker its receiver and makes it ready to publish. It is called once, before
 	// any other method, by the owner of the node; ctx bounds the start only. node is unique
-	// among the nodes alive.
+	// among the nodes alive. Members that an earlier run of this node left behind are removed soon.
 	Start(ctx context.Context, node string, r Receiver) error
 
 	// Subscribe registers this node's interest in rooms. Once it has returned nil, every message

@@ -66,7 +66,7 @@ type Presence interface {
 
 // Member is one connection present in a room.
 type Member struct {
-	// Conn is the connection's ID, unique over all nodes.
+	// Conn is the connection's ID, unique over all nodes and their restarts.
 	Conn string `json:"conn"`
 	// User is the identity's user, empty for an anonymous one.
 	User string `json:"user,omitempty"`

@@ -29,8 +29,11 @@ func WithBroker(b broker.Broker) Option {
 	}
 }
 
-// WithNode names this node; the name must differ from those of all other nodes alive. Without it a random
-// one is made.
+// WithNode names this node; the name must differ from those of all other nodes alive. By default it is random.
+//
+// A node that is started again under its name takes the place of its earlier run: presence that a crash left behind is removed
+// within seconds. If a node with that name is alive, both log it and keep their members; the list of nodes shows one of
+// the two.
 func WithNode(id string) Option {
 	return func(c *config) error {
 		if err := broker.CheckRoom(id); err != nil {

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/gohubkit/hubkit/internal/engine/fastpath"
 )
 
 // newRing makes a Ring. It returns nil where the system has none, which it checks is what the error says; the callers
@@ -18,7 +21,14 @@ func newRing(t testing.TB, size int) *Ring {
 		if !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
 			t.Fatal(err)
 		}
+		if off := !fastpath.Uring.Enabled(); off != strings.Contains(err.Error(), fastpath.Env) {
+			t.Errorf("turned off: %v; the error says %v", off, err)
+		}
+		t.Logf("there is no ring to test here: %v", err)
 		return nil
+	}
+	if !fastpath.Uring.Enabled() {
+		t.Error("a ring that is turned off was made")
 	}
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
