@@ -16,7 +16,8 @@ type Broker interface {
 
 	// Subscribe registers this node's interest in rooms. Once it has returned nil, every message
 	// published afterwards, on any node, reaches the receiver. Interest outlives broken
-	// connections. Subscribing to a room already subscribed does nothing.
+	// connections. Subscribing to a room already subscribed does nothing. The broker may keep the names as they are: a
+	// name that is a piece of a larger string keeps all of that alive.
 	Subscribe(ctx context.Context, rooms ...string) error
 
 	// Unsubscribe ends the interest, however often the room was subscribed. Messages under way may

@@ -178,6 +178,7 @@ func TestBadArguments(t *testing.T) {
 		"Subscribe: nil option":   func() error { _, err := c.Subscribe("r", f, nil); return err },
 		"OnGap: nil":              func() error { _, err := c.Subscribe("r", f, client.OnGap(nil)); return err },
 		"OnPresence: nil":         func() error { _, err := c.Subscribe("r", f, client.OnPresence(nil)); return err },
+		"OnMembersChanged: nil":   func() error { _, err := c.Subscribe("r", f, client.OnMembersChanged(nil)); return err },
 		"OnError: nil":            func() error { _, err := c.Subscribe("r", f, client.OnError(nil)); return err },
 		"Newest: 0":               func() error { _, err := c.Subscribe("r", f, client.Newest(0)); return err },
 		"Since: no epoch": func() error {

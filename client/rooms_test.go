@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gohubkit/hubkit/client"
 	"github.com/gohubkit/hubkit/protocol"
@@ -262,6 +266,70 @@ func TestMessagesWithoutSubscription(t *testing.T) {
 	}
 	if m := receive(t, strays); m.Room != "lobby" || string(m.Data) != `"hi"` || m.Position != at(4) {
 		t.Errorf("stray message is %+v", m)
+	}
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// TestMembersChanged: a client that is not told of each member hears how many they are, if the server knows it.
+func TestMembersChanged(t *testing.T) {
+	s := newServer(t)
+	var log lines
+	c := newClient(t, s.url, client.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	events, event := collect[string](10)
+	changed := client.OnMembersChanged(func(count int, spread time.Duration) { event(fmt.Sprint(count, " ", spread)) })
+	message := func(m client.Message) { event(string(m.Data)) }
+	told, err := c.Subscribe("told", message, changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subscribe(t, c, "list", message, client.OnPresence(func(bool, client.Member) {}))
+	subscribe(t, c, "plain", message)
+	subscribe(t, c, "outside", message, changed)
+	run(t, c)
+	p, _ := s.greet()
+	for _, room := range []string{"told", "list", "plain"} {
+		p.ok(0, room, client.Position{})
+	}
+	p.send([]byte(`{"op":"presence","room":"told","data":{"count":5021},"spread_ms":2510}`))
+	p.send([]byte(`{"op":"presence","room":"told"}`))
+	p.send([]byte(`{"op":"presence","room":"told","data":[]}`)) // nothing that can be told: logged
+	p.send([]byte(`{"op":"presence","room":"list","data":{"count":7}}`))
+	for _, room := range []string{"plain", "outside", "elsewhere"} { // joined without interest, not joined, unknown
+		p.send([]byte(`{"op":"presence","room":"` + room + `","data":{"count":1}}`))
+	}
+	p.message("plain", `"m"`, client.Position{})
+	for _, want := range []string{"5021 2.51s", "-1 0s", `"m"`} {
+		if got := receive(t, events); got != want {
+			t.Errorf("event is %q, want %q", got, want)
+		}
+	}
+	if out := log.String(); strings.Count(out, "was not told of each member") != 1 || !strings.Contains(out, "room=list count=7") ||
+		strings.Count(out, "broken presence event") != 1 {
+		t.Errorf("log:\n%s", out)
+	}
+	_ = told.Close()
+	p.ok(p.want(protocol.OpLeave).ID, "told", client.Position{})
+	p.send([]byte(`{"op":"presence","room":"told","data":{"count":1}}`))
+	p.message("plain", `"end"`, client.Position{})
+	if got := receive(t, events); got != `"end"` {
+		t.Errorf("event is %q after the subscription's end", got)
 	}
 }
 

@@ -39,8 +39,8 @@ const (
 	shedSpread = 10 * time.Second
 	// shedPart is how many places of the registry are looked at under its lock.
 	shedPart = 1024
-	// roomBytes is what a room takes with its member, the broker's part included, beside two copies of its name.
-	roomBytes = 640
+	// roomBytes is what a room takes with its member, the broker's part included, beside its name.
+	roomBytes = 560
 )
 
 // newBudget returns nil without a bound.
@@ -161,7 +161,7 @@ func (c *Conn) holds() holder {
 }
 
 // bytes is what a room is counted as.
-func (r *room) bytes() int { return roomBytes + 2*len(r.name) }
+func (r *room) bytes() int { return roomBytes + len(r.name) }
 
 // shed closes a connection for what it holds. One with a backlog is cut: a close frame would wait behind it.
 func (c *Conn) shed(h holder) {

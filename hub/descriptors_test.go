@@ -132,7 +132,7 @@ func TestFewDescriptors(t *testing.T) {
 	if strings.Contains(out, "too many open files") {
 		t.Errorf("descriptors ran out:\n%s", out)
 	}
-	if !strings.Contains(out, "connections are safe: RLIMIT_NOFILE is 256 descriptors") {
+	if !strings.Contains(out, "connections are safe if idle, 12,000 bytes each: RLIMIT_NOFILE is 256 descriptors") {
 		t.Errorf("it did not say what it found:\n%s", out)
 	}
 }

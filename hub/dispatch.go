@@ -303,17 +303,27 @@ func (c *Conn) handlerError(name string, f *failure) *Error {
 	return &Error{Code: protocol.CodeInternal, Message: "the handler failed"}
 }
 
+// encodeResult returns a value as JSON, and nil for nil. json.Marshal leaves what a MarshalJSON or a json.RawMessage holds as
+// it is, which may be no UTF-8.
 func encodeResult(v any) ([]byte, error) {
+	var out []byte
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case json.RawMessage:
-		if v != nil && !protocol.Valid(v) {
-			return nil, ErrData
+		if out = v; out == nil {
+			return nil, nil
 		}
-		return v, nil
+	default:
+		var err error
+		if out, err = json.Marshal(v); err != nil {
+			return nil, err
+		}
 	}
-	return json.Marshal(v)
+	if !protocol.Valid(out) {
+		return nil, ErrData
+	}
+	return out, nil
 }
 
 func (c *Conn) replyOK(id uint64) {

@@ -234,6 +234,7 @@ func TestCallbackFaults(t *testing.T) {
 		{"MarshalJSON panics", func() error { return result{badValue{boom}} }, calls, crashes, 1, 0},
 		{"MarshalJSON ends the goroutine", func() error { return result{badValue{goexit}} }, calls, crashes, 1, 0},
 		{"no JSON", func() error { return result{make(chan int)} }, calls, crashes, 0, 0},
+		{"text that is not UTF-8", func() error { return result{struct{ A any }{json.RawMessage("\"\xff\"")}} }, calls, crashes, 0, 0},
 		{"raw that is no JSON", func() error { return result{json.RawMessage("{")} }, calls, crashes, 0, 0},
 	}
 	overEach(t, func(t *testing.T, tr transport) {

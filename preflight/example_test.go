@@ -30,7 +30,7 @@ func ExampleCheck() {
 	fmt.Println(report)
 	fmt.Println(report.SafeConns, report.Binding)
 	// Output:
-	// preflight: 950 connections are safe: RLIMIT_NOFILE is 1,024 descriptors; for 100,000 set LimitNOFILE=131072 (systemd)
+	// preflight: 950 connections are safe if idle, 12,000 bytes each: RLIMIT_NOFILE is 1,024 descriptors; for 100,000 set LimitNOFILE=131072 (systemd)
 	// 950 RLIMIT_NOFILE
 }
 

@@ -81,7 +81,7 @@ func WithReserve(descriptors int) Option {
 // WithConnBytes sets the memory that a connection takes, in bytes: in the process and in the kernel.
 // The default is 2,000 and 10,000, which is an idle connection of the hub over plain TCP. With TLS, or
 // with state of the application for each connection, it is more. So it is while a connection has a backlog, a message
-// that has come in part, or rooms that only it is in: a room takes about 1,000 bytes, a backlog and a message as
+// that has come in part, or rooms that only it is in: a room takes about 500 bytes and its name, a backlog and a message as
 // much as the hub allows.
 func WithConnBytes(user, kernel int) Option {
 	return func(c *config) {

@@ -19,7 +19,8 @@ const Connections = "connections"
 type Report struct {
 	// OS is the operating system, as runtime.GOOS.
 	OS string `json:"os"`
-	// SafeConns is how many connections are safe, on top of what the process had open at the check.
+	// SafeConns is how many idle connections are safe, on top of what the process had open at the check: each is taken to
+	// need ConnBytes of memory, and a quarter of the memory is kept back for what those that are not idle need.
 	// Unlimited where no limit bounds it; Unknown where no limit is known.
 	SafeConns int `json:"safe_conns"`
 	// Binding names the limit that SafeConns comes from; empty where there is none.
@@ -104,7 +105,7 @@ func (r Report) String() string {
 	if !ok {
 		return "preflight: " + r.verdict()
 	}
-	s := fmt.Sprintf("preflight: %s: %s is %s", r.verdict(), l.Name, l.amount())
+	s := fmt.Sprintf("preflight: %s if idle, %s bytes each: %s is %s", r.verdict(), grouped(int64(r.ConnBytes)), l.Name, l.amount())
 	if len(l.Fix) > 0 {
 		s += fmt.Sprintf("; for %s set %s (%s)", grouped(int64(r.Target)), l.Fix[0].Line, l.Fix[0].Where)
 	}
@@ -125,7 +126,7 @@ func (r Report) verdict() string {
 
 // LogValue makes a group of the report's main fields.
 func (r Report) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.Int("safe_conns", r.SafeConns)}
+	attrs := []slog.Attr{slog.Int("safe_conns", r.SafeConns), slog.Int("conn_bytes", r.ConnBytes)}
 	if l, ok := r.Bound(); ok {
 		attrs = append(attrs, slog.String("binding", l.Name), slog.String("value", l.Value))
 		if len(l.Fix) > 0 {

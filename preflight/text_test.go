@@ -84,19 +84,19 @@ func TestString(t *testing.T) {
 	}{
 		{
 			check(t, laptop.options()...),
-			"preflight: 518,972 connections are safe: RLIMIT_NOFILE is 524,288 descriptors; for 768,000 set LimitNOFILE=1048576 (systemd)",
+			"preflight: 518,972 connections are safe if idle, 12,000 bytes each: RLIMIT_NOFILE is 524,288 descriptors; for 768,000 set LimitNOFILE=1048576 (systemd)",
 		},
 		{
 			check(t, pod.options()...),
-			"preflight: 29,360 connections are safe: cgroup memory.max is 512 MiB; for 58,720 set MemoryMax=960M (systemd)",
+			"preflight: 29,360 connections are safe if idle, 12,000 bytes each: cgroup memory.max is 512 MiB; for 58,720 set MemoryMax=960M (systemd)",
 		},
 		{
 			check(t, laptop.options(preflight.WithTarget(10))...),
-			"preflight: 518,972 connections are safe: RLIMIT_NOFILE is 524,288 descriptors",
+			"preflight: 518,972 connections are safe if idle, 12,000 bytes each: RLIMIT_NOFILE is 524,288 descriptors",
 		},
 		{
 			check(t, preflight.WithFiles(os.DirFS(t.TempDir())), preflight.WithReserve(9), preflight.WithDescriptorLimit(10, 10), preflight.WithTarget(1)),
-			"preflight: 1 connection is safe: RLIMIT_NOFILE is 10 descriptors",
+			"preflight: 1 connection is safe if idle, 12,000 bytes each: RLIMIT_NOFILE is 10 descriptors",
 		},
 		{check(t, unlimited.options()...), "preflight: no limit on connections"},
 		{preflight.Report{OS: "windows", SafeConns: preflight.Unknown}, "preflight: the limits of windows are not known"},
@@ -123,8 +123,8 @@ func TestLogValue(t *testing.T) {
 		fake fake
 		want string
 	}{
-		{laptop, `os.safe_conns=518972 os.binding=RLIMIT_NOFILE os.value=524288 os.target=768000 os.fix="LimitNOFILE=1048576"`},
-		{unlimited, `os.safe_conns=-1`},
+		{laptop, `os.safe_conns=518972 os.conn_bytes=12000 os.binding=RLIMIT_NOFILE os.value=524288 os.target=768000 os.fix="LimitNOFILE=1048576"`},
+		{unlimited, `os.safe_conns=-1 os.conn_bytes=12000`},
 	}
 	for _, tt := range tests {
 		var b strings.Builder

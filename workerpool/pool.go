@@ -76,6 +76,10 @@ func (p *Pool) Submit(ctx context.Context, key uint64, fn func(context.Context))
 		return err
 	}
 	p.mu.Lock()
+	if err := p.refuseNew(key); err != nil {
+		p.mu.Unlock()
+		return err
+	}
 	return p.submit(ctx, p.lane(key), newTask(fn))
 }
 

@@ -89,6 +89,15 @@ func (p *Pool) submit(ctx context.Context, l *lane, t *task) error {
 	return err
 }
 
+// refuseNew refuses a key that has nothing in a full pool, if the policy is not to wait. It makes no lane for it: refusals are
+// what a flood consists of. It is called with p.mu locked.
+func (p *Pool) refuseNew(key uint64) error {
+	if p.closed || p.policy.block || p.unfinished() < p.capacity() || p.lanes[key] != nil {
+		return nil
+	}
+	return p.refuse(nil, false, nil)
+}
+
 // wait stands in line until t is accepted, or the policy or ctx says that it has been long enough. It
 // is called with p.mu locked and returns with it unlocked.
 func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error {
@@ -179,7 +188,7 @@ func (p *Pool) refuse(l *lane, share bool, cause error) error {
 	return &BusyError{Share: share, RetryAfter: p.retryAfter(l, share), Err: cause}
 }
 
-// retryAfter estimates the time to work off a key's tasks, or all of them.
+// retryAfter estimates the time to work off a key's tasks, or if share is not set, all of them; l may be nil then.
 func (p *Pool) retryAfter(l *lane, share bool) time.Duration {
 	if p.stats.Completed == 0 {
 		return time.Second

@@ -7,10 +7,10 @@ import (
 )
 
 // Subscribe registers interest in rooms; an invalid name among them leaves all as they were. It does
-// not block on anything but the rooms' locks.
+// not block on anything but the rooms' locks. The names are kept as they are.
 func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	return b.interest(ctx, rooms, func(name string) {
-		r := b.findOrMake(name)
+		r := b.findOrKeep(name)
 		if !r.subscribed && r.history == nil {
 			r.void = b.voids.of(r.name)
 		}
@@ -84,6 +84,9 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 	}
 	pos, duplicate := b.store(r, p)
 	if r.subscribed && !duplicate {
+		if r.out == nil {
+			r.out = new([1]broker.Message)
+		}
 		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Position: pos}
 		b.receiver.Deliver(r.name, r.out[:])
 		r.out[0] = broker.Message{}

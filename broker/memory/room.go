@@ -36,7 +36,7 @@ type room struct {
 	history    *history
 	keys       *keys
 	members    map[string]broker.Member
-	out        [1]broker.Message // what Deliver is given, so that Publish allocates nothing
+	out        *[1]broker.Message // what Deliver is given, so that Publish allocates nothing; nil before the first
 }
 
 func (r *room) empty() bool {
@@ -76,14 +76,22 @@ func (b *Broker) findOrCheck(name string) (*room, error) {
 	return nil, broker.CheckRoom(name)
 }
 
-// findOrMake returns the room, locked. The name must be valid.
+// findOrMake returns the room, locked. The name must be valid. It may be a piece of something larger, which the table does
+// not keep alive.
 func (b *Broker) findOrMake(name string) *room {
+	if r := b.find(name); r != nil {
+		return r
+	}
+	return b.findOrKeep(strings.Clone(name))
+}
+
+// findOrKeep is findOrMake, and keeps the name as it is.
+func (b *Broker) findOrKeep(name string) *room {
 	for {
 		if r := b.find(name); r != nil {
 			return r
 		}
-		// The name may be a piece of something larger, which the table must not keep alive.
-		r := &room{name: strings.Clone(name)}
+		r := &room{name: name}
 		r.mu.Lock()
 		if b.shard(name).add(r) {
 			return r

@@ -166,7 +166,7 @@ func decodeMember(e string) (m broker.Member, err error) {
 	if err := json.Unmarshal(data(e), &m); err != nil {
 		return m, errors.Join(errEnvelope, err)
 	}
-	if m.Conn == "" || !utf8.ValidString(e) {
+	if m.Conn == "" || !utf8.ValidString(e) || m.Info != nil && !protocol.Valid(m.Info) {
 		return broker.Member{}, errEnvelope
 	}
 	return m, nil
