@@ -20,6 +20,7 @@ type Client struct {
 	queue  *queue
 	inbox  chan event
 	over   chan struct{} // closed when the client is closed and nothing of it runs
+	failed error         // why Run ended by itself; set before over is closed
 
 	mu      sync.Mutex // held for moments only, and taken before the queue's, never after it
 	subs    map[string]*Subscription
@@ -90,6 +91,9 @@ func (c *Client) Run(ctx context.Context) error {
 	if c.config.onState != nil {
 		c.config.onState(State{Status: Closed, Err: err})
 	}
+	if ctx.Err() == nil {
+		c.failed = err
+	}
 	close(c.over)
 	return err
 }
@@ -123,7 +127,9 @@ func (c *Client) end(why error) {
 
 // Close ends Run and returns when nothing of the client is left running; it waits for a callback that
 // is being made, and so must not be called from one: there, cancel Run's context. It says goodbye to the
-// server, for which it takes a second at most. Closing again does nothing. The error is always nil.
+// server, for which it takes a second at most. Closing again does nothing.
+//
+// The error is nil if Close has ended Run, or its context has. If Run had ended by itself, Close returns what Run did.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	first := !c.closed
@@ -138,7 +144,7 @@ func (c *Client) Close() error {
 		close(c.over)
 	}
 	<-c.over
-	return nil
+	return c.failed
 }
 
 // connectAll makes one connection after the other and returns why there will be no more.

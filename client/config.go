@@ -72,7 +72,7 @@ func newConfig(address string, opts []Option) (*config, error) {
 		burst:            DefaultBurst,
 		inbox:            DefaultInbox,
 		readLimit:        DefaultReadLimit,
-		log:              slog.New(slog.DiscardHandler),
+		log:              slog.Default(),
 	}
 	var faults []error
 	for i, o := range opts {

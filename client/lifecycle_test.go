@@ -1,10 +1,13 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +99,52 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := c.Call(t.Context(), "m", nil); !errors.Is(err, client.ErrClosed) {
 		t.Error("Call returned", err)
+	}
+}
+
+// TestCloseTellsWhy: a client that has ended by itself says why when it is closed.
+func TestCloseTellsWhy(t *testing.T) {
+	s := newServer(t)
+	c := newClient(t, s.url)
+	r := run(t, c)
+	p, _ := s.greet()
+	p.close(protocol.CloseDisconnected, "signed out")
+	ended := r.end()
+	for range 2 {
+		e, ok := errors.AsType[*client.CloseError](c.Close())
+		if !ok || e.Code != protocol.CloseDisconnected || !errors.Is(ended, e) {
+			t.Errorf("Close returned %v after Run returned %v", e, ended)
+		}
+	}
+	canceled := newClient(t, s.url)
+	r = run(t, canceled)
+	s.greet()
+	r.cancel()
+	if err := r.end(); !errors.Is(err, context.Canceled) {
+		t.Error("Run returned", err)
+	}
+	if err := canceled.Close(); err != nil {
+		t.Error("Close returned", err, "where the context has ended Run")
+	}
+}
+
+// TestDefaultLogger: without an option a client logs where the program logs.
+func TestDefaultLogger(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	s := newServer(t)
+	c, err := client.New(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, c)
+	p, _ := s.greet()
+	p.close(protocol.CloseDisconnected, "signed out")
+	_ = r.end()
+	if !strings.Contains(log.String(), "hubkit client closed") {
+		t.Errorf("logged: %s", log.String())
 	}
 }
 

@@ -220,9 +220,7 @@ func TestTooManyRooms(t *testing.T) {
 				}
 			}
 			for i, want := range []string{"r2", "r3"} {
-				if err := subs[i].Close(); err != nil {
-					t.Fatal(err)
-				}
+				subs[i].Stop()
 				p.ok(p.want(protocol.OpLeave).ID, "", client.Position{})
 				j := p.want(protocol.OpJoin)
 				if j.Room != want {

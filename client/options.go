@@ -112,7 +112,7 @@ func WithReadLimit(bytes int64) Option { return func(c *config) { c.readLimit = 
 // WithCompression offers the server permessage-deflate (RFC 7692).
 func WithCompression() Option { return func(c *config) { c.compression = true } }
 
-// WithLogger sets where the client logs; the default is nowhere.
+// WithLogger sets where the client logs; the default is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log, c.logSet = l, true } }
 
 // OnState has f called when the connection changes.

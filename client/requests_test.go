@@ -122,7 +122,7 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				sub.Position()
 				if n%2 == 0 {
-					_ = sub.Close()
+					sub.Stop()
 				} else if err := sub.Unsubscribe(t.Context()); err != nil {
 					t.Error("Unsubscribe:", err)
 				}

@@ -324,7 +324,7 @@ func TestMembersChanged(t *testing.T) {
 		strings.Count(out, "broken presence event") != 1 {
 		t.Errorf("log:\n%s", out)
 	}
-	_ = told.Close()
+	told.Stop()
 	p.ok(p.want(protocol.OpLeave).ID, "told", client.Position{})
 	p.send([]byte(`{"op":"presence","room":"told","data":{"count":1}}`))
 	p.message("plain", `"end"`, client.Position{})

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -272,7 +273,7 @@ type running struct {
 
 func newClient(t testing.TB, url string, opts ...client.Option) *client.Client {
 	t.Helper()
-	c, err := client.New(url, append([]client.Option{quick(t)}, opts...)...)
+	c, err := client.New(url, append([]client.Option{quick(t), client.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

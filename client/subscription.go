@@ -169,11 +169,8 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	}
 }
 
-// Close is Unsubscribe without the wait. The error is always nil.
-func (s *Subscription) Close() error {
-	s.end()
-	return nil
-}
+// Stop is Unsubscribe without the wait. It may be called from a callback. Called again it does nothing.
+func (s *Subscription) Stop() { s.end() }
 
 // end returns the leave to wait for, if any.
 func (s *Subscription) end() *request {

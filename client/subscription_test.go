@@ -49,9 +49,7 @@ func TestUnsubscribe(t *testing.T) {
 	p.ok(join.ID, "r", at(2))
 	p.message("r", "0", at(3))
 	wantOffsets(t, got, 3)
-	if err := again.Close(); err != nil {
-		t.Error("Close returned", err)
-	}
+	again.Stop()
 	p.want(protocol.OpLeave)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -84,9 +82,7 @@ func TestChangesDuringHandshake(t *testing.T) {
 	run(t, c)
 	p := s.accept()
 	p.want(protocol.OpHello)
-	if err := gone.Close(); err != nil {
-		t.Fatal(err)
-	}
+	gone.Stop()
 	if err := old.Unsubscribe(t.Context()); err != nil {
 		t.Fatal(err)
 	}

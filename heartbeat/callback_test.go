@@ -46,7 +46,7 @@ func start(t *testing.T, peers ...heartbeat.Peer) *heartbeat.Monitor {
 func TestAddAndRemove(t *testing.T) {
 	p, q := new(hooked), new(hooked)
 	m, other := start(t, p), start(t, q)
-	defer other.Close()
+	defer other.Stop()
 	if err := m.Add(p); !errors.Is(err, heartbeat.ErrAdded) {
 		t.Errorf("Add again = %v", err)
 	}
@@ -66,17 +66,17 @@ func TestAddAndRemove(t *testing.T) {
 	if err := other.Add(p); err != nil || other.Len() != 2 {
 		t.Errorf("Add after Remove = %v", err)
 	}
-	m.Close()
-	m.Close()
+	m.Stop()
+	m.Stop()
 	if err := m.Add(new(hooked)); !errors.Is(err, heartbeat.ErrClosed) || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Add after Close = %v", err)
+		t.Errorf("Add after Stop = %v", err)
 	}
 }
 
-func TestRemoveAfterClose(t *testing.T) {
+func TestRemoveAfterStop(t *testing.T) {
 	p := new(hooked)
 	m := start(t, p)
-	m.Close()
+	m.Stop()
 	if !m.Remove(p) || m.Len() != 0 {
 		t.Error("not removed")
 	}
@@ -97,7 +97,7 @@ func TestDisabled(t *testing.T) {
 		if !m.Remove(p) || m.Len() != 0 {
 			t.Error("not removed")
 		}
-		m.Close()
+		m.Stop()
 	})
 }
 
@@ -111,7 +111,7 @@ func TestRevive(t *testing.T) {
 			return len(expires) == 3
 		}
 		m := start(t, p)
-		defer m.Close()
+		defer m.Stop()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if len(pings) != 3 || len(expires) != 3 || m.Len() != 0 {
@@ -148,7 +148,7 @@ func TestRemoveFromCallbacks(t *testing.T) {
 		}
 		never.ping = func() { t.Error("pinged after Remove") }
 		m = start(t, &inPing, &inExpire, &again, &never)
-		defer m.Close()
+		defer m.Stop()
 		m.Remove(&never)
 		time.Sleep(80 * time.Second)
 		synctest.Wait()
@@ -165,7 +165,7 @@ func TestRemoveOfOthersFromCallback(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Close()
+		defer m.Stop()
 		peers := make([]*hooked, 2000)
 		removed := make([]bool, len(peers))
 		for i := range peers {
@@ -191,8 +191,8 @@ func TestRemoveOfOthersFromCallback(t *testing.T) {
 	})
 }
 
-// Close waits for the callback under way, and no other follows.
-func TestCloseDuringCallback(t *testing.T) {
+// Stop waits for the callback under way, and no other follows.
+func TestStopDuringCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls, done atomic.Int32
 		peers := make([]heartbeat.Peer, 5000)
@@ -212,14 +212,14 @@ func TestCloseDuringCallback(t *testing.T) {
 		began := time.Now()
 		var wg sync.WaitGroup
 		for range 3 {
-			wg.Go(m.Close)
+			wg.Go(m.Stop)
 		}
 		wg.Wait()
 		if done.Load() != 1 {
-			t.Errorf("Close has returned, %d calls are done", done.Load())
+			t.Errorf("Stop has returned, %d calls are done", done.Load())
 		}
 		if d := time.Since(began); d < 50*time.Second {
-			t.Errorf("Close took %v", d)
+			t.Errorf("Stop took %v", d)
 		}
 		time.Sleep(time.Hour)
 		if calls.Load() != 1 {
@@ -232,7 +232,7 @@ func TestCloseDuringCallback(t *testing.T) {
 func TestBlockedCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := start(t)
-		defer m.Close()
+		defer m.Stop()
 		var blocked atomic.Bool
 		blocker := &hooked{expire: func() bool { return false }}
 		blocker.ping = func() {

@@ -89,7 +89,7 @@ func TestDetection(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer m.Close()
+				defer m.Stop()
 				peers, vanished := make([]*peer, 10_000), 0
 				for i := range peers {
 					time.Sleep(rand.N(2 * time.Millisecond))
@@ -134,7 +134,7 @@ func TestFirstPhaseIsRandom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Close()
+		defer m.Stop()
 		start := time.Now()
 		peers := make([]*peer, n)
 		for i := range peers {
@@ -171,7 +171,7 @@ func TestNoPingForTheTalkative(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.Close()
+		defer m.Stop()
 		peers := make([]*peer, 1000)
 		for i := range peers {
 			peers[i] = &peer{t: t, m: m, policy: policy, heard: time.Now()}

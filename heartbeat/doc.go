@@ -18,11 +18,11 @@
 // before it, at a time when they will have been silent for no less than half of the interval.
 //
 // Callbacks: [Peer.Ping] and [Peer.Expire] are called one at a time, from the monitor's one goroutine,
-// with no lock held; every method but Close may be called from them. After Remove has returned no
+// with no lock held; every method but Stop may be called from them. After Remove has returned no
 // callback of that peer is made, except for one that was under way when Remove was called. After
-// Close has returned none is made at all.
+// Stop has returned none is made at all.
 //
-// Blocking: no method blocks for longer than it takes to look after 32 peers, except Close, which
+// Blocking: no method blocks for longer than it takes to look after 32 peers, except Stop, which
 // waits for the callback under way. A callback that blocks makes all peers wait.
 //
 // Time: it is monotonic and does not follow the wall clock when that jumps. Where the process did not

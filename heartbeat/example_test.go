@@ -49,7 +49,7 @@ func Example() {
 	<-c.gone
 	fmt.Println("gone, for nothing was heard")
 
-	m.Close() // returns when no callback runs
+	m.Stop() // returns when no callback runs
 	fmt.Println(m.Len(), "peers left")
 	// Output:
 	// pinged after a silence

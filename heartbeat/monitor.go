@@ -11,14 +11,14 @@ import (
 )
 
 var (
-	// ErrClosed is returned after Close. It matches net.ErrClosed.
+	// ErrClosed is returned after Stop. It matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("heartbeat: monitor: %w", net.ErrClosed)
 	// ErrAdded is returned for a peer that is in a monitor already.
 	ErrAdded = errors.New("heartbeat: peer already added")
 )
 
 // Monitor pings peers that are silent and expires those that do not answer. Its methods may be
-// called from several goroutines, and all but Close from within a peer's callbacks too.
+// called from several goroutines, and all but Stop from within a peer's callbacks too.
 type Monitor struct {
 	interval uint32 // ticks from the last heard to the ping
 	timeout  uint32 // ticks from the ping to the deadline
@@ -47,7 +47,7 @@ type Monitor struct {
 	done    chan struct{}
 }
 
-// NewMonitor starts a monitor, and with it one goroutine that Close ends. Under a Disabled policy there
+// NewMonitor starts a monitor, and with it one goroutine that Stop ends. Under a Disabled policy there
 // is no goroutine. The error is that of [Policy.Validate].
 func NewMonitor(p Policy) (*Monitor, error) {
 	m, err := newMonitor(p)
@@ -133,10 +133,10 @@ func (m *Monitor) Len() int {
 	return m.peers
 }
 
-// Close ends the monitor's goroutine and returns when it is gone: no callback runs after that. It
+// Stop ends the monitor's goroutine and returns when it is gone: no callback runs after that. It
 // waits for one callback at most, and must not be called from within one. Peers stay in the monitor
 // and may be removed. Later calls do nothing but wait in the same way.
-func (m *Monitor) Close() {
+func (m *Monitor) Stop() {
 	m.mu.Lock()
 	first := !m.closed
 	m.closed = true

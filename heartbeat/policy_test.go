@@ -36,7 +36,7 @@ func TestValidate(t *testing.T) {
 			err := tt.policy.Validate()
 			m, newErr := heartbeat.NewMonitor(tt.policy)
 			if m != nil {
-				m.Close()
+				m.Stop()
 			}
 			if tt.want == nil {
 				if err != nil || newErr != nil {

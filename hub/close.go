@@ -210,10 +210,17 @@ func (c *Conn) notLeft(room string, err error) {
 
 // disconnected tells the application of the end.
 func (c *Conn) disconnected(why error) {
-	if f := c.hub.handlers.set.Load().disconnect; f != nil {
-		c.guard("OnDisconnect", func() error {
-			f(c.Context(), c, why)
-			return nil
-		})
+	c.tellEnd(c.hub.handlers.set.Load().disconnect, why)
+}
+
+// tellEnd calls what is left to call, even if one of them ends this goroutine.
+func (c *Conn) tellEnd(hooks []func(context.Context, *Conn, error), why error) {
+	if len(hooks) == 0 {
+		return
 	}
+	defer c.tellEnd(hooks[1:], why)
+	c.guard("OnDisconnect", func() error {
+		hooks[0](c.Context(), c, why)
+		return nil
+	})
 }

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"sync"
-	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
@@ -66,83 +63,6 @@ func Heavy() HandleOption { return func(m *method) { m.heavy = true } }
 type method struct {
 	fn    HandlerFunc
 	heavy bool
-}
-
-// callbacks are the application's functions. A set is never changed once it is in use.
-type callbacks struct {
-	handshake  func(*http.Request, *Conn) error
-	connect    func(context.Context, *Conn) error
-	message    func(context.Context, *Conn, Message)
-	disconnect func(context.Context, *Conn, error)
-	join       func(ctx context.Context, c *Conn, room string) error
-	publish    func(ctx context.Context, c *Conn, p *Publication) error
-	methods    map[string]method
-	surveys    map[string]SurveyFunc
-}
-
-type handlers struct {
-	mu  sync.Mutex
-	set atomic.Pointer[callbacks]
-}
-
-func (h *handlers) init() { h.set.Store(&callbacks{}) }
-
-func (h *handlers) change(f func(*callbacks)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	next := *h.set.Load()
-	f(&next)
-	h.set.Store(&next)
-}
-
-// OnHandshake sets what sees every handshake that the authenticator has let through, before it is answered:
-// the place to take from the request what is needed later, with Conn.Set. ErrForbidden refuses the handshake with 403; other
-// errors refuse it as WithAuthenticator says. It is called in the goroutine of the request, and must not use the Conn
-// otherwise.
-func (h *Hub) OnHandshake(f func(r *http.Request, c *Conn) error) {
-	h.handlers.change(func(s *callbacks) { s.handshake = f })
-}
-
-// OnConnect sets what is called for every new connection, after it is known who it is and before anything it
-// sends is looked at. An error closes the connection. A *CloseError says how. ErrForbidden and any other *Error close it
-// with 4101, and ErrUnauthorized closes it with 4100: the client does not come back. Any other error is no verdict on the
-// client: it is logged and counted in Stats.Failures, and the connection is closed with 1013 and a hint when to come back.
-// After a panic, or a nil pointer returned as the error, it is closed with 4004. OnConnect is called in a goroutine of the
-// connection's own.
-func (h *Hub) OnConnect(f func(ctx context.Context, c *Conn) error) {
-	h.handlers.change(func(s *callbacks) { s.connect = f })
-}
-
-// OnMessage sets what is called for what clients send to the application: the send op, or on a raw hub
-// every frame. Messages of one connection come one at a time, in order. A handler that blocks holds up
-// its own connection only, pongs included: see Heavy.
-func (h *Hub) OnMessage(f func(ctx context.Context, c *Conn, m Message)) {
-	h.handlers.change(func(s *callbacks) { s.message = f })
-}
-
-// OnDisconnect sets what is called once for every connection for which OnConnect was called and returned no
-// error, after its last room is left. err is a *CloseError where one side closed the connection in
-// order, and else why it was lost. A handler of the connection may still be running; its context is
-// over.
-func (h *Hub) OnDisconnect(f func(ctx context.Context, c *Conn, err error)) {
-	h.handlers.change(func(s *callbacks) { s.disconnect = f })
-}
-
-// OnJoin sets who may join which room, when a client asks; what the server joins with Conn.Join is not asked
-// about. Rooms of WithOpenRooms are not asked about either. Without OnJoin nothing else may be joined.
-//
-// Any error refuses the join. An *Error, such as ErrForbidden, is told to the client as it is. Any other error is no verdict
-// on the client: a context that ended, or a database that cannot be reached. It is logged and counted in Stats.Failures, and
-// the client hears "unavailable" and when to try again. After a panic, or a nil pointer returned as the error, the client
-// hears "internal".
-func (h *Hub) OnJoin(f func(ctx context.Context, c *Conn, room string) error) {
-	h.handlers.change(func(s *callbacks) { s.join = f })
-}
-
-// OnPublish sets who may publish where, and may change what is published. It is otherwise like OnJoin. A client
-// need not have joined a room to publish in it.
-func (h *Hub) OnPublish(f func(ctx context.Context, c *Conn, p *Publication) error) {
-	h.handlers.change(func(s *callbacks) { s.publish = f })
 }
 
 // Handle sets what answers calls of a method; a second Handle of the name replaces the first, and a nil fn removes it. It

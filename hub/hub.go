@@ -214,7 +214,7 @@ func (h *Hub) release(ctx context.Context) error {
 		errs = append(errs, h.poller.Close())
 	}
 	if h.beats != nil {
-		h.beats.Close()
+		h.beats.Stop()
 	}
 	h.retirer.close()
 	h.lookout.close()

@@ -100,10 +100,12 @@ type RuleStats struct {
 	// Pattern as given to WithRooms; empty for the rooms that none matches.
 	Pattern  string
 	Overflow OverflowPolicy
-	// Delivered, Dropped and Conflated count each message once for every member, when it is wholly in the socket, will
-	// not be sent, or was replaced by a newer one; what is none of them waits. Replayed messages were read from the
+	// Delivered, Dropped and Conflated count each published message once for every member, when it is wholly in the socket,
+	// will not be sent, or was replaced by a newer one; what is none of them waits. Replayed messages were read from the
 	// history; they are Delivered or Dropped too.
 	Delivered, Dropped, Conflated, Replayed int64
+	// PresenceEvents are wholly in the socket: each counts once for every member that it was told.
+	PresenceEvents int64
 }
 
 func (r *rule) stats() RuleStats {
@@ -115,13 +117,15 @@ func (r *rule) stats() RuleStats {
 		Dropped:   a.Dropped.Load(),
 		Conflated: a.Conflated.Load(),
 		Replayed:  a.Replayed.Load(),
+
+		PresenceEvents: a.Events.Load(),
 	}
 }
 
-// ConnStats is what became of room messages on one connection, and what waits for it.
+// ConnStats is what became of published messages on one connection, and what waits for it.
 type ConnStats struct {
 	// Delivered messages are wholly in the socket, Dropped ones will not be sent, Conflated ones were replaced by a
-	// newer one.
+	// newer one. Presence events are in none of them.
 	Delivered, Dropped, Conflated int64
 	// BacklogMessages and BacklogBytes wait for the socket, replies and control frames too.
 	BacklogMessages, BacklogBytes int

@@ -75,8 +75,13 @@ func slowServer(t *testing.T, tr transport, opts ...hub.Option) *server {
 func (s *server) stall(t *testing.T, room string) (*client, *hub.Conn) {
 	t.Helper()
 	conns := make(chan *hub.Conn, 1)
-	s.OnConnect(func(_ context.Context, c *hub.Conn) error { conns <- c; return nil })
-	defer s.OnConnect(nil)
+	s.OnConnect(func(_ context.Context, c *hub.Conn) error {
+		select {
+		case conns <- c:
+		default: // one that came later
+		}
+		return nil
+	})
 	c := s.dialStalled(t, room)
 	return c, receive(t, "the connection", conns)
 }

@@ -85,6 +85,8 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 		Retention:      rule.retention,
 	})
 	switch {
+	case err == nil && res.Duplicate:
+		h.stats.duplicates.Add(1)
 	case err == nil:
 		h.stats.published.Add(1)
 	case h.conf.outage == OutageDegrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):

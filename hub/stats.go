@@ -26,11 +26,16 @@ type Stats struct {
 	// Received messages from clients; Limited of them were beyond the rate limit and not counted in
 	// Received, Invalid were no request of the protocol.
 	Received, Limited, Invalid int64
-	// Published by this node, clients included; Degraded of them reached only its own connections.
-	Published, Degraded int64
-	// Delivered, Dropped and Conflated count room messages per connection: every message to every member is one
-	// of them, or still waits. Replayed of them came from the history. They are the sums of Rules.
+	// Published messages of this node, clients' included; Degraded of them reached only its own connections. Duplicates were
+	// recognized by their idempotency key, and are not in Published.
+	Published, Degraded, Duplicates int64
+	// Delivered, Dropped and Conflated count published messages, once for every member of the room on this node: each is one
+	// of them in the end, or still waits. So if one node publishes, Published times members is their sum. Replayed of them
+	// were read from the history; those that a client gets when it joins come on top. They are the sums of Rules.
 	Delivered, Dropped, Conflated, Replayed int64
+	// PresenceEvents tell a member who came and who left, and are in none of the figures above. They count when they are in
+	// the socket.
+	PresenceEvents int64
 	// Rules has the figures for the rooms of each WithRooms, in its order, and last for all other rooms.
 	Rules []RuleStats
 	// Gaps in rooms with history, where messages were lost for good.
@@ -65,8 +70,8 @@ type Stats struct {
 
 type counters struct {
 	accepted, refused, received, limited, invalid atomic.Int64
-	published, degraded, gaps, panics, failures   atomic.Int64
-	corrupt                                       atomic.Int64
+	published, degraded, duplicates, gaps         atomic.Int64
+	panics, failures, corrupt                     atomic.Int64
 	stale                                         atomic.Bool
 
 	mu    sync.Mutex
@@ -101,6 +106,7 @@ func (h *Hub) Stats() Stats {
 		Invalid:     s.invalid.Load(),
 		Published:   s.published.Load(),
 		Degraded:    s.degraded.Load(),
+		Duplicates:  s.duplicates.Load(),
 		Gaps:        s.gaps.Load(),
 		Corrupt:     s.corrupt.Load(),
 		Panics:      s.panics.Load(),
@@ -120,6 +126,7 @@ func (h *Hub) Stats() Stats {
 		out.Dropped += rs.Dropped
 		out.Conflated += rs.Conflated
 		out.Replayed += rs.Replayed
+		out.PresenceEvents += rs.PresenceEvents
 		out.Rules = append(out.Rules, rs)
 	}
 	s.mu.Lock()

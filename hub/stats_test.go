@@ -1,7 +1,10 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,6 +12,86 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 )
+
+// TestEveryMessageIsCounted: what is published is counted once for each member, and presence events apart from it. Clients
+// count the same.
+func TestEveryMessageIsCounted(t *testing.T) {
+	const members, published = 4, 60
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()),
+			hub.WithRooms("past", hub.Presence(), hub.DefaultHistory()))
+		var messages, events atomic.Int64
+		var clients []*client
+		for range members {
+			c := s.dial(t)
+			clients = append(clients, c)
+			c.write(`{"op":"join","room":"here"}`)
+			c.write(`{"op":"join","room":"past"}`)
+			for joined := 0; joined < 2; {
+				switch r := c.read(); r.Op {
+				case "ok":
+					joined++
+				case "join":
+					events.Add(1)
+				default:
+					t.Fatalf("%+v", r)
+				}
+			}
+		}
+		for _, c := range clients[1:] {
+			go func() {
+				for {
+					p, err := c.tryNext()
+					if err != nil {
+						return
+					}
+					switch {
+					case bytes.Contains(p, []byte(`"op":"message"`)):
+						messages.Add(1)
+					case bytes.Contains(p, []byte(`"op":"join"`)), bytes.Contains(p, []byte(`"op":"leave"`)):
+						events.Add(1)
+					}
+				}
+			}()
+		}
+		for i := range published {
+			for _, room := range []string{"here", "past"} {
+				for range 2 { // the second is a duplicate
+					_, err := s.Publish(t.Context(), room, []byte("1"), hub.IdempotencyKey(fmt.Sprint(i), time.Minute))
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		for range 2 * published { // the first reads here, so that what is published goes to all
+			for {
+				r := clients[0].read()
+				if r.Op == "message" {
+					messages.Add(1)
+					break
+				}
+				events.Add(1)
+			}
+		}
+		_ = clients[0].ws.Close()
+		var st hub.Stats
+		await(t, "all is counted", func() bool {
+			st = s.Stats()
+			return st.Conns == members-1 && messages.Load() == 2*published*members && st.PresenceEvents == events.Load() &&
+				st.Delivered == messages.Load()
+		})
+		if st.Published != 2*published || st.Duplicates != 2*published || st.Dropped+st.Conflated+st.Replayed != 0 {
+			t.Errorf("%+v", st)
+		}
+		if least := int64(2 * (members - 1)); st.PresenceEvents < least { // the others hear that the first has left
+			t.Errorf("%d presence events, at least %d were sent", st.PresenceEvents, least)
+		}
+		if rule := s.ruleStats("here"); rule.Delivered != published*members || rule.PresenceEvents == 0 || rule.PresenceEvents >= st.PresenceEvents {
+			t.Errorf("%+v", rule)
+		}
+	})
+}
 
 func TestStats(t *testing.T) {
 	s := start(t, hub.WithOpenRooms("*"), hub.WithAuthenticator(asUser), hub.WithRoomLinger(time.Millisecond),

@@ -124,6 +124,22 @@ func (b *Batch) Class(i int) Class {
 	return b.labels.classes[i]
 }
 
+// Count tells how many of the messages from one index up to another are plain, and how many are events.
+func (b *Batch) Count(from, to int) (plain, events int) {
+	if b.labels == nil {
+		return to - from, 0
+	}
+	for _, c := range b.labels.classes[from:to] {
+		switch c {
+		case Plain:
+			plain++
+		case Event:
+			events++
+		}
+	}
+	return plain, events
+}
+
 func (b *Batch) key(i int) string {
 	if b.labels == nil {
 		return ""

@@ -22,8 +22,8 @@ const (
 // Lossy reports whether messages are given up for good.
 func (o Overflow) Lossy() bool { return o == DropOldest || o == DropNewest }
 
-// Account counts the messages of rooms, each once for every receiver: in the end it is one of Delivered,
-// Dropped and Conflated.
+// Account counts the plain messages of rooms, each once for every receiver: in the end it is one of Delivered, Dropped and
+// Conflated. Events are counted apart.
 type Account struct {
 	// Delivered messages are wholly in the socket.
 	Delivered atomic.Int64
@@ -33,6 +33,8 @@ type Account struct {
 	Conflated atomic.Int64
 	// Replayed messages were read from the history; they are Delivered or Dropped too.
 	Replayed atomic.Int64
+	// Events are wholly in the socket. Those that are not, because the receiver is gone, are not counted.
+	Events atomic.Int64
 }
 
 // Source is the room that a batch comes from. Rooms are told apart by its address.

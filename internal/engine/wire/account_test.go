@@ -15,8 +15,8 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
-// TestAccounts ends connections in every way at random moments while several send, and counts: every room
-// message is delivered or dropped, once.
+// TestAccounts ends connections in every way at random moments while several send, and counts: every plain message of a
+// room is delivered or dropped, once.
 func TestAccounts(t *testing.T) {
 	eachKind(t, func(t *testing.T, connect func(testing.TB) (conn, peer net.Conn)) {
 		for seed := range uint64(40) {
@@ -49,11 +49,15 @@ func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net
 				}
 				b := frame.NewBatch(0, &r.source)
 				for range 1 + rnd.IntN(5) {
-					p := strings.Repeat("x", rnd.IntN(400))
-					b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return append(dst, p...) })
+					p, class := strings.Repeat("x", rnd.IntN(400)), frame.Plain
+					if rnd.IntN(4) == 0 {
+						p, class = "not counted", frame.Event+frame.Class(rnd.IntN(2)) // or a notice
+					}
+					b.Add(frame.Message{Opcode: frame.Text, Class: class}, func(dst []byte) []byte { return append(dst, p...) })
 				}
 				from := rnd.IntN(b.Len())
-				total.Add(int64(b.Len() - from))
+				plain, _ := b.Count(from, b.Len())
+				total.Add(int64(plain))
 				sent, _, _ := r.Send(b, from)
 				direct.Add(int64(sent))
 			}

@@ -70,11 +70,13 @@ func (q *backlog) take(n int) []byte {
 	return data
 }
 
-// sent takes n bytes off what was taken, and reports how many messages of which room that completed.
-func (q *backlog) sent(n int) (done int, src *frame.Source) {
+// sent takes n bytes off what was taken, and reports how many plain messages and events of which room that completed.
+func (q *backlog) sent(n int) (plain, events int, src *frame.Source) {
 	it := &q.items[0]
 	q.flight = 0
-	done = it.sent(n)
+	first := it.next
+	done := it.sent(n)
+	plain, events = it.batch.Count(first, first+done) // a run has no gaps
 	src = it.batch.Source()
 	q.messages -= done
 	q.bytes -= n
@@ -84,7 +86,7 @@ func (q *backlog) sent(n int) (done int, src *frame.Source) {
 		q.items = q.items[1:]
 	}
 	q.change()
-	return done, src
+	return plain, events, src
 }
 
 func (q *backlog) empty() bool { return len(q.items) == 0 }
@@ -141,12 +143,12 @@ func (q *backlog) each(of func(*item) bool, judge func(b *frame.Batch, i int) ve
 }
 
 // giveUp drops all but the rest of a frame that is in the socket in part, or with a write under way. drop is told how many
-// messages of which room that were.
+// plain messages of which room that were.
 func (q *backlog) giveUp(drop func(src *frame.Source, n int)) {
 	begun := true // the item before is sent, or kept
 	for n := range q.items {
 		it := &q.items[n]
-		flight, left, size := q.flightOf(n), it.left, it.size
+		flight, left, size, plain := q.flightOf(n), it.left, it.size, it.plain()
 		if !it.rest || !begun {
 			for i := it.next; i < it.batch.Len(); i++ {
 				if it.waits(i, flight) {
@@ -155,7 +157,7 @@ func (q *backlog) giveUp(drop func(src *frame.Source, n int)) {
 			}
 		}
 		begun = it.left > 0
-		drop(it.batch.Source(), left-it.left)
+		drop(it.batch.Source(), plain-it.plain())
 		q.messages -= left - it.left
 		q.bytes -= size - it.size
 	}

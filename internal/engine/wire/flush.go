@@ -61,13 +61,16 @@ func (w *Writer) flush() {
 
 // took counts what the socket has taken of what flush gave it.
 func (w *Writer) took(n int) {
-	done, src := w.backlog.sent(n)
+	plain, events, src := w.backlog.sent(n)
 	if n > 0 {
 		w.backlog.moved = time.Now()
 	}
-	if done > 0 && src != nil {
-		src.Account.Delivered.Add(int64(done))
-		w.delivered += int64(done)
+	if plain > 0 && src != nil {
+		src.Account.Delivered.Add(int64(plain))
+		w.delivered += int64(plain)
+	}
+	if events > 0 {
+		src.Account.Events.Add(int64(events))
 	}
 }
 

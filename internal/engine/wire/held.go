@@ -25,9 +25,7 @@ func (w *Writer) Settle(b *frame.Batch, from, n int) (sent int, retained bool) {
 	case 0:
 		return 0, false
 	case len(b.Wire(from)):
-		sent = b.Len() - from
-		w.delivered += int64(sent)
-		return sent, false
+		return w.told(b, from, b.Len()), false
 	}
 	return w.rest(b, from, n), true
 }

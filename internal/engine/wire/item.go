@@ -45,6 +45,20 @@ func (it *item) sent(n int) (done int) {
 	return done
 }
 
+// plain is how many of the messages that wait are plain.
+func (it *item) plain() int {
+	n, _ := it.batch.Count(it.next, it.batch.Len())
+	if n == it.batch.Len()-it.next {
+		return it.left // all of one class
+	}
+	for i := it.next; i < it.batch.Len(); i++ {
+		if it.lost.has(i) && it.batch.Class(i) == frame.Plain {
+			n--
+		}
+	}
+	return n
+}
+
 // skip goes past messages that were given up.
 func (it *item) skip() {
 	for it.next < it.batch.Len() && it.lost.has(it.next) {

@@ -67,7 +67,13 @@ func (w *Writer) endLag(src *frame.Source) {
 	}
 }
 
-// drop counts messages that will not be sent.
+// dropFrom counts the messages of a batch, from one on, that will not be sent.
+func (w *Writer) dropFrom(b *frame.Batch, from int) {
+	plain, _ := b.Count(from, b.Len())
+	w.drop(b.Source(), plain)
+}
+
+// drop counts plain messages that will not be sent.
 func (w *Writer) drop(src *frame.Source, n int) {
 	if n > 0 && src != nil {
 		src.Account.Dropped.Add(int64(n))

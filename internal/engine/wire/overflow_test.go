@@ -69,7 +69,7 @@ func stalledRig(t testing.TB, messages, bytes int) *rig {
 
 // TestPolicies has a backlog with five places, of which one is taken, and looks what comes out of it.
 func TestPolicies(t *testing.T) {
-	type counts map[string][3]int64 // delivered, dropped, conflated
+	type counts map[string][4]int64 // delivered, dropped, conflated; events
 	long := strings.Repeat("x", 998)
 	for _, tt := range []struct {
 		name   string
@@ -92,19 +92,19 @@ func TestPolicies(t *testing.T) {
 		{name: "oldest, none of its own", sends: []string{"newest: a b c d", "oldest: 1 2"},
 			want: "a b c d", counts: counts{"oldest": {0, 2}, "newest": {4, 0}}},
 		{name: "oldest, but no events", sends: []string{"oldest: +e 1 2 3", "oldest: 4 +f 5"},
-			want: "+e 4 +f 5", counts: counts{"oldest": {4, 3}}},
+			want: "+e 4 +f 5", counts: counts{"oldest": {2, 3, 0, 2}}},
 		{name: "newest", sends: []string{"newest: 1", "newest: 2 3", "newest: 4 5 6", "newest: 7"},
 			want: "1 2 3 4", counts: counts{"newest": {4, 3}}},
 		{name: "newest, by bytes", sends: []string{"newest: 1 " + long, "newest: " + long + " 2", "newest: 3"},
 			want: "1 " + long + " 3", counts: counts{"newest": {3, 2}}},
 		{name: "newest, but no events", sends: []string{"newest: 1 2 3 4 +e 5", "newest: +f"},
-			want: "2 3 +e +f", counts: counts{"newest": {4, 3}}},
+			want: "2 3 +e +f", counts: counts{"newest": {2, 3, 0, 2}}},
 		{name: "events alone are too many", sends: []string{"newest: 1 +a +b +c", "newest: +d +e"},
-			fails: true, counts: counts{"newest": {0, 6}}},
+			fails: true, counts: counts{"newest": {0, 1}}},
 		{name: "conflate", sends: []string{"conflate: a=1 b=1", "conflate: a=2", "conflate: c=1 a=3 c=2", "conflate: b=2"},
 			want: "a=3 c=2 b=2", counts: counts{"conflate": {3, 0, 4}}},
 		{name: "conflate without keys", sends: []string{"conflate: 1 2", "conflate: 3", "conflate: 4 +e 5"},
-			want: "+e 5", counts: counts{"conflate": {2, 0, 4}}},
+			want: "+e 5", counts: counts{"conflate": {1, 0, 4, 1}}},
 		{name: "conflate, each room for itself", sends: []string{"conflate: a=1", "conflate2: a=2", "conflate: a=3"},
 			want: "a=2 a=3", counts: counts{"conflate": {1, 0, 1}, "conflate2": {1, 0, 0}}},
 		{name: "conflate with too many keys", sends: []string{"conflate: a=1 b=1 c=1 d=1", "conflate: a=2 e=1"},
@@ -118,7 +118,7 @@ func TestPolicies(t *testing.T) {
 		{name: "too much all the same", sends: []string{"oldest: 1 2 3", "disconnect: a b c d e"},
 			fails: true, counts: counts{"oldest": {0, 3}, "disconnect": {0, 5}}},
 		{name: "replay", sends: []string{"replay: 1 2", "replay: 3 4 5", "replay: 6 +e 7"},
-			want: "+e", behind: []string{"replay 1"}, counts: counts{"replay": {1, 0, 0}}},
+			want: "+e", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0, 1}}},
 		{name: "replay, with what may be dropped before it", sends: []string{"oldest: a b", "replay: 1", "replay: 2 3 4"},
 			want: "1 2 3 4", counts: counts{"replay": {4, 0, 0}, "oldest": {0, 2}}},
 		{name: "replay, with too little that may be dropped", sends: []string{"oldest: a", "replay: 1 2", "replay: 3 4 5"},
@@ -128,7 +128,7 @@ func TestPolicies(t *testing.T) {
 		{name: "two rooms behind", sends: []string{"replay: 1 2", "replay2: 3 4", "r", "s t", "u"},
 			want: "r s t u", behind: []string{"replay 1", "replay2 5"}, counts: counts{"replay": {0, 0, 0}, "replay2": {0, 0, 0}}},
 		{name: "a notice of all that follows stays", sends: []string{"replay: !n 1 2", "replay: 3 4"},
-			want: "!n", behind: []string{"replay 3"}, counts: counts{"replay": {1, 0, 0}}},
+			want: "!n", behind: []string{"replay 3"}, counts: counts{"replay": {0, 0, 0}}},
 		{name: "a notice of what comes again does not", sends: []string{"replay: 1 !n 2", "replay: 3 4"},
 			want: "", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0}}},
 	} {
@@ -166,8 +166,8 @@ func TestPolicies(t *testing.T) {
 			}
 			for room, want := range tt.counts {
 				a := rooms.get(room).Account
-				if got := [3]int64{a.Delivered.Load(), a.Dropped.Load(), a.Conflated.Load()}; got != want {
-					t.Errorf("%s: delivered, dropped, conflated = %v, want %v", room, got, want)
+				if got := [4]int64{a.Delivered.Load(), a.Dropped.Load(), a.Conflated.Load(), a.Events.Load()}; got != want {
+					t.Errorf("%s: delivered, dropped, conflated, events = %v, want %v", room, got, want)
 				}
 			}
 			var behind []string
@@ -184,7 +184,7 @@ func TestPolicies(t *testing.T) {
 				t.Errorf("behind: %q, want %q", behind, tt.behind)
 			}
 			s := r.Stats()
-			var sum [3]int64
+			var sum [4]int64
 			for _, c := range tt.counts {
 				for i := range sum {
 					sum[i] += c[i]

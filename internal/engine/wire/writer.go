@@ -88,7 +88,7 @@ func (w *Writer) Deflate() {
 	w.mu.Unlock()
 }
 
-// Send sends the messages of b from the one at index from on. It reports how many of them the socket
+// Send sends the messages of b from the one at index from on. It reports how many plain ones of them the socket
 // took, which is for the caller to count, and whether the Writer holds on to b. An error means that the connection is
 // gone or going.
 func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err error) {
@@ -97,7 +97,7 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 		b, from = w.pass(b, from)
 	}
 	if w.state != open {
-		w.drop(b.Source(), b.Len()-from)
+		w.dropFrom(b, from)
 		w.mu.Unlock()
 		return 0, false, net.ErrClosed
 	}
@@ -112,12 +112,12 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	if w.backlog == nil {
 		n, err := w.writeNow(data)
 		if err == nil && n == len(data) {
-			w.delivered += int64(b.Len() - from)
+			sent = w.told(b, from, b.Len())
 			w.mu.Unlock()
-			return b.Len() - from, false, nil
+			return sent, false, nil
 		}
 		if err != nil {
-			w.drop(b.Source(), b.Len()-from)
+			w.dropFrom(b, from)
 			w.fail(err)
 			return 0, false, err
 		}
@@ -126,7 +126,7 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 		return sent, true, nil
 	}
 	if it := itemAt(b, b.Size()-len(data)); !w.queue(&it) {
-		w.drop(b.Source(), it.left)
+		w.drop(b.Source(), it.plain())
 		w.overflow()
 		return 0, false, ErrOverflow
 	}
@@ -134,11 +134,20 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	return 0, true, nil
 }
 
-// rest queues what the socket did not take: all but n bytes. It reports how many messages went out.
+// told counts what the socket has taken whole: events, which are counted here, and plain messages, which it returns.
+func (w *Writer) told(b *frame.Batch, from, to int) (plain int) {
+	plain, events := b.Count(from, to)
+	if events > 0 {
+		b.Source().Account.Events.Add(int64(events))
+	}
+	w.delivered += int64(plain)
+	return plain
+}
+
+// rest queues what the socket did not take: all but n bytes. It reports how many plain messages went out.
 func (w *Writer) rest(b *frame.Batch, from, n int) (sent int) {
 	it := itemAt(b, b.Size()-len(b.Wire(from))+n)
-	sent = b.Len() - from - it.left
-	w.delivered += int64(sent)
+	sent = w.told(b, from, b.Len()-it.left)
 	if b.Source().Overflow == frame.Conflate {
 		w.conflate(&it)
 	}
@@ -318,7 +327,7 @@ func (w *Writer) closeLocked() bool {
 	if w.backlog != nil {
 		for i := range w.backlog.items {
 			it := &w.backlog.items[i]
-			w.drop(it.batch.Source(), it.left)
+			w.drop(it.batch.Source(), it.plain())
 			w.backlog.release(it.batch)
 		}
 		w.backlog.change()
