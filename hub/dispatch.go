@@ -135,6 +135,9 @@ func (c *Conn) dispatch(payload []byte, pooled bool) {
 		c.clientPresence(q)
 	case protocol.OpPing:
 		c.replyOK(q.ID)
+	case protocol.OpToken, protocol.OpHistory:
+		c.hub.stats.invalid.Add(1)
+		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownOp, Message: `op "` + q.Op.String() + `" is not known`})
 	default: // a second hello: decode refuses all that is no request
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeBadRequest, Message: "hello is the first frame of a connection only"})
 	}

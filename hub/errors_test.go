@@ -80,6 +80,19 @@ func TestSecondHello(t *testing.T) {
 	c.alive()
 }
 
+// TestOpsThatTheHubDoesNotServe: they are answered as if they were not known, and the connection goes on.
+func TestOpsThatTheHubDoesNotServe(t *testing.T) {
+	s := start(t, hub.WithOpenRooms("*"))
+	c := s.dial(t)
+	c.ask(`{"op":"join","id":1,"room":"r"}`)
+	for _, frame := range []string{`{"op":"token","id":2,"token":"t"}`, `{"op":"history","id":2,"room":"r"}`} {
+		if r := c.ask(frame); r.Op != "error" || r.ID != 2 || r.Code != "unknown_op" {
+			t.Errorf("%s: got %+v", frame, r)
+		}
+	}
+	c.alive()
+}
+
 func TestTooManyRooms(t *testing.T) {
 	s := start(t, hub.WithOpenRooms("*"), hub.WithMaxRooms(2))
 	c := s.dial(t)

@@ -13,6 +13,12 @@ var (
 		strings.Repeat("hello, world ", 8) + `"}}`)
 	escapedFrame = []byte(`{"op":"join","id":42,"room":"chat \"lobby\"","epoch":"\u0065","offset":7}`)
 	helloFrame   = []byte(`{"op":"hello","token":"t","resume":[{"room":"a","epoch":"e","offset":1},{"room":"b"}]}`)
+	historyFrame = []byte(`{"op":"history","id":1,"room":"a","epoch":"e","offset":7,"limit":100,"reverse":true}`)
+	tokenFrame   = []byte(`{"op":"token","id":1,"token":"eyJ","room":"a"}`)
+	pageFrame    = []byte(`{"op":"presence","id":1,"room":"a","after":"c7","limit":100,"count":true}`)
+	leftFrame    = []byte(`{"op":"left","room":"a","code":"removed","message":"m"}`)
+	joinedFrame  = []byte(`{"op":"joined","room":"a","epoch":"e","offset":7,"expires_ms":1000,"read_only":true}`)
+	refreshFrame = []byte(`{"op":"refresh","room":"a","expires_ms":1000}`)
 	messageFrame = protocol.AppendMessage(nil, "chat:lobby", payload, "3f9c1a", 123456)
 	payload      = []byte(`{"user":"ada","text":"` + strings.Repeat("hello, world ", 8) + `"}`)
 )
@@ -23,12 +29,19 @@ func TestAllocations(t *testing.T) {
 	var e protocol.Event
 	buf := make([]byte, 0, 1024)
 	member := protocol.Member{Conn: "c", User: "u", Info: []byte("{}")}
+	page := protocol.History{Messages: []protocol.HistoryMessage{{Offset: 1, Data: payload}, {Offset: 2, Data: payload}}}
 	failure := &protocol.Error{Code: protocol.CodeBusy, Message: "later", RetryAfter: time.Second}
 	for name, f := range map[string]func() bool{
 		"decode publish": func() bool { return q.Decode(publishFrame) == nil },
 		"decode escapes": func() bool { return q.Decode(escapedFrame) == nil },
 		"decode hello":   func() bool { return q.Decode(helloFrame) == nil },
 		"decode message": func() bool { return e.Decode(messageFrame) == nil },
+		"decode history": func() bool { return q.Decode(historyFrame) == nil },
+		"decode token":   func() bool { return q.Decode(tokenFrame) == nil },
+		"decode page":    func() bool { return q.Decode(pageFrame) == nil },
+		"decode left":    func() bool { return e.Decode(leftFrame) == nil },
+		"decode joined":  func() bool { return e.Decode(joinedFrame) == nil },
+		"decode refresh": func() bool { return e.Decode(refreshFrame) == nil },
 		"valid":          func() bool { return protocol.Valid(payload) },
 		"message": func() bool {
 			return len(protocol.AppendMessage(buf, "chat:büro", payload, "3f9c1a", 123456)) > 0
@@ -42,6 +55,11 @@ func TestAllocations(t *testing.T) {
 		"welcome": func() bool { return len(protocol.AppendWelcome(buf, protocol.Welcome{Conn: "c", Node: "n"})) > 0 },
 		"goaway":  func() bool { return len(protocol.AppendGoAway(buf, protocol.Hint{Spread: 1, Reason: "r"})) > 0 },
 		"hint":    func() bool { return len(protocol.AppendHint(buf, protocol.Hint{Spread: 1, Reason: "r"})) > 0 },
+		"joined":  func() bool { return len(protocol.AppendJoined(buf, protocol.OK{Room: "r", Epoch: "e"})) > 0 },
+		"left":    func() bool { return len(protocol.AppendLeft(buf, "r", failure)) > 0 },
+		"refresh": func() bool { return len(protocol.AppendRefresh(buf, "r", time.Second)) > 0 },
+		"history": func() bool { return len(protocol.AppendHistoryWithin(buf, page, 512)) > 0 },
+		"count":   func() bool { return len(protocol.AppendPresenceCount(buf, 5, 3)) > 0 },
 		"request": func() bool { return len(protocol.AppendRequest(buf, &q)) > 0 },
 	} {
 		ok := true

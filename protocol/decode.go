@@ -22,6 +22,10 @@ const (
 	MaxIdempotencyKey = 128
 	// MaxHistory is the largest number of messages a join may ask for.
 	MaxHistory = 1<<31 - 1
+	// MaxPage is the largest limit of a history or presence request. A larger one counts as this.
+	MaxPage = 1000
+	// DefaultPage is the limit of a history request that names none.
+	DefaultPage = 100
 	// MaxDelay is the longest time a frame or a hint can name: whatever is longer is written,
 	// and read, as this.
 	MaxDelay = 24 * time.Hour
@@ -97,8 +101,8 @@ func (r *reader) integer(k field, most uint64) uint64 {
 	return v
 }
 
-// delay reads a time in milliseconds.
-func (r *reader) delay(k field) time.Duration {
+// upTo reads an integer; what is above most counts as most.
+func (r *reader) upTo(k field, most uint64) uint64 {
 	if !r.has(k) {
 		return 0
 	}
@@ -107,7 +111,26 @@ func (r *reader) delay(k field) time.Duration {
 		r.fail("%s must be an integer of at least 0", fieldNames[k])
 		return 0
 	}
-	return time.Duration(min(v, uint64(MaxDelay/time.Millisecond))) * time.Millisecond
+	return min(v, most)
+}
+
+// delay reads a time in milliseconds.
+func (r *reader) delay(k field) time.Duration {
+	return time.Duration(r.upTo(k, uint64(MaxDelay/time.Millisecond))) * time.Millisecond
+}
+
+func (r *reader) flag(k field) bool {
+	if !r.has(k) {
+		return false
+	}
+	switch r.fields[k][0] {
+	case 't':
+		return true
+	case 'f':
+	default:
+		r.fail("%s must be true or false", fieldNames[k])
+	}
+	return false
 }
 
 func (r *reader) position() Position {

@@ -13,6 +13,8 @@ type Welcome struct {
 	Ticket string
 	// Limits are what the client has to keep to; without any they are left out.
 	Limits Limits
+	// Expires is how long the identity is valid; zero, for one that does not expire, is left out.
+	Expires time.Duration
 	// Data is the application's: valid JSON, or empty, which is left out.
 	Data []byte
 }
@@ -26,6 +28,10 @@ type OK struct {
 	// Epoch and Offset are a position; it is left out where Epoch is empty.
 	Epoch  string
 	Offset uint64
+	// Expires is how long the identity or the right to be in the room is valid; zero is left out.
+	Expires time.Duration
+	// ReadOnly says that the client may not publish in the room; false is left out.
+	ReadOnly bool
 	// Data is valid JSON, or empty, which is left out.
 	Data []byte
 }
@@ -54,6 +60,7 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 	dst = appendDelay(dst, `,"ping_ms":`, w.Ping)
 	dst = appendTextField(dst, `,"ticket":`, w.Ticket)
 	dst = appendLimits(dst, w.Limits)
+	dst = appendDelay(dst, `,"expires_ms":`, w.Expires)
 	return append(appendDataField(dst, w.Data), '}')
 }
 
@@ -61,9 +68,15 @@ func AppendWelcome(dst []byte, w Welcome) []byte {
 func AppendOK(dst []byte, o OK) []byte {
 	dst = append(dst, `{"op":"ok"`...)
 	dst = appendUintField(dst, `,"id":`, o.ID)
+	dst = appendGrant(dst, o)
+	return append(appendDataField(dst, o.Data), '}')
+}
+
+func appendGrant(dst []byte, o OK) []byte {
 	dst = appendTextField(dst, `,"room":`, o.Room)
 	dst = appendPosition(dst, o.Epoch, o.Offset)
-	return append(appendDataField(dst, o.Data), '}')
+	dst = appendDelay(dst, `,"expires_ms":`, o.Expires)
+	return appendFlag(dst, `,"read_only":true`, o.ReadOnly)
 }
 
 // AppendOKHead appends an ok frame up to its data: one valid JSON value and a closing brace make it whole. So connections
@@ -124,8 +137,21 @@ func AppendRequest(dst []byte, q *Request) []byte {
 		dst = appendString(append(dst, `,"room":`...), q.Room)
 		dst = appendPosition(dst, q.Position.Epoch, q.Position.Offset)
 		dst = appendUintField(dst, `,"history":`, uint64(max(q.History, 0)))
-	case OpLeave, OpPresence:
+	case OpLeave:
 		dst = appendString(append(dst, `,"room":`...), q.Room)
+	case OpPresence:
+		dst = appendString(append(dst, `,"room":`...), q.Room)
+		dst = appendFlag(dst, `,"count":true`, q.Count)
+		dst = appendTextField(dst, `,"after":`, q.After)
+		dst = appendCount(dst, `,"limit":`, q.Limit)
+	case OpHistory:
+		dst = appendString(append(dst, `,"room":`...), q.Room)
+		dst = appendPosition(dst, q.Position.Epoch, q.Position.Offset)
+		dst = appendCount(dst, `,"limit":`, q.Limit)
+		dst = appendFlag(dst, `,"reverse":true`, q.Reverse)
+	case OpToken:
+		dst = appendTextField(dst, `,"room":`, q.Room)
+		dst = appendString(append(dst, `,"token":`...), q.Token)
 	case OpPublish:
 		dst = appendString(append(dst, `,"room":`...), q.Room)
 		dst = appendTextField(dst, `,"key":`, q.IdempotencyKey)
@@ -150,7 +176,7 @@ func appendResume(dst []byte, rooms []Resume) []byte {
 		}
 		dst = appendString(append(dst, `{"room":`...), r.Room)
 		dst = appendPosition(dst, r.Position.Epoch, r.Position.Offset)
-		dst = append(dst, '}')
+		dst = append(appendFlag(dst, `,"joined":true`, r.Joined), '}')
 	}
 	return append(dst, ']')
 }

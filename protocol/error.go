@@ -28,6 +28,9 @@ const (
 	CodeNoPresence    ErrorCode = "no_presence"
 	CodeConflict      ErrorCode = "conflict"
 	CodeInternal      ErrorCode = "internal"
+	CodeGone          ErrorCode = "gone"
+	CodeRemoved       ErrorCode = "removed"
+	CodeExpired       ErrorCode = "expired"
 )
 
 type errorInfo struct {
@@ -54,6 +57,9 @@ var errorTable = []errorInfo{
 	{CodeNoPresence, false, "the room has no presence"},
 	{CodeConflict, false, "the request contradicts the state it met"},
 	{CodeInternal, false, "the server failed; its log says more"},
+	{CodeGone, false, "the history asked for is no longer stored"},
+	{CodeRemoved, false, "the application took the right to be in the room away"},
+	{CodeExpired, false, "the right to be in the room has expired"},
 }
 
 func (c ErrorCode) info() (errorInfo, bool) {

@@ -82,6 +82,14 @@ func appendDataField(dst, data []byte) []byte {
 	return append(append(dst, `,"data":`...), data...)
 }
 
+// appendFlag appends a field that is there only if it is true.
+func appendFlag(dst []byte, field string, set bool) []byte {
+	if !set {
+		return dst
+	}
+	return append(dst, field...)
+}
+
 // appendDelay rounds up, so that nobody comes early, and keeps to 0 and MaxDelay.
 func appendDelay(dst []byte, key string, d time.Duration) []byte {
 	d = min(max(d, 0), MaxDelay)

@@ -13,9 +13,9 @@ type Event struct {
 	Op Op
 	// ID of the request that is answered by welcome, ok or error; zero where none is.
 	ID uint64
-	// Room of ok, error, message, presence, join, leave and gap; nil where absent.
+	// Room of ok, error, message, presence, join, leave, gap, joined, left and refresh; nil where absent.
 	Room []byte
-	// Position of ok, message and gap; zero where absent.
+	// Position of ok, message, gap and joined; zero where absent.
 	Position Position
 	// Data of welcome, ok, message, presence, join and leave: one valid JSON value as it was written; nil
 	// where absent.
@@ -28,12 +28,17 @@ type Event struct {
 	Ticket []byte
 	// Limits of welcome; zero where absent.
 	Limits Limits
-	// Code of error.
+	// Code of error and left.
 	Code []byte
-	// Message of error and goaway.
+	// Message of error, left and goaway.
 	Message []byte
-	// RetryAfter of error and goaway, Spread of goaway and presence, at most MaxDelay.
+	// RetryAfter of error, left and goaway, Spread of goaway and presence, at most MaxDelay.
 	RetryAfter, Spread time.Duration
+	// Expires of welcome, ok, joined and refresh: how long the identity or the right to be in the room is valid, at
+	// least. It is at most MaxDelay, and zero where absent.
+	Expires time.Duration
+	// ReadOnly of ok and joined: the client may not publish in the room.
+	ReadOnly bool
 
 	scratch []byte
 }
@@ -66,17 +71,22 @@ func (e *Event) decode(r *reader) {
 		e.Ping = r.delay(fieldPing)
 		e.Ticket = r.text(fieldTicket)
 		e.Limits = r.limits()
+		e.Expires = r.delay(fieldExpires)
 		e.Data = r.fields[fieldData]
 	case OpOK:
 		e.ID = r.integer(fieldID, MaxID)
-		e.Room = r.text(fieldRoom)
-		e.Position = r.position()
+		e.decodeGrant(r)
 		e.Data = r.fields[fieldData]
+	case OpJoined:
+		e.decodeGrant(r)
 	case OpError:
 		e.ID = r.integer(fieldID, MaxID)
+		e.decodeReason(r)
+	case OpLeft:
+		e.decodeReason(r)
+	case OpRefresh:
 		e.Room = r.text(fieldRoom)
-		e.Code, e.Message = r.text(fieldCode), r.text(fieldMessage)
-		e.RetryAfter = r.delay(fieldRetryAfter)
+		e.Expires = r.delay(fieldExpires)
 	case OpMessage:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
@@ -97,10 +107,24 @@ func (e *Event) decode(r *reader) {
 	}
 }
 
-// Err returns what an error frame says, as an *Error that keeps nothing of the frame, and nil for
+// decodeGrant reads where the client may be, from which position on, until when and whether only to read.
+func (e *Event) decodeGrant(r *reader) {
+	e.Room = r.text(fieldRoom)
+	e.Position = r.position()
+	e.Expires = r.delay(fieldExpires)
+	e.ReadOnly = r.flag(fieldReadOnly)
+}
+
+func (e *Event) decodeReason(r *reader) {
+	e.Room = r.text(fieldRoom)
+	e.Code, e.Message = r.text(fieldCode), r.text(fieldMessage)
+	e.RetryAfter = r.delay(fieldRetryAfter)
+}
+
+// Err returns what an error frame or a left frame says, as an *Error that keeps nothing of the frame. It returns nil for
 // every other op.
 func (e *Event) Err() error {
-	if e.Op != OpError {
+	if e.Op != OpError && e.Op != OpLeft {
 		return nil
 	}
 	return &Error{Code: ErrorCode(e.Code), Message: string(e.Message), RetryAfter: e.RetryAfter}

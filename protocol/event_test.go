@@ -85,6 +85,36 @@ var eventTests = []struct {
 	{"gap", func(dst []byte) []byte { return protocol.AppendGap(dst, "r", "e", 9) },
 		`{"op":"gap","room":"r","epoch":"e","offset":9}`,
 		protocol.Event{Op: protocol.OpGap, Room: []byte("r"), Position: pos("e", 9)}},
+	{"welcome of an identity that expires", func(dst []byte) []byte {
+		return protocol.AppendWelcome(dst, protocol.Welcome{Conn: "c", Expires: time.Hour, Data: []byte("1")})
+	}, `{"op":"welcome","conn":"c","expires_ms":3600000,"data":1}`,
+		protocol.Event{Op: protocol.OpWelcome, Conn: []byte("c"), Expires: time.Hour, Data: []byte("1")}},
+	{"ok to a token", func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: 9, Expires: 1}) },
+		`{"op":"ok","id":9,"expires_ms":1}`, protocol.Event{Op: protocol.OpOK, ID: 9, Expires: time.Millisecond}},
+	{"ok to a join for a while, to read only", func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{ID: 2, Room: "r", Epoch: "e", Offset: 5, Expires: time.Minute, ReadOnly: true})
+	}, `{"op":"ok","id":2,"room":"r","epoch":"e","offset":5,"expires_ms":60000,"read_only":true}`,
+		protocol.Event{Op: protocol.OpOK, ID: 2, Room: []byte("r"), Position: pos("e", 5), Expires: time.Minute, ReadOnly: true}},
+	{"joined", func(dst []byte) []byte {
+		return protocol.AppendJoined(dst, protocol.OK{ID: 1, Room: "r", Epoch: "e", Offset: 41, Data: []byte("1")})
+	}, `{"op":"joined","room":"r","epoch":"e","offset":41}`,
+		protocol.Event{Op: protocol.OpJoined, Room: []byte("r"), Position: pos("e", 41)}},
+	{"joined for a while, to read only", func(dst []byte) []byte {
+		return protocol.AppendJoined(dst, protocol.OK{Room: "r", Expires: time.Minute, ReadOnly: true})
+	}, `{"op":"joined","room":"r","expires_ms":60000,"read_only":true}`,
+		protocol.Event{Op: protocol.OpJoined, Room: []byte("r"), Expires: time.Minute, ReadOnly: true}},
+	{"left", func(dst []byte) []byte {
+		return protocol.AppendLeft(dst, "r", &protocol.Error{Code: protocol.CodeRemoved, Message: "m"})
+	}, `{"op":"left","room":"r","code":"removed","message":"m"}`,
+		protocol.Event{Op: protocol.OpLeft, Room: []byte("r"), Code: []byte("removed"), Message: []byte("m")}},
+	{"left for now", func(dst []byte) []byte {
+		return protocol.AppendLeft(dst, "r", &protocol.Error{Code: protocol.CodeUnavailable, RetryAfter: time.Second})
+	}, `{"op":"left","room":"r","code":"unavailable","retry_after_ms":1000}`,
+		protocol.Event{Op: protocol.OpLeft, Room: []byte("r"), Code: []byte("unavailable"), RetryAfter: time.Second}},
+	{"refresh", func(dst []byte) []byte { return protocol.AppendRefresh(dst, "", 30*time.Second) },
+		`{"op":"refresh","expires_ms":30000}`, protocol.Event{Op: protocol.OpRefresh, Expires: 30 * time.Second}},
+	{"refresh of a room", func(dst []byte) []byte { return protocol.AppendRefresh(dst, "r", 0) },
+		`{"op":"refresh","room":"r"}`, protocol.Event{Op: protocol.OpRefresh, Room: []byte("r")}},
 	{"stale", protocol.AppendStale, `{"op":"stale"}`, protocol.Event{Op: protocol.OpStale}},
 	{"live", protocol.AppendLive, `{"op":"live"}`, protocol.Event{Op: protocol.OpLive}},
 	{"goaway", func(dst []byte) []byte {
@@ -125,6 +155,7 @@ func visible(e protocol.Event) protocol.Event {
 	return protocol.Event{
 		Op: e.Op, ID: e.ID, Room: e.Room, Position: e.Position, Data: e.Data, Conn: e.Conn, Node: e.Node,
 		Session: e.Session, Ping: e.Ping, Ticket: e.Ticket, Limits: e.Limits, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
+		Expires: e.Expires, ReadOnly: e.ReadOnly,
 	}
 }
 
@@ -140,6 +171,11 @@ func TestEventDecode(t *testing.T) {
 		{"unknown and foreign fields", `{"x":{},"op":"stale","room":5}`, protocol.Event{Op: protocol.OpStale}, ""},
 		{"absurd delay", `{"op":"goaway","retry_after_ms":99999999999999999999999,"spread_ms":86400001}`,
 			protocol.Event{Op: protocol.OpGoAway, RetryAfter: protocol.MaxDelay, Spread: protocol.MaxDelay}, ""},
+		{"an identity that is valid for weeks", `{"op":"welcome","expires_ms":2592000000}`,
+			protocol.Event{Op: protocol.OpWelcome, Expires: protocol.MaxDelay}, ""},
+		{"a right to write too", `{"op":"joined","room":"r","read_only":false}`, protocol.Event{Op: protocol.OpJoined, Room: []byte("r")}, ""},
+		{"read_only a string", `{"op":"joined","read_only":"true"}`, protocol.Event{}, "read_only must be true or false"},
+		{"expires_ms negative", `{"op":"refresh","expires_ms":-1}`, protocol.Event{}, "expires_ms must be an integer of at least 0"},
 		{"limits of a later version", `{"op":"welcome","limits":{"x":{"rate":[1]},"burst":99999999999999999999,"rooms" : 7 , "rate":1e2}}`,
 			protocol.Event{Op: protocol.OpWelcome, Limits: protocol.Limits{Rate: 100, Burst: math.MaxInt32, Rooms: 7}}, ""},
 		{"no limits", `{"op":"welcome","limits":{}}`, protocol.Event{Op: protocol.OpWelcome}, ""},
@@ -188,6 +224,12 @@ func TestEventErrAndHint(t *testing.T) {
 	}
 	if h := e.Hint(); h != (protocol.Hint{}) {
 		t.Errorf("an error frame has the hint %+v", h)
+	}
+	if err := e.Decode([]byte(`{"op":"left","room":"r","code":"removed","message":"m"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := errors.AsType[*protocol.Error](e.Err()); !ok || *got != (protocol.Error{Code: protocol.CodeRemoved, Message: "m"}) {
+		t.Errorf("Err() of left = %#v", got)
 	}
 
 	frame = []byte(`{"op":"goaway","message":"deploy","spread_ms":1}`)
@@ -275,6 +317,15 @@ func FuzzRoundTrip(f *testing.F) {
 		position()
 		read(protocol.AppendOK(nil, protocol.OK{Room: room, Epoch: epoch, Offset: offset, Data: data}))
 		position()
+		read(protocol.AppendJoined(nil, protocol.OK{Room: room, Epoch: epoch, Offset: offset}))
+		position()
+		page := protocol.AppendHistory(nil, protocol.History{Messages: []protocol.HistoryMessage{{Offset: offset, Data: data}}})
+		read(protocol.AppendOK(nil, protocol.OK{Room: room, Data: page}))
+		if h, err := protocol.ParseHistory(e.Data); err != nil || h.Messages[0].Offset != offset || string(h.Messages[0].Data) != string(data) {
+			t.Fatalf("history %+v, %v", h, err)
+		}
+		read(protocol.AppendLeft(nil, room, &protocol.Error{Code: protocol.CodeRemoved, Message: text}))
+		read(protocol.AppendRefresh(nil, room, time.Second))
 		read(protocol.AppendError(nil, 1, room, &protocol.Error{Code: "x", Message: strings.Repeat(text, 2)}))
 		if got := string(e.Message); got != clean(strings.Repeat(text, 2)) && utf8.ValidString(text) {
 			t.Fatalf("message %q", got)

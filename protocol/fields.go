@@ -33,6 +33,13 @@ const (
 	fieldSpread
 	fieldReason
 	fieldLimits
+	fieldLimit
+	fieldReverse
+	fieldCounting
+	fieldAfter
+	fieldJoined
+	fieldReadOnly
+	fieldExpires
 	fieldCount
 )
 
@@ -59,6 +66,13 @@ var fieldNames = [fieldCount]string{
 	fieldSpread:     "spread_ms",
 	fieldReason:     "reason",
 	fieldLimits:     "limits",
+	fieldLimit:      "limit",
+	fieldReverse:    "reverse",
+	fieldCounting:   "count",
+	fieldAfter:      "after",
+	fieldJoined:     "joined",
+	fieldReadOnly:   "read_only",
+	fieldExpires:    "expires_ms",
 }
 
 // lookupField is a switch because the compiler turns it into comparisons that allocate nothing.
@@ -108,6 +122,20 @@ func lookupField(name []byte) field {
 		return fieldReason
 	case "limits":
 		return fieldLimits
+	case "limit":
+		return fieldLimit
+	case "reverse":
+		return fieldReverse
+	case "count":
+		return fieldCounting
+	case "after":
+		return fieldAfter
+	case "joined":
+		return fieldJoined
+	case "read_only":
+		return fieldReadOnly
+	case "expires_ms":
+		return fieldExpires
 	}
 	return fieldNone
 }

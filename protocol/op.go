@@ -16,6 +16,8 @@ const (
 	OpCall    // client: call a method of the application
 	OpSend    // client: a message to the application
 	OpPing    // client: answered by ok
+	OpToken   // client: a new token, for the identity or for one room
+	OpHistory // client: read the history of a room
 
 	OpPresence // client: who is in a room? server: more members came and went than are told one by one
 	OpJoin     // client: enter a room; server: a member came
@@ -26,6 +28,9 @@ const (
 	OpError   // server: the answer to a request that was not
 	OpMessage // server: a message, of a room or to this connection
 	OpGap     // server: messages of a room are lost for this client
+	OpJoined  // server: it has put the connection into a room
+	OpLeft    // server: the client is no longer in a room
+	OpRefresh // server: send a new token
 	OpStale   // server: the node does not hear the other nodes
 	OpLive    // server: it hears them again
 	OpGoAway  // server: reconnect soon
@@ -39,6 +44,8 @@ var opNames = [...]string{
 	OpSend:     "send",
 	OpPresence: "presence",
 	OpPing:     "ping",
+	OpToken:    "token",
+	OpHistory:  "history",
 	OpJoin:     "join",
 	OpLeave:    "leave",
 	OpWelcome:  "welcome",
@@ -46,6 +53,9 @@ var opNames = [...]string{
 	OpError:    "error",
 	OpMessage:  "message",
 	OpGap:      "gap",
+	OpJoined:   "joined",
+	OpLeft:     "left",
+	OpRefresh:  "refresh",
 	OpStale:    "stale",
 	OpLive:     "live",
 	OpGoAway:   "goaway",
@@ -80,6 +90,10 @@ func lookupOp(name []byte) Op {
 		return OpPresence
 	case "ping":
 		return OpPing
+	case "token":
+		return OpToken
+	case "history":
+		return OpHistory
 	case "join":
 		return OpJoin
 	case "leave":
@@ -94,6 +108,12 @@ func lookupOp(name []byte) Op {
 		return OpMessage
 	case "gap":
 		return OpGap
+	case "joined":
+		return OpJoined
+	case "left":
+		return OpLeft
+	case "refresh":
+		return OpRefresh
 	case "stale":
 		return OpStale
 	case "live":

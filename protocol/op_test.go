@@ -10,7 +10,7 @@ import (
 func TestOps(t *testing.T) {
 	const last = protocol.OpGoAway
 	for op := protocol.OpUnknown; op <= last+1; op++ {
-		frame := []byte(`{"op":"` + op.String() + `","id":1,"room":"r","method":"m","data":1}`)
+		frame := []byte(`{"op":"` + op.String() + `","id":1,"room":"r","method":"m","token":"t","data":1}`)
 
 		var q protocol.Request
 		err := q.Decode(frame)

@@ -23,8 +23,12 @@ type Member struct {
 type Presence struct {
 	// Count is how many members there are in all.
 	Count int `json:"count"`
-	// Members are all of them, or as many as the server lists in one answer.
+	// Users is how many distinct users the members are, without anonymous ones. It is zero if the server does not say.
+	Users int `json:"users,omitempty"`
+	// Members are all of them, or as many as the server lists in one answer. An answer to a request for the count has none.
 	Members []Member `json:"members"`
+	// Next is the cursor of the next page; empty if there is none.
+	Next string `json:"next,omitempty"`
 }
 
 // AppendJoin appends the frame that tells that a member came. m.Info must be valid JSON or empty.
@@ -70,21 +74,59 @@ func AppendPresence(dst []byte, p Presence) []byte { return AppendPresenceWithin
 // AppendPresenceWithin is AppendPresence of as many of the members, from the first on, as fit in limit bytes. The count is
 // always p's.
 func AppendPresenceWithin(dst []byte, p Presence, limit int) []byte {
-	const end = "]}"
+	dst, _ = appendMembers(dst, p, limit, false)
+	return appendNext(dst, p.Next)
+}
+
+// AppendPresencePage is AppendPresenceWithin for a client that reads page by page. The members are in the order of Conn, and
+// the cursor of the next page is the Conn of the last one written: if limit bytes do not hold all of them, that is where the
+// client goes on, otherwise at p.Next. It writes the first member in any case, so that a client comes on.
+func AppendPresencePage(dst []byte, p Presence, limit int) []byte {
+	dst, n := appendMembers(dst, p, limit, true)
+	if n < len(p.Members) {
+		p.Next = p.Members[n-1].Conn
+	}
+	return appendNext(dst, p.Next)
+}
+
+// AppendPresenceCount appends the answer to a request for the count. A users below one is left out.
+func AppendPresenceCount(dst []byte, count, users int) []byte {
+	return append(appendNumbers(dst, count, users), '}')
+}
+
+func appendNumbers(dst []byte, count, users int) []byte {
+	dst = strconv.AppendInt(append(dst, `{"count":`...), int64(count), 10)
+	return appendCount(dst, `,"users":`, users)
+}
+
+// appendMembers writes as many members as limit allows, and returns how many. A page has at least one, and keeps a place for
+// its cursor.
+func appendMembers(dst []byte, p Presence, limit int, page bool) ([]byte, int) {
+	const end, next = len("]}"), len(`,"next":""`)
 	start := len(dst)
-	dst = strconv.AppendInt(append(dst, `{"count":`...), int64(p.Count), 10)
-	dst = append(dst, `,"members":[`...)
+	if p.Next != "" && !page {
+		limit -= next + len(p.Next)
+	}
+	dst = append(appendNumbers(dst, p.Count, p.Users), `,"members":[`...)
 	for i, m := range p.Members {
 		whole := len(dst)
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst = appendMember(dst, m); len(dst)-start+len(end) > limit {
-			dst = dst[:whole]
-			break
+		dst = appendMember(dst, m)
+		size := len(dst) - start + end
+		if page {
+			size += next + max(len(m.Conn), len(p.Next))
+		}
+		if size > limit && !(page && i == 0) {
+			return dst[:whole], i
 		}
 	}
-	return append(dst, end...)
+	return dst, len(p.Members)
+}
+
+func appendNext(dst []byte, next string) []byte {
+	return append(appendTextField(append(dst, ']'), `,"next":`, next), '}')
 }
 
 // ParseMember reads the Data of a join or leave event. It keeps nothing of data.

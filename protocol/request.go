@@ -21,9 +21,9 @@ type Request struct {
 	Op Op
 	// ID comes back in the answer; zero where no answer is wanted.
 	ID uint64
-	// Room of join, leave, publish and presence. It is there, but its name is not checked.
+	// Room of join, leave, publish, presence and history, and of token if it is for one room. The name is not checked.
 	Room []byte
-	// Position of join, to resume from.
+	// Position of join, to resume from, and of history, to read from.
 	Position Position
 	// History of join: how many of the newest messages to send.
 	History int
@@ -31,8 +31,16 @@ type Request struct {
 	IdempotencyKey []byte
 	// Method of call, never empty.
 	Method []byte
-	// Token and Session of hello.
+	// Token of hello and token, Session of hello.
 	Token, Session []byte
+	// Limit of history and presence: how many messages or members to answer with, at most MaxPage; zero where absent.
+	Limit int
+	// Reverse of history: the newest messages first.
+	Reverse bool
+	// Count of presence: only the numbers are asked for.
+	Count bool
+	// After of presence: the cursor of the page before; nil for the first page.
+	After []byte
 	// Resume of hello: the rooms to go on with, at most MaxResume.
 	Resume []Resume
 	// Data of publish, call and send: one valid JSON value as it was written, without space
@@ -46,6 +54,8 @@ type Request struct {
 type Resume struct {
 	Room     []byte
 	Position Position
+	// Joined is set if the server had put the connection into the room, rather than the client.
+	Joined bool
 }
 
 // Decode reads a frame and overwrites all of q. Errors are of type *Error, with CodeBadRequest or
@@ -88,6 +98,23 @@ func (q *Request) decode(r *reader, name []byte) {
 		q.needID(r)
 		r.need(fieldRoom)
 		q.Room = r.text(fieldRoom)
+		q.Count = r.flag(fieldCounting)
+		q.After = r.text(fieldAfter)
+		q.Limit = int(r.upTo(fieldLimit, MaxPage))
+	case OpHistory:
+		q.needID(r)
+		r.need(fieldRoom)
+		q.Room = r.text(fieldRoom)
+		q.Position = r.position()
+		q.Limit = int(r.upTo(fieldLimit, MaxPage))
+		q.Reverse = r.flag(fieldReverse)
+	case OpToken:
+		q.needID(r)
+		r.need(fieldToken)
+		q.Token = r.text(fieldToken)
+		if q.Room = r.text(fieldRoom); q.Room != nil && len(q.Room) == 0 {
+			r.fail("room is empty")
+		}
 	case OpPublish:
 		r.need(fieldRoom, fieldData)
 		q.Room = r.text(fieldRoom)
@@ -146,7 +173,7 @@ func (q *Request) decodeResume(r *reader) {
 			return
 		}
 		entry.need(fieldRoom)
-		q.Resume = append(q.Resume, Resume{Room: entry.text(fieldRoom), Position: entry.position()})
+		q.Resume = append(q.Resume, Resume{Room: entry.text(fieldRoom), Position: entry.position(), Joined: entry.flag(fieldJoined)})
 		if i = skipSpace(raw, end); raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -59,6 +61,31 @@ func (o *object) integer(key string, most uint64) uint64 {
 	return v
 }
 
+func (o *object) flag(key string) bool {
+	var set bool
+	if o.has(key) && json.Unmarshal(o.raw[key], &set) != nil {
+		o.ok = false
+	}
+	return set
+}
+
+// limit counts what is above the largest as the largest, however many digits it has.
+func (o *object) limit() int {
+	if !o.has("limit") {
+		return 0
+	}
+	digits := string(o.raw["limit"])
+	if strings.Trim(digits, "0123456789") != "" {
+		o.ok = false
+		return 0
+	}
+	n, ok := new(big.Int).SetString(digits, 10)
+	if most := big.NewInt(protocol.MaxPage); !ok || n.Cmp(most) > 0 {
+		n = most
+	}
+	return int(n.Int64())
+}
+
 func (o *object) position() protocol.Position {
 	p := protocol.Position{Epoch: o.text("epoch"), Offset: o.integer("offset", protocol.MaxOffset)}
 	if len(p.Epoch) == 0 {
@@ -90,8 +117,20 @@ func (o *object) request() (q protocol.Request) {
 	case "presence":
 		q.Op = protocol.OpPresence
 		o.need("room", "id")
-		q.Room = o.text("room")
+		q.Room, q.Count, q.After = o.text("room"), o.flag("count"), o.text("after")
+		q.Limit = o.limit()
 		o.ok = o.ok && q.ID != 0
+	case "history":
+		q.Op = protocol.OpHistory
+		o.need("room", "id")
+		q.Room, q.Position, q.Reverse = o.text("room"), o.position(), o.flag("reverse")
+		q.Limit = o.limit()
+		o.ok = o.ok && q.ID != 0
+	case "token":
+		q.Op = protocol.OpToken
+		o.need("token", "id")
+		q.Token, q.Room = o.text("token"), o.text("room")
+		o.ok = o.ok && q.ID != 0 && (q.Room == nil || len(q.Room) > 0)
 	case "publish":
 		q.Op, q.Data = protocol.OpPublish, data
 		o.need("room")
@@ -123,7 +162,7 @@ func (o *object) resume() (rs []protocol.Resume) {
 	for _, raw := range list {
 		e := readObject(raw)
 		e.need("room")
-		rs = append(rs, protocol.Resume{Room: e.text("room"), Position: e.position()})
+		rs = append(rs, protocol.Resume{Room: e.text("room"), Position: e.position(), Joined: e.flag("joined")})
 		o.ok = o.ok && e.ok
 	}
 	return rs
@@ -173,6 +212,9 @@ func FuzzRequest(f *testing.F) {
 // tidy makes no difference between an empty string and none, as AppendRequest does.
 func tidy(q protocol.Request) protocol.Request {
 	q = public(q)
+	if len(q.After) == 0 {
+		q.After = nil
+	}
 	if len(q.Token) == 0 {
 		q.Token = nil
 	}

@@ -43,6 +43,22 @@ var requestTests = []struct {
 	{"call without data", `{"op":"call","id":5,"method":"m"}`, protocol.Request{Op: protocol.OpCall, ID: 5, Method: []byte("m")}},
 	{"send", `{"op":"send","data":true}`, protocol.Request{Op: protocol.OpSend, Data: []byte("true")}},
 	{"presence", `{"op":"presence","id":6,"room":"a"}`, protocol.Request{Op: protocol.OpPresence, ID: 6, Room: []byte("a")}},
+	{"presence, the count", `{"op":"presence","id":6,"room":"a","count":true}`,
+		protocol.Request{Op: protocol.OpPresence, ID: 6, Room: []byte("a"), Count: true}},
+	{"presence, the next page", `{"op":"presence","id":6,"room":"a","after":"c7","limit":2,"count":false}`,
+		protocol.Request{Op: protocol.OpPresence, ID: 6, Room: []byte("a"), After: []byte("c7"), Limit: 2}},
+	{"token", `{"op":"token","id":9,"token":"t"}`, protocol.Request{Op: protocol.OpToken, ID: 9, Token: []byte("t")}},
+	{"token of a room", `{"op":"token","id":9,"token":"","room":"a"}`,
+		protocol.Request{Op: protocol.OpToken, ID: 9, Token: []byte{}, Room: []byte("a")}},
+	{"history", `{"op":"history","id":10,"room":"a"}`, protocol.Request{Op: protocol.OpHistory, ID: 10, Room: []byte("a")}},
+	{"history before a position", `{"op":"history","id":10,"room":"a","epoch":"e","offset":7,"limit":1000,"reverse":true}`,
+		protocol.Request{Op: protocol.OpHistory, ID: 10, Room: []byte("a"), Position: pos("e", 7), Limit: 1000, Reverse: true}},
+	{"history, more than a page", `{"op":"history","id":10,"room":"a","limit":99999999999999999999,"reverse":false}`,
+		protocol.Request{Op: protocol.OpHistory, ID: 10, Room: []byte("a"), Limit: protocol.MaxPage}},
+	{"hello with a room that the server joined", `{"op":"hello","resume":[{"room":"a","joined":true,"epoch":"e"},{"room":"b","joined":false}]}`,
+		protocol.Request{Op: protocol.OpHello, Resume: []protocol.Resume{
+			{Room: []byte("a"), Position: pos("e", 0), Joined: true}, {Room: []byte("b")},
+		}}},
 	{"ping", `{"op":"ping","id":9007199254740991}`, protocol.Request{Op: protocol.OpPing, ID: protocol.MaxID}},
 
 	{"id zero", `{"op":"ping","id":0}`, protocol.Request{Op: protocol.OpPing}},
@@ -85,6 +101,7 @@ func public(q protocol.Request) protocol.Request {
 	out := protocol.Request{
 		Op: q.Op, ID: q.ID, Room: q.Room, Position: q.Position, History: q.History, IdempotencyKey: q.IdempotencyKey,
 		Method: q.Method, Token: q.Token, Session: q.Session, Data: q.Data,
+		Limit: q.Limit, Reverse: q.Reverse, Count: q.Count, After: q.After,
 	}
 	if len(q.Resume) > 0 {
 		out.Resume = q.Resume
@@ -149,6 +166,17 @@ func TestRequestDecodeErrors(t *testing.T) {
 		{"call without method", `{"op":"call","id":1}`, bad, protocol.OpCall, 1, "method is missing"},
 		{"empty method", `{"op":"call","id":1,"method":""}`, bad, protocol.OpCall, 1, "method is empty"},
 		{"presence without id", `{"op":"presence","room":"a"}`, bad, protocol.OpPresence, 0, "id is missing"},
+		{"count a number", `{"op":"presence","id":1,"room":"a","count":1}`, bad, protocol.OpPresence, 1, "count must be true or false"},
+		{"after a number", `{"op":"presence","id":1,"room":"a","after":1}`, bad, protocol.OpPresence, 1, "after must be a string"},
+		{"history without id", `{"op":"history","room":"a"}`, bad, protocol.OpHistory, 0, "id is missing"},
+		{"history without room", `{"op":"history","id":1}`, bad, protocol.OpHistory, 1, "room is missing"},
+		{"history, offset without epoch", `{"op":"history","id":1,"room":"a","offset":1}`, bad, protocol.OpHistory, 1, "offset without epoch"},
+		{"limit negative", `{"op":"history","id":1,"room":"a","limit":-1}`, bad, protocol.OpHistory, 1, "limit must be an integer of at least 0"},
+		{"reverse null and a string", `{"op":"history","id":1,"room":"a","reverse":null,"reverse":"yes"}`, bad, protocol.OpHistory, 1, "reverse must be true or false"},
+		{"token without id", `{"op":"token","token":"t"}`, bad, protocol.OpToken, 0, "id is missing"},
+		{"token without token", `{"op":"token","id":1}`, bad, protocol.OpToken, 1, "token is missing"},
+		{"token of an empty room", `{"op":"token","id":1,"token":"t","room":""}`, bad, protocol.OpToken, 1, "room is empty"},
+		{"joined a string", `{"op":"hello","resume":[{"room":"a","joined":"x"}]}`, bad, protocol.OpHello, 0, "in resume: joined must be true or false"},
 		{"token a number", `{"op":"hello","token":1}`, bad, protocol.OpHello, 0, "token must be a string"},
 		{"resume an object", `{"op":"hello","resume":{}}`, bad, protocol.OpHello, 0, "resume must be an array"},
 		{"resume of strings", `{"op":"hello","resume":["a"]}`, bad, protocol.OpHello, 0, "resume must hold objects"},

@@ -38,7 +38,7 @@ func TestSpecFrames(t *testing.T) {
 				t.Errorf("%s: %v", frame, err)
 			}
 			shown["← "+e.Op.String()] = true
-			if e.Op == protocol.OpError && protocol.ErrorCode(e.Code).Explain() == "" {
+			if e.Err() != nil && protocol.ErrorCode(e.Code).Explain() == "" {
 				t.Errorf("%s: the code is not in the table", frame)
 			}
 		}
@@ -85,6 +85,7 @@ func TestSpecLimits(t *testing.T) {
 		fmt.Sprintf("| rooms in `resume` | %d |", protocol.MaxResume),
 		fmt.Sprintf("| `key` | %d bytes |", protocol.MaxIdempotencyKey),
 		fmt.Sprintf("| `history` | %d |", protocol.MaxHistory),
+		fmt.Sprintf("| `limit` | %d |", protocol.MaxPage),
 		fmt.Sprintf("| times | %d ms (24 h) |", protocol.MaxDelay.Milliseconds()),
 		fmt.Sprintf("| close reason | %d bytes |", protocol.MaxReason),
 	} {
