@@ -104,7 +104,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 
 		t.Run("rooms", func(t *testing.T) {
 			s, _, _ := with(t)
-			small, large, second := s.dial(t), s.dial(t), s.dial(t)
+			small, large, second, third := s.dial(t), s.dial(t), s.dial(t), s.dial(t)
 			join := func(c *client, i int) {
 				c.write(fmt.Sprintf(`{"op":"join","room":"%d-%d-%s"}`, i, time.Now().UnixNano(), strings.Repeat("x", 200)))
 			}
@@ -120,6 +120,10 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 				join(second, i)
 				second.read()
 			}
+			for i := range 110 {
+				join(third, i)
+				third.read()
+			}
 			if h := large.hinted(protocol.CloseTryAgainLater); h.Spread == 0 {
 				t.Errorf("hint %+v", h)
 			}
@@ -127,6 +131,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			small.alive()
 			_ = small.ws.Close()
 			_ = second.ws.Close()
+			_ = third.ws.Close()
 			await(t, "nothing is held", func() bool { return s.Stats().Memory.Held == 0 })
 		})
 	})
