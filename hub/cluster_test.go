@@ -38,10 +38,7 @@ func TestSurveyWhileCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, hub.WithNode("n1"), hub.WithBroker(&cut{newMemory(t), tt.nodes, broker.ErrUnavailable}))
-			err := s.HandleSurvey("mood", func(context.Context, []byte) (any, error) { return nil, nil })
-			if err != nil {
-				t.Fatal(err)
-			}
+			s.HandleSurvey("mood", func(context.Context, []byte) (any, error) { return nil, nil })
 			answers, err := s.Survey(t.Context(), "mood", nil)
 			if !errors.Is(err, broker.ErrUnavailable) {
 				t.Errorf("the error is %v, want that of the broker", err)
@@ -62,10 +59,7 @@ func TestSurveyWhileCutOff(t *testing.T) {
 // TestSurveyIsBounded: a question or an answer of more than its bound is an error of the one who sends it.
 func TestSurveyIsBounded(t *testing.T) {
 	s := start(t, hub.WithBroker(newMemory(t)))
-	err := s.HandleSurvey("echo", func(_ context.Context, data []byte) (any, error) { return strings.Repeat("x", len(data)), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.HandleSurvey("echo", func(_ context.Context, data []byte) (any, error) { return strings.Repeat("x", len(data)), nil })
 	text := func(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`) }
 	if answers, err := s.Survey(t.Context(), "echo", text(512<<10)); err != nil || len(answers) != 1 || answers[0].Err != nil {
 		t.Errorf("512 KiB: %d answers, %v", len(answers), err)
