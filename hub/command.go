@@ -5,28 +5,48 @@ import (
 	"encoding/json"
 	"unicode/utf8"
 
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/nodes"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// command is what nodes ask of each other.
-type command struct {
-	Do     string             `json:"do"`
-	User   string             `json:"user,omitempty"`
-	Data   []byte             `json:"data,omitempty"` // in base64: JSON inside JSON would be rewritten
-	Code   protocol.CloseCode `json:"code,omitempty"`
-	Reason string             `json:"reason,omitempty"`
-	// Survey numbers a survey of the node that asks, and Name says what it asks for.
-	Survey uint64 `json:"survey,omitempty"`
-	Name   string `json:"name,omitempty"`
-	Error  string `json:"error,omitempty"`
+// The kinds of what nodes tell and ask of each other, and their bodies.
+const (
+	tellSend       = "send"
+	tellDisconnect = "disconnect"
+	askSurvey      = "survey"
+)
+
+type sendCommand struct {
+	User string `json:"user"`
+	Data []byte `json:"data"` // in base64: JSON inside JSON would be rewritten
 }
 
-const (
-	doSend       = "send"
-	doDisconnect = "disconnect"
-	doSurvey     = "survey"
-	doAnswer     = "answer"
-)
+type disconnectCommand struct {
+	User   string             `json:"user"`
+	Code   protocol.CloseCode `json:"code"`
+	Reason string             `json:"reason,omitempty"`
+}
+
+type surveyQuestion struct {
+	Name string `json:"name"`
+	Data []byte `json:"data,omitempty"` // in base64
+}
+
+// newNodes makes what joins this node with others. It is silent until the broker starts.
+func (h *Hub) newNodes(bus broker.Bus) *nodes.Exchange {
+	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.run, Load: h.load, Log: h.log})
+	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { h.sendHere(c) })
+	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectCommand) {
+		if from != h.node { // else it was done before it was told, and the user may be back
+			h.disconnectHere(c)
+		}
+	})
+	nodes.HandleAsk(x, askSurvey, func(ctx context.Context, _ string, q surveyQuestion) (json.RawMessage, error) {
+		return h.survey(ctx, q)
+	})
+	return x
+}
 
 // SendUser sends data to every connection of a user, on every node, as Conn.Send does. It is at most once: nothing
 // is kept for a user who is not connected. It costs every node a look, so that for streams of messages a room
@@ -41,12 +61,15 @@ func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 	if h.life.isClosed() {
 		return ErrClosed
 	}
-	cmd := command{Do: doSend, User: user, Data: data}
-	if h.bus == nil {
-		h.obey(cmd)
-		return nil
+	return h.nodes.Tell(ctx, tellSend, sendCommand{User: user, Data: data})
+}
+
+func (h *Hub) sendHere(cmd sendCommand) {
+	for _, c := range h.users.Conns(cmd.User) {
+		if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
+			_ = c.Send(cmd.Data)
+		}
 	}
-	return h.bus.Broadcast(ctx, cmd.encode())
 }
 
 // Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
@@ -57,59 +80,21 @@ func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
 	if h.life.isClosed() {
 		return ErrClosed
 	}
-	cmd := command{Do: doDisconnect, User: user, Code: protocol.CloseDisconnected, Reason: reason}
-	h.obey(cmd)
-	if h.bus == nil {
-		return nil
-	}
-	return h.bus.Broadcast(ctx, cmd.encode())
+	cmd := disconnectCommand{User: user, Code: protocol.CloseDisconnected, Reason: reason}
+	h.disconnectHere(cmd)
+	return h.nodes.Tell(ctx, tellDisconnect, cmd)
 }
 
-func (c *command) encode() []byte {
-	payload, err := json.Marshal(c)
-	if err != nil {
-		panic("hub: command: " + err.Error()) // Data was checked, and the rest always encodes
-	}
-	return payload
-}
-
-// Command implements broker.Receiver.
-func (x receiver) Command(from string, payload []byte) {
-	var cmd command
-	if err := json.Unmarshal(payload, &cmd); err != nil {
-		x.h.log.Warn("command not understood", "from", from, "err", err)
-		return
-	}
-	switch cmd.Do {
-	case doSurvey:
-		x.h.life.run(func() { x.h.answerSurvey(from, cmd) })
-	case doAnswer:
-		x.h.surveys.settle(from, cmd)
-	case doDisconnect:
-		if from != x.h.node { // else it was obeyed before it was sent, and the user may be back
-			x.h.obey(cmd)
-		}
-	default:
-		x.h.obey(cmd)
-	}
-}
-
-func (h *Hub) obey(cmd command) {
+func (h *Hub) disconnectHere(cmd disconnectCommand) {
 	if cmd.User == "" {
 		return // the anonymous are nobody in particular
 	}
-	switch cmd.Do {
-	case doSend:
-		for _, c := range h.users.Conns(cmd.User) {
-			if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
-				_ = c.Send(cmd.Data)
-			}
-		}
-	case doDisconnect:
-		why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
-		h.revocations.Note(cmd.User, why)
-		for _, c := range h.users.Conns(cmd.User) {
-			c.shut(why)
-		}
+	why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
+	h.revocations.Note(cmd.User, why)
+	for _, c := range h.users.Conns(cmd.User) {
+		c.shut(why)
 	}
 }
+
+// Command implements broker.Receiver.
+func (x receiver) Command(from string, payload []byte) { x.h.nodes.Receive(from, payload) }

@@ -12,6 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/preflight"
@@ -53,7 +54,7 @@ type config struct {
 	maxRooms        int
 	backlogMessages int
 	backlogBytes    int
-	messages, bytes limit // of each connection
+	messages, bytes rate.Limit // of each connection
 	linger          time.Duration
 
 	maxAge, maxIdle time.Duration // zero means no bound
@@ -83,7 +84,7 @@ func defaults() config {
 		maxRooms:         128,
 		backlogMessages:  256,
 		backlogBytes:     1 << 20,
-		messages:         newLimit(100, 200),
+		messages:         rate.New(100, 200),
 		linger:           time.Second,
 		writeTimeout:     5 * time.Second,
 		readTimeout:      30 * time.Second,
@@ -134,7 +135,7 @@ func (c *config) validate() (errs []error) {
 	if c.maxMessage > c.backlogBytes {
 		fault("a message may have %d bytes but a backlog only %d", c.maxMessage, c.backlogBytes)
 	}
-	if c.bytes.enabled() && c.bytes.cost(c.maxMessage) > c.bytes.depth {
+	if c.bytes.Enabled() && !c.bytes.Fits(c.maxMessage) {
 		fault("WithByteRateLimit: the burst is smaller than a message of %d bytes, which could never be sent", c.maxMessage)
 	}
 	if c.retirePace > 0 && c.maxAge == 0 && c.maxIdle == 0 {

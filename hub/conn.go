@@ -14,6 +14,7 @@ import (
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
@@ -48,8 +49,8 @@ type Conn struct {
 	beats       bool          // the last frame was a ping or a pong
 	heavy       bool          // tasks of this connection may be on the worker pool
 	toldStale   bool          // guarded by the hub's telling; here it fills a gap
-	messages    bucket
-	bytes       bucket
+	messages    rate.Bucket
+	bytes       rate.Bucket
 
 	due uint32 // when the connection is too old, in milliseconds since the hub's start
 

@@ -212,16 +212,13 @@ func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bo
 	switch {
 	case c.joined(room) != nil:
 		return 0, false
-	case !l.enabled():
+	case !l.Enabled():
 		return 0, true
 	}
-	before := c.messages.refused
-	wait, ok = c.messages.take(c.hub.now(), 1, l)
-	if ok {
+	if wait, ok = c.messages.Try(c.hub.now(), 1, l); ok {
 		return 0, true
 	}
-	c.messages.refused = before
-	return max(wait+l.cost(refused), time.Millisecond), false
+	return max(wait+l.Cost(refused), time.Millisecond), false
 }
 
 // takeResume takes the position out of the hello that the client wants to go on from in a room; zero where

@@ -17,10 +17,10 @@ const silentAfter = 3 * reportEvery
 // successors are the nodes that take over this one's connections. A node that is alone, or cannot ask, answers for its
 // own successor.
 func (h *Hub) successors(ctx context.Context) drain.Successors {
-	if h.bus == nil || h.stats.stale.Load() {
+	if h.stats.stale.Load() {
 		return drain.Alone(h.admitRate())
 	}
-	to, err := drain.Ask(ctx, h.bus, h.node, h.admitRate(), silentAfter)
+	to, err := drain.Ask(ctx, h.nodes, h.node, h.admitRate(), silentAfter)
 	if err != nil {
 		h.log.Warn("other nodes are not known", "err", err)
 	}

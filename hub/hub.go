@@ -17,6 +17,8 @@ import (
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/core/drain"
+	"github.com/gohubkit/hubkit/internal/core/nodes"
+	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
@@ -40,9 +42,9 @@ type Hub struct {
 	upgrader websocket.Upgrader
 
 	broker   broker.Broker
-	history  broker.History  // nil where the broker has none
-	presence broker.Presence // likewise
-	bus      broker.Bus      // likewise
+	history  broker.History // nil where the broker has none
+	presence *presence.Node // likewise
+	nodes    *nodes.Exchange
 
 	handlers    handlers
 	gate        *admission.Gate // nil where nothing is bounded
@@ -69,7 +71,6 @@ type Hub struct {
 	stats       counters
 	sessions    sessionSecret
 	pages       pages // of histories that are being read
-	surveys     surveys
 	nextConn    atomic.Uint64
 	limits      protocol.Limits // what clients are told to keep to
 	telling     sync.Mutex      // orders what clients are told of the broker's state
@@ -121,9 +122,10 @@ func New(opts ...Option) (*Hub, error) {
 	h.logs = logbound.New(&safeLog{conf.logger.Handler(), &h.stats.panics})
 	h.log = slog.New(h.logs).With("node", conf.node)
 	h.history, _ = conf.broker.(broker.History)
-	h.presence, _ = conf.broker.(broker.Presence)
-	h.bus, _ = conf.broker.(broker.Bus)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.presence = presence.New(conf.broker, presence.Config{
+		Context: h.ctx, Run: h.life.run, Stale: h.stats.stale.Load, Timeout: requestTimeout,
+	})
 	h.wire = wire.Config{
 		MaxMessages: conf.backlogMessages,
 		MaxBytes:    conf.backlogBytes,
@@ -145,6 +147,8 @@ func New(opts ...Option) (*Hub, error) {
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
 	h.rooms.init(h)
+	bus, _ := conf.broker.(broker.Bus)
+	h.nodes = h.newNodes(bus)
 	if err := h.open(); err != nil {
 		return nil, errors.Join(err, h.release(context.Background()))
 	}

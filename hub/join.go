@@ -182,7 +182,7 @@ func (c *Conn) present(ctx context.Context, r *room) error {
 		_ = c.absent(r.name) // an error does not say that nothing happened
 		return err
 	}
-	r.attendance.entered()
+	r.attendance.Entered()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/heartbeat"
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
@@ -227,7 +228,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 		if float64(burst)/perSecond > maxBurst.Seconds() {
 			return fmt.Errorf("WithRateLimit: %v a second with a burst of %d: the burst would take more than %v", perSecond, burst, maxBurst)
 		}
-		c.messages = newLimit(perSecond, burst)
+		c.messages = rate.New(perSecond, burst)
 		return nil
 	}
 }
@@ -248,7 +249,7 @@ func WithByteRateLimit(perSecond, burst int) Option {
 		if float64(burst)/float64(perSecond) > maxBurst.Seconds() {
 			return fmt.Errorf("WithByteRateLimit: %d a second with a burst of %d: the burst would take more than %v", perSecond, burst, maxBurst)
 		}
-		c.bytes = newLimit(float64(perSecond), burst)
+		c.bytes = rate.New(float64(perSecond), burst)
 		return nil
 	}
 }
@@ -256,7 +257,7 @@ func WithByteRateLimit(perSecond, burst int) Option {
 // WithoutRateLimit lets a connection send as many messages as it can.
 func WithoutRateLimit() Option {
 	return func(c *config) error {
-		c.messages = limit{}
+		c.messages = rate.Limit{}
 		return nil
 	}
 }

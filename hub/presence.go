@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/presence"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -13,22 +15,7 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 	if h.presence == nil || !h.rule(room).presence {
 		return protocol.Presence{}, ErrNoPresence
 	}
-	members, err := h.presence.Members(ctx, room, limit)
-	if err != nil {
-		return protocol.Presence{}, err
-	}
-	p := protocol.Presence{Count: len(members), Members: make([]protocol.Member, len(members))}
-	for i, m := range members {
-		p.Members[i] = protocol.Member(m)
-	}
-	if limit > 0 && len(members) == limit { // there may be more
-		n, err := h.presence.Count(ctx, room)
-		if err != nil {
-			return protocol.Presence{}, err
-		}
-		p.Count = max(n, p.Count)
-	}
-	return p, nil
+	return h.presence.List(ctx, room, limit)
 }
 
 // History reads a room's stored messages. The error matches ErrNoHistory where the room's rule does not
@@ -47,4 +34,16 @@ func checkRoom(room string) *Error {
 		return &Error{Code: protocol.CodeBadRoom, Message: err.Error()}
 	}
 	return nil
+}
+
+// sendAnswer sends what all are answered, behind a head with the request's id.
+func (c *Conn) sendAnswer(id uint64, room string, a *presence.Answer) {
+	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
+	defer scratch.Put(buf)
+	var header [frame.MaxHeader]byte
+	*buf = protocol.AppendOKHead(append((*buf)[:0], header[:]...), protocol.OK{ID: id, Room: room})
+	h := frame.AppendHead(header[:0], frame.Text, len(*buf)-len(header)+a.Data.Size())
+	head := (*buf)[len(header)-len(h):]
+	copy(head, h)
+	_ = c.writer.SendAnswer(head, a.Data) // if the connection is gone nobody needs to hear of it
 }

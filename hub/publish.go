@@ -203,7 +203,7 @@ func (x receiver) Gap(name string, pos broker.Position) {
 // PresenceChanged implements broker.Receiver.
 func (x receiver) PresenceChanged(name string, m broker.Member, joined bool) {
 	if r := x.h.rooms.find(name); r != nil && r.attendance != nil {
-		r.attendance.note(m, joined)
+		r.attendance.Note(m, joined)
 	}
 }
 
@@ -232,7 +232,7 @@ func (x receiver) StateChanged(s broker.State) {
 func (h *Hub) missed() {
 	for _, r := range h.rooms.all() {
 		if r.attendance != nil {
-			r.attendance.missed()
+			r.attendance.Missed()
 		}
 	}
 }

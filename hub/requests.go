@@ -162,7 +162,7 @@ func (c *Conn) clientPresence(q *protocol.Request) {
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	answer, err := r.attendance.ask(ctx)
+	answer, err := r.attendance.Ask(ctx)
 	if err != nil {
 		c.fault("presence", room, err)
 		c.replyError(id, room, toError(err))

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -14,10 +15,10 @@ type retirer struct {
 	ticks int    // that a round through the registry takes
 	idle  uint32 // milliseconds; zero means no bound
 	aging bool
-	pace  limit
+	pace  rate.Limit
 
 	next int // slot
-	due  bucket
+	due  rate.Bucket
 }
 
 const (
@@ -48,7 +49,7 @@ func (h *Hub) startRetirer() *repeater {
 		ticks: max(1, int(round/tick)),
 		idle:  uint32(h.conf.maxIdle / time.Millisecond),
 		aging: h.conf.maxAge > 0,
-		pace:  newLimit(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
+		pace:  rate.New(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
 	}
 	return repeat(tick, r.walk)
 }
@@ -86,7 +87,7 @@ func (r *retirer) look(c *Conn) bool {
 	if r.hub.working(c) {
 		return true // next time
 	}
-	if _, ok := r.due.take(now, 1, r.pace); !ok {
+	if _, ok := r.due.Take(now, 1, r.pace); !ok {
 		return false
 	}
 	c.shut(why)

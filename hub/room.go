@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 )
 
@@ -16,7 +17,7 @@ type room struct {
 	name string
 	rule *rule
 	// attendance is nil in a room without presence.
-	attendance *attendance
+	attendance *presence.Attendance
 
 	// epoch of the last message delivered here, in a room with history.
 	epoch atomic.Pointer[epoch]
@@ -105,7 +106,7 @@ func (x *index) acquire(name string) *room {
 		r = &room{name: name, rule: x.hub.rule(name)}
 		r.Init(x.hub.sched, r.rule.source())
 		if r.rule.presence {
-			r.attendance = newAttendance(x.hub, r)
+			r.attendance = x.hub.presence.Attend(name, r, r.rule.changes)
 		}
 		s.rooms[name] = r
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/presence"
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
@@ -18,8 +20,7 @@ type rule struct {
 	overflow  OverflowPolicy
 
 	// changes is how many members that come and go are told of one by one.
-	changes      limit
-	changesBurst int
+	changes presence.Rate
 
 	account frame.Account // of all its rooms
 }
@@ -98,7 +99,7 @@ func PresenceRate(perSecond, burst int) PresenceOption {
 }
 
 func (r *rule) setPresenceRate(perSecond, burst int) {
-	r.changes, r.changesBurst = newLimit(float64(perSecond), burst), burst
+	r.changes = presence.Rate{Limit: rate.New(float64(perSecond), burst), Burst: burst}
 }
 
 func newRule(pattern string, opts []RoomOption) (*rule, error) {

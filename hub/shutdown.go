@@ -47,9 +47,7 @@ func (h *Hub) logEnd(err error) {
 
 // drain is Shutdown once it has begun.
 func (h *Hub) drain(ctx context.Context) error {
-	if h.bus != nil {
-		h.bus.Announce(h.load())
-	}
+	h.nodes.Announce()
 	err := h.shed(ctx)
 	if err == nil {
 		err = h.life.wait(ctx)

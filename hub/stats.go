@@ -43,6 +43,8 @@ type Stats struct {
 	// Corrupt messages from the broker, which are no JSON or too deeply nested: they reached nobody. Each time that one is read
 	// from a history counts.
 	Corrupt int64
+	// IgnoredCommands of other nodes were none, or of a kind or version that this node does not know.
+	IgnoredCommands int64
 	// Panics of callbacks, and of what they return. A callback that calls runtime.Goexit counts too.
 	Panics int64
 	// Failures of callbacks to decide: errors that are no verdict on the client, as OnJoin describes them, and nil
@@ -95,27 +97,28 @@ func (s *counters) closed(why error) {
 func (h *Hub) Stats() Stats {
 	s := &h.stats
 	out := Stats{
-		Conns:       h.conns.Len(),
-		Rooms:       h.rooms.len(),
-		Users:       h.users.Len(),
-		Accepted:    s.accepted.Load(),
-		Refused:     s.refused.Load(),
-		Closed:      make(map[protocol.CloseCode]int64),
-		Received:    s.received.Load(),
-		Limited:     s.limited.Load(),
-		Invalid:     s.invalid.Load(),
-		Published:   s.published.Load(),
-		Degraded:    s.degraded.Load(),
-		Duplicates:  s.duplicates.Load(),
-		Gaps:        s.gaps.Load(),
-		Corrupt:     s.corrupt.Load(),
-		Panics:      s.panics.Load(),
-		Failures:    s.failures.Load(),
-		Stale:       s.stale.Load(),
-		LogsLeftOut: h.logs.Dropped(),
-		Memory:      h.memory.stats(),
-		Admission:   h.admissionStats(),
-		Heartbeat:   h.beats.Stats(),
+		Conns:           h.conns.Len(),
+		Rooms:           h.rooms.len(),
+		Users:           h.users.Len(),
+		Accepted:        s.accepted.Load(),
+		Refused:         s.refused.Load(),
+		Closed:          make(map[protocol.CloseCode]int64),
+		Received:        s.received.Load(),
+		Limited:         s.limited.Load(),
+		Invalid:         s.invalid.Load(),
+		Published:       s.published.Load(),
+		Degraded:        s.degraded.Load(),
+		Duplicates:      s.duplicates.Load(),
+		Gaps:            s.gaps.Load(),
+		Corrupt:         s.corrupt.Load(),
+		IgnoredCommands: h.nodes.Ignored(),
+		Panics:          s.panics.Load(),
+		Failures:        s.failures.Load(),
+		Stale:           s.stale.Load(),
+		LogsLeftOut:     h.logs.Dropped(),
+		Memory:          h.memory.stats(),
+		Admission:       h.admissionStats(),
+		Heartbeat:       h.beats.Stats(),
 	}
 	if e, ok := h.broker.(broker.Evictor); ok {
 		out.Evictions = e.Evictions()

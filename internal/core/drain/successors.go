@@ -29,13 +29,18 @@ type Successors struct {
 // Alone is a node that has no other beside it: it answers for the node that replaces it.
 func Alone(rate float64) Successors { return Successors{Rate: rate, Capacity: -1} }
 
-// Ask asks the broker for the nodes other than self that neither drain nor have been silent for longer than silent. It
-// blocks for at most a second. If there are none, or the broker does not answer, the result is Alone(own); the error says
+// Fleet lists the nodes alive.
+type Fleet interface {
+	Nodes(ctx context.Context) ([]broker.Node, error)
+}
+
+// Ask asks the fleet for the nodes other than self that neither drain nor have been silent for longer than silent. It
+// blocks for at most a second. If there are none, or it does not answer, the result is Alone(own); the error says
 // why the others are not known.
-func Ask(ctx context.Context, bus broker.Bus, self string, own float64, silent time.Duration) (Successors, error) {
+func Ask(ctx context.Context, fleet Fleet, self string, own float64, silent time.Duration) (Successors, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	nodes, err := bus.Nodes(ctx)
+	nodes, err := fleet.Nodes(ctx)
 	if err != nil {
 		return Alone(own), err
 	}

@@ -1,4 +1,4 @@
-package hub
+package presence
 
 import (
 	"bytes"
@@ -6,37 +6,39 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
 const (
-	// presenceTick is how long changes beyond the rate are gathered before the next of them are told.
-	presenceTick = 500 * time.Millisecond
-	// presenceUnit is how many bytes of a member count as one event. A member with more counts as several.
-	presenceUnit = 512
-	// presenceBacklog is how long it may take to tell what waits. If it takes longer, members are told to ask.
-	presenceBacklog = 10 * time.Second
-	// presenceSkew is how much later than an answer a change may come that the answer shows already.
-	presenceSkew = 2 * time.Second
+	// tick is how long changes beyond the rate are gathered before the next of them are told.
+	tick = 500 * time.Millisecond
+	// unit is how many bytes of a member count as one change. A member with more counts as several.
+	unit = 512
+	// maxBacklog is how long it may take to tell what waits. If it takes longer, members are told to ask.
+	maxBacklog = 10 * time.Second
 	// Members that are told to ask for the list do so within a millisecond for two of them, in these bounds.
-	minPresenceSpread = time.Second
-	maxPresenceSpread = 30 * time.Second
+	minSpread = time.Second
+	maxSpread = 30 * time.Second
 )
 
-// attendance is what this node tells the members of a room of who comes and goes. While that is little, each change is told
-// at once. Beyond the rule's rate changes are gathered: what cancels out is never told, and the rest is told tick by tick.
-// If too much waits, nothing is told one by one any more; from time to time members are told to ask.
-type attendance struct {
-	hub  *Hub
-	room *room
+// Attendance is what a node tells the members of a room of who comes and goes. While that is little, each change is told
+// at once. Beyond the rate changes are gathered: what cancels out is never told, and the rest is told tick by tick.
+// If too much waits, nothing is told one by one any more; from time to time members are told to ask. Its methods may be
+// called from several goroutines.
+type Attendance struct {
+	node    *Node
+	room    string
+	members Members
+	limit   Rate
 
 	mu      sync.Mutex
 	version uint64 // of who is there, as far as this node knows: how often it has changed
-	rate    bucket
+	spent   rate.Bucket
 	waiting map[string]*change // by connection
 	order   []*change          // as they came; nil for one that canceled out
-	due     time.Duration      // when run has something to do, since the hub's start; zero if it has nothing
+	due     time.Duration      // when run has something to do; zero if it has nothing
 	crowded bool               // changes are only counted
 	unsaid  int                // of them, since the last push
 
@@ -53,17 +55,15 @@ type change struct {
 	at     int  // in order
 }
 
-func newAttendance(h *Hub, r *room) *attendance { return &attendance{hub: h, room: r} }
-
-// entered says that a member of this node is there, which the broker may tell later.
-func (a *attendance) entered() {
+// Entered says that a member of this node is there, which the broker may tell later.
+func (a *Attendance) Entered() {
 	a.mu.Lock()
 	a.version++
 	a.mu.Unlock()
 }
 
-// note takes in what the broker tells, in its order.
-func (a *attendance) note(m broker.Member, joined bool) {
+// Note takes in what the broker tells, in its order. It does not block.
+func (a *Attendance) Note(m broker.Member, joined bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
@@ -78,30 +78,29 @@ func (a *attendance) note(m broker.Member, joined bool) {
 }
 
 // pay reports whether a change may be told now. It is called with mu held.
-func (a *attendance) pay(m *broker.Member) bool {
-	l := a.room.rule.changes
-	units := 1 + (len(m.Conn)+len(m.User)+len(m.Info))/presenceUnit
-	_, ok := a.rate.take(a.hub.now(), min(units, a.room.rule.changesBurst), l)
+func (a *Attendance) pay(m *broker.Member) bool {
+	units := 1 + (len(m.Conn)+len(m.User)+len(m.Info))/unit
+	_, ok := a.spent.Take(a.node.now(), min(units, a.limit.Burst), a.limit.Limit)
 	return ok
 }
 
 // tell is called with mu held, so that members are told in order.
-func (a *attendance) tell(m *broker.Member, joined bool) {
+func (a *Attendance) tell(m *broker.Member, joined bool) {
 	event := protocol.AppendLeave
 	if joined {
 		event = protocol.AppendJoin
 	}
-	a.room.AddEvent(frame.Text, func(dst []byte) []byte { return event(dst, a.room.name, protocol.Member(*m)) })
+	a.members.AddEvent(frame.Text, func(dst []byte) []byte { return event(dst, a.room, protocol.Member(*m)) })
 }
 
 // gather is called with mu held.
-func (a *attendance) gather(m broker.Member, joined bool) {
+func (a *Attendance) gather(m broker.Member, joined bool) {
 	c := a.waiting[m.Conn]
 	if c == nil {
 		if a.waiting == nil {
 			a.waiting = make(map[string]*change)
 		}
-		c = &change{told: m, known: !joined, at: len(a.order), shown: a.list.recent(a.hub.now())}
+		c = &change{told: m, known: !joined, at: len(a.order), shown: a.list.recent(a.node.now())}
 		a.waiting[m.Conn] = c
 		a.order = append(a.order, c)
 	}
@@ -114,7 +113,7 @@ func (a *attendance) gather(m broker.Member, joined bool) {
 		a.crowd()
 		return
 	}
-	a.wake(presenceTick)
+	a.wake(tick)
 }
 
 // void reports whether those who were told last know all.
@@ -124,27 +123,26 @@ func (c *change) void() bool {
 }
 
 // most is how many changes may wait.
-func (a *attendance) most() int {
-	return int(presenceBacklog.Seconds() * a.room.rule.changes.perSecond())
+func (a *Attendance) most() int {
+	return int(maxBacklog.Seconds() * a.limit.PerSecond())
 }
 
 // wake has run called, unless it will be anyway. It is called with mu held.
-func (a *attendance) wake(in time.Duration) {
+func (a *Attendance) wake(in time.Duration) {
 	if a.due == 0 {
-		a.due = a.hub.now() + in
-		time.AfterFunc(in, a.run)
+		a.due = a.node.now() + in
+		time.AfterFunc(in, func() {
+			if a.node.conf.Context.Err() == nil {
+				a.node.conf.Run(a.run)
+			}
+		})
 	}
 }
 
-// run tells what has gathered. A calm room has no timer and no goroutine.
-func (a *attendance) run() {
-	if a.hub.ctx.Err() != nil {
-		return
-	}
-	a.hub.life.enter()
-	defer a.hub.life.leave()
+// run tells what has gathered.
+func (a *Attendance) run() {
 	a.mu.Lock()
-	if a.due == 0 || a.hub.now() < a.due {
+	if a.due == 0 || a.node.now() < a.due {
 		a.mu.Unlock()
 		return // crowd was called after this was planned
 	}
@@ -160,7 +158,7 @@ func (a *attendance) run() {
 }
 
 // tellSome tells as much of what waits as the rate allows. It is called with mu held.
-func (a *attendance) tellSome() {
+func (a *Attendance) tellSome() {
 	i := 0
 	for ; i < len(a.order); i++ {
 		c := a.order[i]
@@ -182,12 +180,12 @@ func (a *attendance) tellSome() {
 		}
 	}
 	if len(a.waiting) > 0 {
-		a.wake(presenceTick)
+		a.wake(tick)
 	}
 }
 
 // crowd gives up telling each change. It is called with mu held.
-func (a *attendance) crowd() {
+func (a *Attendance) crowd() {
 	a.unsaid = len(a.waiting)
 	a.waiting, a.order = nil, nil
 	a.crowded = true
@@ -197,36 +195,36 @@ func (a *attendance) crowd() {
 
 // push tells members of a crowded room how many they are, and to ask if they want to know who. It goes on to tell each
 // change when few enough have come since the last time.
-func (a *attendance) push() {
-	answer, err := a.ask(a.hub.ctx)
+func (a *Attendance) push() {
+	answer, err := a.Ask(a.node.conf.Context)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
 	case !a.crowded: // another run was first
 	case err != nil:
-		a.wake(presenceTick)
+		a.wake(tick)
 	default:
 		if a.unsaid > 0 {
-			a.tellAll(answer.count)
+			a.tellAll(answer.Count)
 		}
 		a.crowded = a.unsaid > a.most()
 		a.unsaid = 0
 		if a.crowded {
-			a.wake(presenceBacklog)
+			a.wake(maxBacklog)
 		}
 	}
 }
 
 // tellAll is called with mu held. count is negative if it is not known.
-func (a *attendance) tellAll(count int) {
-	spread := min(max(time.Duration(max(count, a.room.Len()))*time.Millisecond/2, minPresenceSpread), maxPresenceSpread)
-	a.room.AddEvent(frame.Text, func(dst []byte) []byte {
-		return protocol.AppendPresenceChanged(dst, a.room.name, count, spread)
+func (a *Attendance) tellAll(count int) {
+	spread := min(max(time.Duration(max(count, a.members.Len()))*time.Millisecond/2, minSpread), maxSpread)
+	a.members.AddEvent(frame.Text, func(dst []byte) []byte {
+		return protocol.AppendPresenceChanged(dst, a.room, count, spread)
 	})
 }
 
-// missed says that changes may have been lost between the broker and here: members have to ask.
-func (a *attendance) missed() {
+// Missed says that changes may have been lost between the broker and here: members have to ask.
+func (a *Attendance) Missed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++

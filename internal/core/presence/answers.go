@@ -1,0 +1,131 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+const (
+	// maxMembers and maxBytes bound what an answer to presence lists: the Go client reads 1 MiB, others may read less.
+	// It always counts all.
+	maxMembers = 1000
+	maxBytes   = 48 << 10
+
+	// answerShare is which part of the time the broker may be asked about one room, and the pause that follows a question is
+	// in these bounds.
+	answerShare    = 20
+	minAnswerPause = 50 * time.Millisecond
+	maxAnswerPause = 2 * time.Second
+	// maxAnswerAge is how long an answer is good that no change has made old: events may be lost.
+	maxAnswerAge = 5 * time.Second
+	// skew is how much later than an answer a change may come that the answer shows already.
+	skew = 2 * time.Second
+)
+
+// answers are made once for all members of a room that ask. They are guarded by the Attendance's mu.
+type answers struct {
+	last  *Answer       // nil before the first
+	busy  chan struct{} // closed when the question under way is answered; nil without one
+	pause time.Duration // no question before that
+	shown time.Duration // changes may be in an answer until then
+}
+
+// Answer is what the broker said, with the version that this node knew when it asked.
+type Answer struct {
+	// Count is how many members there are.
+	Count int
+	// Data is the data of an ok frame, and the frame's end. It is shared and never changed.
+	Data *frame.Batch
+
+	version uint64
+	made    time.Duration
+	err     error
+}
+
+// errUnanswered is the error of a question that did not come back from the broker.
+var errUnanswered = errors.New("presence: the broker failed")
+
+// recent reports whether an answer may show a change that comes now.
+func (l *answers) recent(now time.Duration) bool { return l.busy != nil || now < l.shown }
+
+// Ask returns an answer that shows all that this node knew when it was called. It blocks until there is one.
+func (a *Attendance) Ask(ctx context.Context) (*Answer, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wanted := a.version
+	for waited := false; ; waited = true {
+		if l := a.list.last; l != nil && l.version >= wanted && (waited || a.good(l)) {
+			return l, l.err
+		}
+		if a.list.busy == nil {
+			a.list.busy = make(chan struct{})
+			a.node.conf.Run(a.question)
+		}
+		busy := a.list.busy
+		a.mu.Unlock()
+		var err error
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		a.mu.Lock()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// good reports whether an answer serves one who has not waited for it. It is called with mu held.
+func (a *Attendance) good(l *Answer) bool {
+	return l.err == nil && l.version == a.version && a.node.now()-l.made < maxAnswerAge && !a.node.conf.Stale()
+}
+
+// question asks the broker, after the pause that is due. Those who wait are answered even if the broker panics.
+func (a *Attendance) question() {
+	n := a.node
+	a.mu.Lock()
+	rest := a.list.pause - n.now()
+	a.mu.Unlock()
+	if rest > 0 {
+		wait(n.conf.Context, rest) // at the hub's end the question fails
+	}
+	a.mu.Lock()
+	l := &Answer{version: a.version, err: errUnanswered}
+	for _, c := range a.waiting {
+		c.shown = true
+	}
+	a.mu.Unlock()
+	begin := n.now()
+	defer func() {
+		l.made = n.now()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.list.last = l
+		a.list.pause = l.made + min(max(answerShare*(l.made-begin), minAnswerPause), maxAnswerPause)
+		a.list.shown = l.made + skew
+		close(a.list.busy)
+		a.list.busy = nil
+	}()
+	ctx, cancel := context.WithTimeout(n.conf.Context, n.conf.Timeout)
+	defer cancel()
+	p, err := n.List(ctx, a.room, maxMembers)
+	if err == nil {
+		l.Count = p.Count
+		data := protocol.AppendPresenceWithin(nil, p, maxBytes)
+		l.Data = frame.Tail(append(data, '}'), a.members.Source())
+	}
+	l.err = err
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
