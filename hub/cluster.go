@@ -55,7 +55,7 @@ const surveyTimeout = 10 * time.Second
 // removes it. It returns an error for an empty name. f is called in a goroutine of its own.
 func (h *Hub) HandleSurvey(name string, f SurveyFunc) error {
 	if name == "" {
-		return errors.New("hub: HandleSurvey: empty name")
+		return errors.New("hub: HandleSurvey: the name is empty")
 	}
 	h.handlers.change(func(s *callbacks) { s.surveys = with(s.surveys, name, f, f == nil) })
 	return nil
