@@ -33,36 +33,68 @@ type Policy struct {
 	starts   atomic.Uint64 // numbers the sequences of a seeded policy
 }
 
-// Option sets one thing of a Policy.
-type Option func(*Policy)
+// Option configures a Policy. New reports every fault of every option together.
+type Option func(*Policy) error
 
-// WithBase sets the window of the formula at its start; the default is 500 ms.
-func WithBase(d time.Duration) Option { return func(p *Policy) { p.base = d } }
-
-// WithCap sets the longest delay that the policy itself gives; the default is 30 s. A hint may be
-// longer.
-func WithCap(d time.Duration) Option { return func(p *Policy) { p.cap = d } }
-
-// WithFirst sets the window of the first retry, which is U(0, d) whatever the strategy: those who
-// lost their connection at the same moment come back spread over it. Zero leaves the first retry
-// to the strategy. The default is 2 s with the default base, and otherwise four times the base
-// or the cap, whichever is less.
-func WithFirst(d time.Duration) Option {
-	return func(p *Policy) { p.first, p.firstSet = d, true }
+// WithBase sets the window of the formula at its start. The default is 500 ms. It must be positive.
+func WithBase(d time.Duration) Option {
+	return func(p *Policy) error {
+		p.base = d
+		return require(d > 0, "base is %v, must be positive", d)
+	}
 }
 
-// WithStrategy sets how the windows grow and how they are drawn from; the default is Full.
-func WithStrategy(s Strategy) Option { return func(p *Policy) { p.strategy = s } }
+// WithCap sets the longest delay that the policy itself gives. The default is 30 s. A hint may be longer. The cap must not
+// be less than the base.
+func WithCap(d time.Duration) Option {
+	return func(p *Policy) error {
+		p.cap = d
+		return nil
+	}
+}
 
-// WithResetAfter sets how long a connection must have lasted before a sequence starts anew; the
-// default is 30 s. With zero every connection made is enough.
-func WithResetAfter(d time.Duration) Option { return func(p *Policy) { p.resetAfter = d } }
+// WithFirst sets the window of the first retry, which is U(0, d) whatever the strategy: those who lost their connection at
+// the same moment come back spread over it. Zero leaves the first retry to the strategy. The default is 2 s with the default
+// base, and otherwise four times the base or the cap, whichever is less. d must not be above the cap.
+func WithFirst(d time.Duration) Option {
+	return func(p *Policy) error {
+		p.first, p.firstSet = d, true
+		return nil
+	}
+}
 
-// WithSeed makes the delays repeatable, for tests and simulations: the nth sequence started from the
-// policy always draws the same numbers, independent of those of other sequences. Without it they
-// come from math/rand/v2's global source.
+// WithStrategy sets how the windows grow and how they are drawn from. The default is Full.
+func WithStrategy(s Strategy) Option {
+	return func(p *Policy) error {
+		p.strategy = s
+		return require(s.valid(), "unknown strategy %d", int(s))
+	}
+}
+
+// WithResetAfter sets how long a connection must have lasted before a sequence starts anew. The default is 30 s. With zero
+// every connection made is enough.
+func WithResetAfter(d time.Duration) Option {
+	return func(p *Policy) error {
+		p.resetAfter = d
+		return require(d >= 0, "reset after is %v, must not be negative", d)
+	}
+}
+
+// WithSeed makes the delays repeatable, for tests and simulations: the nth sequence started from the policy always draws the
+// same numbers, independent of those of other sequences. Without it they come from math/rand/v2's global source.
 func WithSeed(seed uint64) Option {
-	return func(p *Policy) { p.seed, p.seeded = seed, true }
+	return func(p *Policy) error {
+		p.seed, p.seeded = seed, true
+		return nil
+	}
+}
+
+// require returns the fault of an option, unless all is well.
+func require(ok bool, format string, args ...any) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...)
 }
 
 // New makes a policy of the defaults and the options. The error joins every fault found and matches
@@ -72,14 +104,16 @@ func New(opts ...Option) (*Policy, error) {
 	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			faults = append(faults, fmt.Errorf("%w: option %d is nil", ErrOption, i))
+			faults = append(faults, require(false, "option %d is nil", i))
 			continue
 		}
-		o(p)
+		faults = append(faults, o(p))
 	}
-	faults = append(faults, p.faults()...)
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	faults = append(faults,
+		require(p.cap >= p.base, "cap is %v, must not be less than the base, %v", p.cap, p.base),
+		require(p.first >= 0 && p.first <= max(p.cap, 0), "first is %v, must be from 0 to the cap, %v", p.first, p.cap))
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	if !p.firstSet {
 		p.first = window(p.base, p.cap, 2)
@@ -97,26 +131,4 @@ func Default() *Policy {
 		resetAfter: DefaultResetAfter,
 		strategy:   Full,
 	}
-}
-
-func (p *Policy) faults() (faults []error) {
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...))
-	}
-	if p.base <= 0 {
-		fault("base is %v, must be positive", p.base)
-	}
-	if p.cap < p.base {
-		fault("cap is %v, must not be less than the base, %v", p.cap, p.base)
-	}
-	if p.first < 0 || p.first > max(p.cap, 0) {
-		fault("first is %v, must be from 0 to the cap, %v", p.first, p.cap)
-	}
-	if p.resetAfter < 0 {
-		fault("reset after is %v, must not be negative", p.resetAfter)
-	}
-	if !p.strategy.valid() {
-		fault("unknown strategy %d", int(p.strategy))
-	}
-	return faults
 }

@@ -7,33 +7,40 @@ import (
 	"time"
 )
 
-// RetryOption bounds or observes one Retry.
-type RetryOption func(*retry)
+// RetryOption bounds or observes one Retry, which reports every fault of every option together.
+type RetryOption func(*retry) error
 
 type retry struct {
-	maxTries   int
-	triesSet   bool
-	maxElapsed time.Duration
-	elapsedSet bool
+	maxTries   int           // zero: no bound
+	maxElapsed time.Duration // zero: no bound
 	onRetry    func(try int, err error, wait time.Duration)
 }
 
-// MaxTries bounds how often the function is called; n must be positive. Without it there is no bound.
+// MaxTries bounds how often the function is called; n must be positive. Without it there is no bound. At the bound Retry
+// returns ErrTries.
 func MaxTries(n int) RetryOption {
-	return func(r *retry) { r.maxTries, r.triesSet = n, true }
+	return func(r *retry) error {
+		r.maxTries = n
+		return require(n > 0, "max tries is %d, must be positive", n)
+	}
 }
 
-// MaxElapsed bounds the time from the call of Retry to the start of the last try; d must be positive. A
-// try that could only start later is given up at once, without waiting. It does not
+// MaxElapsed bounds the time from the call of Retry to the start of the last try; d must be positive. Without it there is no
+// bound. A try that could only start later is given up at once with ErrElapsed, without waiting. MaxElapsed does not
 // interrupt a try; a context with a deadline does.
 func MaxElapsed(d time.Duration) RetryOption {
-	return func(r *retry) { r.maxElapsed, r.elapsedSet = d, true }
+	return func(r *retry) error {
+		r.maxElapsed = d
+		return require(d > 0, "max elapsed is %v, must be positive", d)
+	}
 }
 
-// OnRetry has f called, by the goroutine inside Retry, before each wait: try counts from 1, err is how it
-// failed.
+// OnRetry has f called, by the goroutine inside Retry, before each wait: try counts from 1, err is how it failed.
 func OnRetry(f func(try int, err error, wait time.Duration)) RetryOption {
-	return func(r *retry) { r.onRetry = f }
+	return func(r *retry) error {
+		r.onRetry = f
+		return require(f != nil, "OnRetry: nil function")
+	}
 }
 
 // Retry calls f until it returns nil, waiting between tries as the policy says; a nil policy is
@@ -65,14 +72,14 @@ func Retry(ctx context.Context, p *Policy, f func(context.Context) error, opts .
 			return err
 		case ctx.Err() != nil:
 			return gaveUp(canceled(ctx), try, err)
-		case r.triesSet && try >= r.maxTries:
+		case r.maxTries > 0 && try >= r.maxTries:
 			return gaveUp(ErrTries, try, err)
 		}
 		if h, ok := errors.AsType[Hinter](err); ok {
 			seq.Hint(h.RetryAfter())
 		}
 		wait := seq.Next()
-		if r.elapsedSet && add(time.Since(start), wait) > r.maxElapsed {
+		if r.maxElapsed > 0 && add(time.Since(start), wait) > r.maxElapsed {
 			return gaveUp(ErrElapsed, try, err)
 		}
 		if r.onRetry != nil {
@@ -89,16 +96,10 @@ func newRetry(opts []RetryOption) (*retry, error) {
 	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			faults = append(faults, fmt.Errorf("%w: retry option %d is nil", ErrOption, i))
+			faults = append(faults, require(false, "retry option %d is nil", i))
 			continue
 		}
-		o(r)
-	}
-	if r.triesSet && r.maxTries <= 0 {
-		faults = append(faults, fmt.Errorf("%w: max tries is %d, must be positive", ErrOption, r.maxTries))
-	}
-	if r.elapsedSet && r.maxElapsed <= 0 {
-		faults = append(faults, fmt.Errorf("%w: max elapsed is %v, must be positive", ErrOption, r.maxElapsed))
+		faults = append(faults, o(r))
 	}
 	return r, errors.Join(faults...)
 }

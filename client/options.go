@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gohubkit/hubkit/backoff"
@@ -28,105 +29,197 @@ const (
 	DefaultReadLimit = 1 << 20 // bytes
 )
 
-// Option sets one thing of a Client.
-type Option func(*config)
+// Option configures a Client. New reports every fault of every option together.
+type Option func(*config) error
 
 // DialFunc connects to addr, a host and a port, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// WithBackoff sets how long to wait between tries to connect; the default is backoff.Default(). What the
-// server says in a close frame, a goaway or a Retry-After header overrides it.
+// WithBackoff sets how long to wait between tries to connect. The default is backoff.Default(). What the server says in a
+// close frame, a goaway or a Retry-After header comes before it.
 func WithBackoff(p *backoff.Policy) Option {
-	return func(c *config) { c.policy, c.policySet = p, true }
+	return func(c *config) error {
+		c.policy = p
+		return require(p != nil, "WithBackoff: nil policy")
+	}
 }
 
-// WithToken has f called before every try to connect. The token is sent in the hello frame and, unless
-// WithHeader sets that header, as "Authorization: Bearer". An error of f counts as a failed try; one
-// that backoff.IsPermanent finds ends Run. f must return when its context is done, after the handshake
-// timeout at the latest.
+// WithToken has f called before every try to connect. The token is sent in the hello frame and, unless WithHeader sets that
+// header, as "Authorization: Bearer". An error of f counts as a failed try; one that backoff.IsPermanent finds ends Run. f is
+// called in Run's goroutine. It must return when its context is done, which is after the handshake timeout at the latest.
 func WithToken(f func(context.Context) (string, error)) Option {
-	return func(c *config) { c.token, c.tokenSet = f, true }
+	return func(c *config) error {
+		c.token = f
+		return require(f != nil, "WithToken: nil function")
+	}
 }
 
-// WithHeader sets headers of the handshake request. They are copied.
-func WithHeader(h http.Header) Option { return func(c *config) { c.header = h.Clone() } }
+// WithHeader sets headers of the handshake request. They are copied. Those that the handshake itself sets are refused.
+func WithHeader(h http.Header) Option {
+	h = h.Clone()
+	return func(c *config) error {
+		c.header = h
+		for name := range h {
+			if slices.Contains(handshakeHeaders, http.CanonicalHeaderKey(name)) {
+				return invalid("WithHeader: %s belongs to the handshake", name)
+			}
+		}
+		return nil
+	}
+}
 
 // WithCookies sets the jar that cookies are taken from and kept in, such as that of the http.Client which has logged in;
 // those that WithHeader names are sent too. The default is an empty jar of this client's own, so that a load balancer
 // that goes by a cookie brings the client back to its node.
-func WithCookies(jar http.CookieJar) Option { return func(c *config) { c.jar, c.jarSet = jar, true } }
+func WithCookies(jar http.CookieJar) Option {
+	return func(c *config) error {
+		c.jar = jar
+		return require(jar != nil, "WithCookies: nil jar")
+	}
+}
 
-// WithDialer sets what connects to the server, or to the proxy that the environment names
-// (http.ProxyFromEnvironment). The default is a net.Dialer.
-func WithDialer(f DialFunc) Option { return func(c *config) { c.dial, c.dialSet = f, true } }
+// WithDialer sets what connects to the server, or to the proxy that the environment names (http.ProxyFromEnvironment). The
+// default is a net.Dialer.
+func WithDialer(f DialFunc) Option {
+	return func(c *config) error {
+		c.dial = f
+		return require(f != nil, "WithDialer: nil function")
+	}
+}
 
 // WithTLS sets the TLS configuration of wss connections. It is copied.
 func WithTLS(t *tls.Config) Option {
-	return func(c *config) { c.tls, c.tlsSet = t.Clone(), true }
+	t = t.Clone()
+	return func(c *config) error {
+		c.tls = t
+		return require(t != nil, "WithTLS: nil configuration")
+	}
 }
 
-// WithHeartbeat sets after how long a silence of the server the client pings it, and how long it then
-// waits for a sign of life before it drops the connection. The default interval is the one at which
-// the server says it pings, 25 s where it does not say; the default timeout is 10 s.
+// WithHeartbeat sets after how long a silence of the server the client pings it, and how long it then waits for a sign of
+// life before it drops the connection. The default interval is the one at which the server says it pings, or 25 s if it
+// does not say. The default timeout is 10 s.
 func WithHeartbeat(interval, timeout time.Duration) Option {
-	return func(c *config) { c.interval, c.timeout, c.heartbeatSet = interval, timeout, true }
+	return func(c *config) error {
+		c.interval, c.timeout, c.heartbeatSet = interval, timeout, true
+		return require(interval > 0 && timeout > 0,
+			"WithHeartbeat: interval %v and timeout %v, must be positive", interval, timeout)
+	}
 }
 
-// WithHandshakeTimeout bounds the time from the dial to the server's welcome, and the time a token
-// may take; the default is 10 s.
+// WithHandshakeTimeout bounds the time from the dial to the server's welcome, and the time a token may take. The default is
+// 10 s.
 func WithHandshakeTimeout(d time.Duration) Option {
-	return func(c *config) { c.handshakeTimeout = d }
+	return func(c *config) error {
+		c.handshakeTimeout = d
+		return require(d > 0, "WithHandshakeTimeout: %v, must be positive", d)
+	}
 }
 
-// WithWriteTimeout bounds the time the network may take to accept a frame; the default is 5 s.
-func WithWriteTimeout(d time.Duration) Option { return func(c *config) { c.writeTimeout = d } }
+// WithWriteTimeout bounds the time the network may take to accept a frame. The default is 5 s. Beyond it the connection is
+// lost.
+func WithWriteTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.writeTimeout = d
+		return require(d > 0, "WithWriteTimeout: %v, must be positive", d)
+	}
+}
 
-// WithQueue bounds the requests that wait to be sent or answered, in number and in bytes of their data;
-// the default is 1,024 and 8 MiB. Beyond it, requests fail with ErrQueueFull.
+// WithQueue bounds the requests that wait to be sent or answered, in number and in bytes of their data. The default is 1,024
+// and 8 MiB. Beyond it, requests fail with ErrQueueFull.
 func WithQueue(requests, bytes int) Option {
-	return func(c *config) { c.queueLen, c.queueBytes = requests, bytes }
+	return func(c *config) error {
+		c.queueLen, c.queueBytes = requests, bytes
+		return require(requests > 0 && bytes > 0, "WithQueue: %d requests and %d bytes, must be positive", requests, bytes)
+	}
 }
 
-// WithRetryWindow sets for how long after it was first sent a publication whose answer was lost is sent
-// again. It must be shorter than the time for which the server remembers idempotency keys, 5 minutes by
-// default; the default is 4 minutes. Zero means never.
-func WithRetryWindow(d time.Duration) Option { return func(c *config) { c.retryWindow = d } }
+// WithRetryWindow sets for how long after it was first sent a publication whose answer was lost is sent again. The default
+// is 4 minutes; zero means never. It must be shorter than the time for which the server remembers idempotency keys, which
+// is 5 minutes by default.
+func WithRetryWindow(d time.Duration) Option {
+	return func(c *config) error {
+		c.retryWindow = d
+		return require(d >= 0, "WithRetryWindow: %v, must not be negative", d)
+	}
+}
 
 // WithRate bounds what the client sends, by a token bucket that each connection starts full; the rest waits. The client also
 // keeps to nine tenths of the rate and burst that the server announces, whichever is less. The default is what the server
 // announces, and 90 messages a second with a burst of 100 if it announces none. math.Inf(1) lifts the client's own bound.
 func WithRate(perSecond float64, burst int) Option {
-	return func(c *config) { c.rate, c.burst, c.rateSet = perSecond, burst, true }
+	return func(c *config) error {
+		c.rate, c.burst, c.rateSet = perSecond, burst, true
+		return require(perSecond > 0 && burst > 0, "WithRate: %v per second and a burst of %d, must be positive", perSecond, burst)
+	}
 }
 
-// WithInbox sets how many events may wait for their callbacks; the default is 256. When it is full the
-// client stops reading from the server.
-func WithInbox(events int) Option { return func(c *config) { c.inbox = events } }
+// WithInbox sets how many events may wait for their callbacks. The default is 256. When it is full the client stops reading
+// from the server.
+func WithInbox(events int) Option {
+	return func(c *config) error {
+		c.inbox = events
+		return require(events > 0, "WithInbox: %d events, must be positive", events)
+	}
+}
 
-// WithReadLimit sets the size of the largest message that is taken from the server, in bytes after decompression; the
+// WithReadLimit sets the size of the largest message that is taken from the server, in bytes after decompression. The
 // default is 1 MiB. A larger one is dropped. In a room with history it becomes a Gap; in another room the subscription's
 // OnError is told ErrTooLarge; a request whose answer is larger fails with ErrTooLarge; anything else is the state Dropped.
 // With WithCompression it also ends the connection, with 1009, and the client goes on behind it.
-func WithReadLimit(bytes int64) Option { return func(c *config) { c.readLimit = bytes } }
-
-// WithCompression offers the server permessage-deflate (RFC 7692).
-func WithCompression() Option { return func(c *config) { c.compression = true } }
-
-// WithLogger sets where the client logs; the default is slog.Default().
-func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log, c.logSet = l, true } }
-
-// OnState has f called when the connection changes.
-func OnState(f func(State)) Option { return func(c *config) { c.onState, c.onStateSet = f, true } }
-
-// OnMessage has f called with messages to this connection, which have no room. Without it they
-// are dropped.
-func OnMessage(f func(Message)) Option {
-	return func(c *config) { c.onMessage, c.onMessageSet = f, true }
+func WithReadLimit(bytes int64) Option {
+	return func(c *config) error {
+		c.readLimit = bytes
+		return require(bytes > 0, "WithReadLimit: %d bytes, must be positive", bytes)
+	}
 }
 
-// OnRoomMessage has f called with messages of rooms that the server has joined for the client and that
-// are not subscribed. Positions of such rooms are not kept: after a reconnect it is the server that
-// joins them again. Without it they are dropped.
+// WithCompression offers the server permessage-deflate (RFC 7692). Without it nothing is compressed.
+func WithCompression() Option {
+	return func(c *config) error {
+		c.compression = true
+		return nil
+	}
+}
+
+// WithLogger sets where the client logs. The default is slog.Default(). Tokens and payloads are never logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		c.log = l
+		return require(l != nil, "WithLogger: nil logger")
+	}
+}
+
+// OnState has f called when the state of the connection changes, in order, by the goroutine that makes all callbacks.
+func OnState(f func(State)) Option {
+	return func(c *config) error {
+		c.onState = f
+		return require(f != nil, "OnState: nil function")
+	}
+}
+
+// OnMessage has f called with messages to this connection, which have no room. Without it they are dropped.
+func OnMessage(f func(Message)) Option {
+	return func(c *config) error {
+		c.onMessage = f
+		return require(f != nil, "OnMessage: nil function")
+	}
+}
+
+// OnRoomMessage has f called with messages of rooms that the server has joined for the client and that are not subscribed.
+// Positions of such rooms are not kept: after a reconnect it is the server that joins them again. Without it they are
+// dropped.
 func OnRoomMessage(f func(Message)) Option {
-	return func(c *config) { c.onRoomMessage, c.onRoomMessageSet = f, true }
+	return func(c *config) error {
+		c.onRoomMessage = f
+		return require(f != nil, "OnRoomMessage: nil function")
+	}
+}
+
+// require returns the fault of an option, unless all is well.
+func require(ok bool, format string, args ...any) error {
+	if ok {
+		return nil
+	}
+	return invalid(format, args...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -15,7 +16,7 @@ type Publication struct {
 	r *request
 }
 
-// PublishOption sets one thing of a publication.
+// PublishOption configures a publication. Publish reports every fault of every option together.
 type PublishOption func(*request) error
 
 // IdempotencyKey sets the idempotency key, 1 to 128 bytes: of several publications to a room with the same
@@ -69,13 +70,16 @@ func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (
 	if err := checkData(data); err != nil {
 		return nil, err
 	}
+	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			return nil, invalid("option %d is nil", i)
+			faults = append(faults, invalid("option %d is nil", i))
+			continue
 		}
-		if err := o(r); err != nil {
-			return nil, err
-		}
+		faults = append(faults, o(r))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	if r.key == "" {
 		r.key = rand.Text()

@@ -44,20 +44,16 @@ func (s *Subscription) undecodable(m Message, err error) {
 
 func (c *Client) subscribe(room string, f func(*Subscription, Message), opts []SubOption) (*Subscription, error) {
 	s := &Subscription{c: c, room: room, onMessage: f, ready: make(chan struct{})}
-	if err := checkRoom(room); err != nil {
-		s.faults = append(s.faults, err)
-	}
+	faults := []error{checkRoom(room)}
 	for i, o := range opts {
 		if o == nil {
-			s.fault("option %d is nil", i)
+			faults = append(faults, invalid("option %d is nil", i))
 			continue
 		}
-		o(s)
+		faults = append(faults, o(s))
 	}
-	if s.history > 0 && !s.next.IsZero() {
-		s.fault("Newest and Since exclude each other")
-	}
-	if err := errors.Join(s.faults...); err != nil {
+	faults = append(faults, require(s.history <= 0 || s.next.IsZero(), "Newest and Since exclude each other"))
+	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,7 +24,6 @@ type Subscription struct {
 	onPresence func(joined bool, m Member)
 	onChanged  func(count int, spread time.Duration)
 	onError    func(error)
-	faults     []error
 
 	ready chan struct{} // closed by settle
 
@@ -43,48 +43,40 @@ type Subscription struct {
 	crowded bool // refused because the connection is in too many rooms; guarded by Client.mu
 }
 
-// SubOption sets one thing of a Subscription.
-type SubOption func(*Subscription)
+// SubOption configures a Subscription. Subscribe reports every fault of every option together.
+type SubOption func(*Subscription) error
 
-// Since resumes from a position, such as one that Subscription.Position returned in an
-// earlier process.
+// Since resumes from a position, such as one that Subscription.Position returned in an earlier process. It excludes Newest.
 func Since(p Position) SubOption {
-	return func(s *Subscription) {
+	return func(s *Subscription) error {
 		s.next, s.seen = p, p
-		if p.Epoch == "" {
-			s.fault("Since: no epoch")
-		}
-		if p.Offset > protocol.MaxOffset {
-			s.fault("Since: offset %d, at most %d", p.Offset, uint64(protocol.MaxOffset))
-		}
+		return errors.Join(
+			require(p.Epoch != "", "Since: no epoch"),
+			require(p.Offset <= protocol.MaxOffset, "Since: offset %d, at most %d", p.Offset, uint64(protocol.MaxOffset)))
 	}
 }
 
-// Newest begins with the newest n messages that the room has kept.
+// Newest begins with the newest n messages that the room has kept. n must be positive. It excludes Since.
 func Newest(n int) SubOption {
-	return func(s *Subscription) {
+	return func(s *Subscription) error {
 		s.history = n
-		if n < 1 || n > protocol.MaxHistory {
-			s.fault("Newest: %d, must be from 1 to %d", n, protocol.MaxHistory)
-		}
+		return require(n >= 1 && n <= protocol.MaxHistory, "Newest: %d, must be from 1 to %d", n, protocol.MaxHistory)
 	}
 }
 
-// OnGap has f called where messages of the room are lost for this client. Without it the loss is logged.
+// OnGap has f called if messages of the room are lost for this client. Without it the loss is logged.
 func OnGap(f func(Gap)) SubOption {
-	return func(s *Subscription) {
-		if s.onGap = f; f == nil {
-			s.fault("OnGap: nil function")
-		}
+	return func(s *Subscription) error {
+		s.onGap = f
+		return require(f != nil, "OnGap: nil function")
 	}
 }
 
 // OnPresence has f called when a member has joined the room or has left it.
 func OnPresence(f func(joined bool, m Member)) SubOption {
-	return func(s *Subscription) {
-		if s.onPresence = f; f == nil {
-			s.fault("OnPresence: nil function")
-		}
+	return func(s *Subscription) error {
+		s.onPresence = f
+		return require(f != nil, "OnPresence: nil function")
 	}
 }
 
@@ -93,10 +85,9 @@ func OnPresence(f func(joined bool, m Member)) SubOption {
 // does not know. To renew the list, wait a random time up to spread and call [Client.Presence]. Without OnMembersChanged this
 // is logged for subscriptions with OnPresence.
 func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
-	return func(s *Subscription) {
-		if s.onChanged = f; f == nil {
-			s.fault("OnMembersChanged: nil function")
-		}
+	return func(s *Subscription) error {
+		s.onChanged = f
+		return require(f != nil, "OnMembersChanged: nil function")
 	}
 }
 
@@ -105,15 +96,10 @@ func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
 // connection. It is tried before that if the server says that it is refused for now, and, after too_many_rooms, when
 // another room has been left. Without OnError, errors are logged.
 func OnError(f func(error)) SubOption {
-	return func(s *Subscription) {
-		if s.onError = f; f == nil {
-			s.fault("OnError: nil function")
-		}
+	return func(s *Subscription) error {
+		s.onError = f
+		return require(f != nil, "OnError: nil function")
 	}
-}
-
-func (s *Subscription) fault(format string, args ...any) {
-	s.faults = append(s.faults, invalid(format, args...))
 }
 
 // checkRoom wants 1 to 255 bytes of UTF-8 without control characters.

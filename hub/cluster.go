@@ -49,7 +49,7 @@ type SurveyFunc func(ctx context.Context, data []byte) (any, error)
 // asker waits no longer, after 10 s at most. An answer of more than 1 MiB is an error.
 func (h *Hub) HandleSurvey(name string, f SurveyFunc) error {
 	if name == "" {
-		return errors.New("hub: HandleSurvey: empty name")
+		return errors.New("hub: HandleSurvey: the name is empty")
 	}
 	h.handlers.change(func(s *callbacks) { s.surveys = with(s.surveys, name, f, f == nil) })
 	return nil

@@ -99,19 +99,31 @@ func defaults() config {
 
 func newConfig(opts []Option) (config, error) {
 	c := defaults()
-	var errs []error
-	for i, o := range opts {
-		if o == nil {
-			errs = append(errs, fmt.Errorf("option %d is nil", i))
-		} else if err := o(&c); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	errs = append(errs, c.validate()...)
+	errs := append(setAll(&c, opts), c.validate()...)
 	if err := errors.Join(errs...); err != nil {
-		return c, fmt.Errorf("hub: invalid options: %w", err)
+		return c, fmt.Errorf("%w: %w", ErrOption, err)
 	}
 	return c, nil
+}
+
+// setAll applies options, and returns all that is wrong with them.
+func setAll[O ~func(*T) error, T any](to *T, opts []O) (faults []error) {
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("option %d is nil", i))
+		} else if err := o(to); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return faults
+}
+
+// apply returns what the options of a call say.
+func apply[T any, O ~func(*T) error](opts []O) (to T, err error) {
+	if err := errors.Join(setAll(&to, opts)...); err != nil {
+		return to, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	return to, nil
 }
 
 // validate finds faults that no option can see alone.

@@ -13,6 +13,8 @@ var (
 	// ErrClosed is returned by a hub that is closed or draining and by a connection that is gone. It
 	// matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("hub: %w", net.ErrClosed)
+	// ErrOption matches every complaint about an option: of New, Publish, Join and Handle.
+	ErrOption = errors.New("hub: invalid options")
 	// ErrData is returned for a payload that is not one valid JSON value, on a hub that is not raw.
 	ErrData = errors.New("hub: data is not valid JSON")
 	// ErrText is returned by a raw hub for text that is not UTF-8: a browser would fail the connection over it.

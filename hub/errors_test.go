@@ -157,11 +157,11 @@ func TestHandleFaults(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"no name", s.Hub.Handle("", answer), `Handle "": empty name`},
-		{"no name to remove", s.Hub.Handle("", nil), "empty name"},
-		{"nil option", s.Hub.Handle("known", nil, hub.Heavy(), nil), `Handle "known": option 1 is nil`},
+		{"no name", s.Hub.Handle("", answer), `Handle "": the name is empty`},
+		{"no name to remove", s.Hub.Handle("", nil), "the name is empty"},
+		{"nil option", s.Hub.Handle("known", nil, hub.Heavy(), nil), `Handle "known": hub: invalid options: option 1 is nil`},
 		{"nil option of a new one", s.Hub.Handle("new", answer, nil), "option 0 is nil"},
-		{"a survey without a name", s.Hub.HandleSurvey("", nil), "HandleSurvey: empty name"},
+		{"a survey without a name", s.Hub.HandleSurvey("", nil), "HandleSurvey: the name is empty"},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.name, tt.err, tt.want)
@@ -177,6 +177,39 @@ func TestHandleFaults(t *testing.T) {
 	if n := s.Stats().Pool.Workers; n != 0 {
 		t.Errorf("a pool of %d workers for nobody", n)
 	}
+}
+
+// TestCallOptions: faults of the options of a call are reported together, and nothing is done.
+func TestCallOptions(t *testing.T) {
+	s := start(t, hub.WithOpenRooms("*"), hub.WithRooms("past", hub.DefaultHistory()))
+	conns := s.watchConns()
+	c := s.dial(t)
+	conn := receive(t, "the connection", conns)
+	_, publish := s.Publish(t.Context(), "a", []byte("1"), nil, hub.IdempotencyKey("k", -time.Second), nil)
+	_, publishJSON := s.PublishJSON(t.Context(), "a", 1, hub.ConflationKey("k"), nil)
+	for _, tt := range []struct {
+		name string
+		err  error
+		want []string
+	}{
+		{"Publish", publish, []string{"option 0 is nil", "IdempotencyKey: a time of -1s", "option 2 is nil"}},
+		{"PublishJSON", publishJSON, []string{"option 1 is nil"}},
+		{"Join", conn.Join(t.Context(), "past", hub.Newest(-1), nil), []string{"Newest: -1 is negative", "option 1 is nil"}},
+	} {
+		if !errors.Is(tt.err, hub.ErrOption) {
+			t.Errorf("%s: %v, want ErrOption", tt.name, tt.err)
+			continue
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(tt.err.Error(), want) {
+				t.Errorf("%s: %v, want also: %s", tt.name, tt.err, want)
+			}
+		}
+	}
+	if st := s.Stats(); st.Published != 0 || st.Rooms != 0 {
+		t.Errorf("%+v", st)
+	}
+	c.alive()
 }
 
 // TestServerErrors is about errors that callers in the server get.

@@ -51,14 +51,19 @@ func Typed[In, Out any](f func(ctx context.Context, c *Conn, in In) (Out, error)
 	}
 }
 
-// HandleOption says how a handler is run.
-type HandleOption func(*method)
+// HandleOption says how a handler is run. Handle reports every fault of every option together.
+type HandleOption func(*method) error
 
 // Heavy runs the handler on the worker pool, for work that takes more than a moment of CPU. Calls of one
 // connection still run one after another, and what the same connection sends meanwhile waits its turn
 // behind them; other connections are not held up. Where the pool is full the client hears "busy", and when to
 // try again.
-func Heavy() HandleOption { return func(m *method) { m.heavy = true } }
+func Heavy() HandleOption {
+	return func(m *method) error {
+		m.heavy = true
+		return nil
+	}
+}
 
 type method struct {
 	fn    HandlerFunc
@@ -69,24 +74,17 @@ type method struct {
 // returns an error for an empty name, a nil option, and if the pool for a heavy handler cannot be made: the methods then stay
 // as they were.
 func (h *Hub) Handle(name string, fn HandlerFunc, opts ...HandleOption) error {
-	m := method{fn: fn}
-	var errs []error
+	m, err := apply[method](opts)
 	if name == "" {
-		errs = append(errs, errors.New("empty name"))
+		err = errors.Join(errors.New("the name is empty"), err)
 	}
-	for i, o := range opts {
-		if o == nil {
-			errs = append(errs, fmt.Errorf("option %d is nil", i))
-			continue
-		}
-		o(&m)
+	if err == nil && m.heavy && fn != nil {
+		err = h.needPool()
 	}
-	if m.heavy && fn != nil && errs == nil {
-		errs = append(errs, h.needPool())
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return fmt.Errorf("hub: Handle %q: %w", name, err)
 	}
+	m.fn = fn
 	h.handlers.change(func(s *callbacks) { s.methods = with(s.methods, name, m, fn == nil) })
 	return nil
 }

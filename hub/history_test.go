@@ -110,8 +110,10 @@ func TestJoinOptions(t *testing.T) {
 			"since":            {[]hub.JoinOption{hub.Since(broker.Position{Epoch: epoch, Offset: 1})}, 2},
 			"since and newest": {[]hub.JoinOption{hub.Newest(1), hub.Since(broker.Position{Epoch: epoch, Offset: 2})}, 3},
 		}
+		next := make(chan []hub.JoinOption, 1)
+		s.OnConnect(func(ctx context.Context, c *hub.Conn) error { return c.Join(ctx, "past:a", <-next...) })
 		for name, o := range options {
-			s.OnConnect(func(ctx context.Context, c *hub.Conn) error { return c.Join(ctx, "past:a", o.opts...) })
+			next <- o.opts
 			c := s.dial(t)
 			want := fmt.Sprintf(`{"op":"ok","room":"past:a","epoch":%q,"offset":%d}`, epoch, o.from-1)
 			if got := c.next(); got != want {

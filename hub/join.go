@@ -18,19 +18,33 @@ type membership struct {
 	joining bool
 }
 
-// JoinOption changes a Join.
-type JoinOption func(*joinOptions)
+// JoinOption changes a Join, which reports every fault of every option together.
+type JoinOption func(*joinOptions) error
 
 type joinOptions struct {
 	since broker.Position
 	last  int
 }
 
-// Since goes on from a position: what was published after it is sent first.
-func Since(p broker.Position) JoinOption { return func(o *joinOptions) { o.since = p } }
+// Since goes on from a position: what was published after it is sent first. The zero Position is none. Since comes before
+// Newest if both are given.
+func Since(p broker.Position) JoinOption {
+	return func(o *joinOptions) error {
+		o.since = p
+		return nil
+	}
+}
 
-// Newest sends the newest n messages first.
-func Newest(n int) JoinOption { return func(o *joinOptions) { o.last = n } }
+// Newest sends the newest n messages first. Zero sends none.
+func Newest(n int) JoinOption {
+	return func(o *joinOptions) error {
+		if n < 0 {
+			return fmt.Errorf("Newest: %d is negative", n)
+		}
+		o.last = n
+		return nil
+	}
+}
 
 // Join puts the connection into a room, whoever may join it or not. In a room with history it goes on from
 // where the client says in its hello that it was, unless an option says otherwise. It blocks until
@@ -39,9 +53,9 @@ func Newest(n int) JoinOption { return func(o *joinOptions) { o.last = n } }
 //
 // A client of protocol v1 is told of the join with an ok frame.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
-	var o joinOptions
-	for _, opt := range opts {
-		opt(&o)
+	o, err := apply[joinOptions](opts)
+	if err != nil {
+		return err
 	}
 	if o.since.IsZero() && o.last == 0 {
 		// Where the room has no history any more, that is no reason to refuse a client that comes back.

@@ -90,8 +90,11 @@ func WithWorkerPool(p *workerpool.Pool) Option {
 // returned as the error, is answered with 500.
 func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	return func(c *config) error {
-		if f == nil {
+		switch {
+		case f == nil:
 			return errors.New("WithAuthenticator: nil")
+		case c.authenticate != nil:
+			return errors.New("WithAuthenticator: given twice")
 		}
 		c.authenticate = f
 		return nil
@@ -106,8 +109,11 @@ func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 // as OnConnect describes: so that the client comes back.
 func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, error)) Option {
 	return func(c *config) error {
-		if f == nil {
+		switch {
+		case f == nil:
 			return errors.New("WithTokenVerifier: nil")
+		case c.verifyToken != nil:
+			return errors.New("WithTokenVerifier: given twice")
 		}
 		c.verifyToken = f
 		return nil
@@ -117,8 +123,11 @@ func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, erro
 // WithOriginCheck replaces the check of the Origin header altogether. A panic refuses the handshake with 500.
 func WithOriginCheck(f func(*http.Request) bool) Option {
 	return func(c *config) error {
-		if f == nil {
+		switch {
+		case f == nil:
 			return errors.New("WithOriginCheck: nil")
+		case c.checkOrigin != nil:
+			return errors.New("WithOriginCheck: given twice")
 		}
 		c.checkOrigin = f
 		return nil

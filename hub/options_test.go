@@ -101,13 +101,17 @@ func optionCases(t *testing.T) map[string]optionCase {
 		},
 		"WithAuthenticator": {
 			good: [][]hub.Option{one(hub.WithAuthenticator(auth))},
-			bad:  map[string][]hub.Option{"WithAuthenticator: nil": one(hub.WithAuthenticator(nil))},
+			bad: map[string][]hub.Option{
+				"WithAuthenticator: nil":         one(hub.WithAuthenticator(nil)),
+				"WithAuthenticator: given twice": one(hub.WithAuthenticator(auth), hub.WithAuthenticator(auth)),
+			},
 		},
 		"WithTokenVerifier": {
 			good: [][]hub.Option{one(hub.WithTokenVerifier(verify)), one(hub.WithTokenVerifier(verify), hub.WithAuthenticator(auth))},
 			bad: map[string][]hub.Option{
-				"WithTokenVerifier: nil":        one(hub.WithTokenVerifier(nil)),
-				"WithTokenVerifier needs the h": one(hub.WithTokenVerifier(verify), hub.WithRaw()),
+				"WithTokenVerifier: nil":         one(hub.WithTokenVerifier(nil)),
+				"WithTokenVerifier: given twice": one(hub.WithTokenVerifier(verify), hub.WithTokenVerifier(verify)),
+				"WithTokenVerifier needs the h":  one(hub.WithTokenVerifier(verify), hub.WithRaw()),
 			},
 		},
 		"WithOrigins": {
@@ -121,7 +125,10 @@ func optionCases(t *testing.T) map[string]optionCase {
 		},
 		"WithOriginCheck": {
 			good: [][]hub.Option{one(hub.WithOriginCheck(anyOrigin))},
-			bad:  map[string][]hub.Option{"WithOriginCheck: nil": one(hub.WithOriginCheck(nil))},
+			bad: map[string][]hub.Option{
+				"WithOriginCheck: nil":         one(hub.WithOriginCheck(nil)),
+				"WithOriginCheck: given twice": one(hub.WithOriginCheck(anyOrigin), hub.WithOriginCheck(anyOrigin)),
+			},
 		},
 		"WithAffinity": {
 			good: [][]hub.Option{
@@ -159,7 +166,7 @@ func optionCases(t *testing.T) map[string]optionCase {
 			},
 			bad: map[string][]hub.Option{
 				"pattern is empty":         one(hub.WithRooms("")),
-				"nil RoomOption":           one(hub.WithRooms("a", nil)),
+				`"a": option 0 is nil`:     one(hub.WithRooms("a", nil)),
 				"history of 0 messages":    one(hub.WithRooms("a", hub.History(0, time.Second))),
 				"history of 0 bytes":       one(hub.WithRooms("a", hub.DefaultHistory(), hub.HistoryBytes(0))),
 				"without History":          one(hub.WithRooms("a", hub.HistoryBytes(1))),
@@ -429,13 +436,13 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 	for _, want := range []string{
 		"option 0 is nil", "WithNode", "WithMaxRooms", "WithBacklog: messages", "WithBacklog: bytes", "timeout is 0s",
-		"the pattern is empty", "nil RoomOption", "WithSubprotocols", "compression level 99", "minSize",
+		"the pattern is empty\noption 0 is nil", "WithSubprotocols", "compression level 99", "minSize",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in:\n%v", want, err)
 		}
 	}
-	if !errors.Is(err, heartbeat.ErrPolicy) || !errors.Is(err, broker.ErrRoomName) {
+	if !errors.Is(err, hub.ErrOption) || !errors.Is(err, heartbeat.ErrPolicy) || !errors.Is(err, broker.ErrRoomName) {
 		t.Error("causes are not found by errors.Is")
 	}
 }

@@ -78,7 +78,10 @@ func (r *rule) overflowFault() error {
 // ConflationKey says what a message is the latest value of, in rooms with OverflowConflate. A newer message with the same
 // key takes the place of one that still waits.
 func ConflationKey(key string) PublishOption {
-	return func(o *publishOptions) { o.conflationKey = key }
+	return func(o *publishOptions) error {
+		o.conflationKey = key
+		return nil
+	}
 }
 
 // overflows are the policies as the engine knows them.

@@ -17,8 +17,8 @@ import (
 // Result says where a publication is stored.
 type Result = broker.Result
 
-// PublishOption changes a Publish.
-type PublishOption func(*publishOptions)
+// PublishOption changes a Publish, which reports every fault of every option together.
+type PublishOption func(*publishOptions) error
 
 type publishOptions struct {
 	idempotencyKey string
@@ -31,21 +31,36 @@ type publishOptions struct {
 // IdempotencyKey makes a retry harmless: within ttl a publication of the service to the same room with the same key is
 // neither stored nor delivered again. Zero is five minutes. Keys that clients send are never taken for one of these.
 func IdempotencyKey(key string, ttl time.Duration) PublishOption {
-	return func(o *publishOptions) { o.idempotencyKey, o.idempotencyTTL = key, ttl }
+	return func(o *publishOptions) error {
+		if ttl < 0 {
+			return fmt.Errorf("IdempotencyKey: a time of %v is negative", ttl)
+		}
+		o.idempotencyKey, o.idempotencyTTL = key, ttl
+		return nil
+	}
 }
 
 // Binary publishes a binary frame. Only raw hubs have them.
-func Binary() PublishOption { return func(o *publishOptions) { o.binary = true } }
+func Binary() PublishOption {
+	return func(o *publishOptions) error {
+		o.binary = true
+		return nil
+	}
+}
 
 // Publish sends data to every member of a room, on every node: one JSON value, or on a raw hub the text or
 // binary frame as it is. data must not be changed afterwards. It blocks while the room's queue is full, for
 // as long as ctx allows. In a room with history the message is stored when it returns.
 //
-// The error matches ErrData, ErrText, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of ctx.
+// The error matches ErrData, ErrText, ErrRaw, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of
+// ctx.
 func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
-	var o publishOptions
-	for _, opt := range opts {
-		opt(&o)
+	if len(opts) == 0 {
+		return h.publish(ctx, room, data, publishOptions{})
+	}
+	o, err := apply[publishOptions](opts)
+	if err != nil {
+		return Result{}, err
 	}
 	return h.publish(ctx, room, data, o)
 }

@@ -61,15 +61,10 @@ func Presence(opts ...PresenceOption) RoomOption {
 	return func(r *rule) error {
 		r.presence = true
 		r.setPresenceRate(DefaultPresenceRate, DefaultPresenceBurst)
-		var errs []error
-		for _, o := range opts {
-			if o == nil {
-				errs = append(errs, errors.New("nil PresenceOption"))
-			} else if err := o(r); err != nil {
-				errs = append(errs, err)
-			}
+		if err := errors.Join(setAll(r, opts)...); err != nil {
+			return fmt.Errorf("Presence: %w", err)
 		}
-		return errors.Join(errs...)
+		return nil
 	}
 }
 
@@ -108,13 +103,7 @@ func newRule(pattern string, opts []RoomOption) (*rule, error) {
 	if pattern == "" {
 		errs = append(errs, errors.New("the pattern is empty"))
 	}
-	for _, o := range opts {
-		if o == nil {
-			errs = append(errs, errors.New("nil RoomOption"))
-		} else if err := o(r); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs = append(errs, setAll(r, opts)...)
 	if r.retention.Bytes > 0 && !r.retention.Enabled() {
 		errs = append(errs, errors.New("HistoryBytes without History"))
 	}

@@ -24,8 +24,8 @@ const (
 	reserveShare   = 100
 )
 
-// Option configures Check.
-type Option func(*config)
+// Option configures Check, which reports every fault of every option together.
+type Option func(*config) error
 
 type config struct {
 	reserve     int64 // negative: the default, which depends on the limit
@@ -34,8 +34,6 @@ type config struct {
 	target      int64 // zero: Check chooses
 	files       fs.FS // nil: this machine
 	rlimit      func() (soft, hard uint64, err error)
-
-	faults []error
 }
 
 func configure(opts []Option) (*config, error) {
@@ -45,37 +43,38 @@ func configure(opts []Option) (*config, error) {
 		kernelBytes: defaultKernelBytes,
 		rlimit:      descriptorLimit,
 	}
+	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			c.fault("option %d is nil", i)
+			faults = append(faults, fault("option %d is nil", i))
 			continue
 		}
-		o(c)
+		faults = append(faults, o(c))
 	}
 	if c.userBytes == 0 && c.kernelBytes == 0 {
-		c.fault("a connection costs no memory at all")
+		faults = append(faults, fault("a connection costs no memory at all"))
 	}
-	return c, errors.Join(c.faults...)
+	return c, errors.Join(faults...)
 }
 
-func (c *config) fault(format string, args ...any) {
-	c.faults = append(c.faults, fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...))
+func fault(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...)
 }
 
-// between sets a field when n is in range, and notes a fault otherwise.
-func (c *config) between(what string, field *int64, n, low int) {
+// between sets a field when n is in range, and returns a fault otherwise.
+func between(what string, field *int64, n, low int) error {
 	if n < low || n > most {
-		c.fault("%s is %d, must be %d to %d", what, n, low, most)
-		return
+		return fault("%s is %d, must be %d to %d", what, n, low, most)
 	}
 	*field = int64(n)
+	return nil
 }
 
 // WithReserve sets how many descriptors are kept back from connections: for the application's files
 // and other sockets that come after the check, and for connections in the moment in which they are being
 // refused. The default is 64 and 1 % of the limit.
 func WithReserve(descriptors int) Option {
-	return func(c *config) { c.between("reserve", &c.reserve, descriptors, 0) }
+	return func(c *config) error { return between("reserve", &c.reserve, descriptors, 0) }
 }
 
 // WithConnBytes sets the memory that a connection takes, in bytes: in the process and in the kernel.
@@ -84,9 +83,10 @@ func WithReserve(descriptors int) Option {
 // that has come in part, or rooms that only it is in: a room takes about 500 bytes and its name, a backlog and a message as
 // much as the hub allows.
 func WithConnBytes(user, kernel int) Option {
-	return func(c *config) {
-		c.between("user bytes of a connection", &c.userBytes, user, 0)
-		c.between("kernel bytes of a connection", &c.kernelBytes, kernel, 0)
+	return func(c *config) error {
+		return errors.Join(
+			between("user bytes of a connection", &c.userBytes, user, 0),
+			between("kernel bytes of a connection", &c.kernelBytes, kernel, 0))
 	}
 }
 
@@ -94,31 +94,31 @@ func WithConnBytes(user, kernel int) Option {
 // The default is a million, or twice what is safe if that is more, but not more than memory allows unless it
 // is memory that binds.
 func WithTarget(conns int) Option {
-	return func(c *config) { c.between("target", &c.target, conns, 1) }
+	return func(c *config) error { return between("target", &c.target, conns, 1) }
 }
 
 // WithFiles reads proc and sys from a file system other than the root of this machine: from a copy,
 // or from the mounted root of a host. The file system is taken for one of a Linux machine.
 // RLIMIT_NOFILE is not in it: see WithDescriptorLimit.
 func WithFiles(root fs.FS) Option {
-	return func(c *config) {
+	return func(c *config) error {
 		if root == nil {
-			c.fault("file system is nil")
-			return
+			return fault("file system is nil")
 		}
 		c.files = root
+		return nil
 	}
 }
 
 // WithDescriptorLimit takes these for the soft and the hard RLIMIT_NOFILE instead of asking the system.
 // Numbers from 1<<62 on mean unlimited.
 func WithDescriptorLimit(soft, hard uint64) Option {
-	return func(c *config) {
+	return func(c *config) error {
 		if soft > hard {
-			c.fault("soft limit %d is above the hard limit %d", soft, hard)
-			return
+			return fault("soft limit %d is above the hard limit %d", soft, hard)
 		}
 		c.rlimit = func() (uint64, uint64, error) { return soft, hard, nil }
+		return nil
 	}
 }
 

@@ -24,7 +24,10 @@ const (
 	maxQueue   = 1 << 29
 )
 
-// Option configures New.
+// ErrOption matches every complaint of New about its options.
+var ErrOption = errors.New("workerpool: invalid options")
+
+// Option configures a Pool. New reports every fault of every option together.
 type Option func(*config) error
 
 type config struct {
@@ -142,7 +145,7 @@ func newConfig(opts []Option) (*config, error) {
 			c.share, c.capacity(), c.workers, c.queue))
 	}
 	if len(faults) > 0 {
-		return nil, fmt.Errorf("workerpool: %w", errors.Join(faults...))
+		return nil, fmt.Errorf("%w: %w", ErrOption, errors.Join(faults...))
 	}
 	return c, nil
 }

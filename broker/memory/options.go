@@ -22,7 +22,7 @@ const (
 	DefaultAllPublisherKeys = 500_000
 )
 
-// Option is a setting of New.
+// Option configures a Broker. New reports every fault of every option together.
 type Option func(*config) error
 
 type config struct {
@@ -39,7 +39,7 @@ type config struct {
 func WithMetadataTTL(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
-			return fmt.Errorf("%w: metadata TTL of %v", broker.ErrInvalid, d)
+			return fmt.Errorf("%w: WithMetadataTTL: metadata TTL of %v", broker.ErrInvalid, d)
 		}
 		c.metadataTTL = d
 		return nil
@@ -53,7 +53,7 @@ func WithMetadataTTL(d time.Duration) Option {
 func WithMaxHistoryBytes(n int64) Option {
 	return func(c *config) error {
 		if n <= 0 {
-			return fmt.Errorf("%w: at most %d bytes of history", broker.ErrInvalid, n)
+			return fmt.Errorf("%w: WithMaxHistoryBytes: at most %d bytes of history", broker.ErrInvalid, n)
 		}
 		c.maxHistoryBytes = n
 		return nil
@@ -65,7 +65,7 @@ func WithMaxHistoryBytes(n int64) Option {
 func WithIdempotencyKeys(perRoom int) Option {
 	return func(c *config) error {
 		if perRoom <= 0 {
-			return fmt.Errorf("%w: %d idempotency keys per room", broker.ErrInvalid, perRoom)
+			return fmt.Errorf("%w: WithIdempotencyKeys: %d idempotency keys per room", broker.ErrInvalid, perRoom)
 		}
 		c.idempotencyKeys = perRoom
 		return nil
@@ -78,7 +78,7 @@ func WithIdempotencyKeys(perRoom int) Option {
 func WithPublisherKeys(each, all int) Option {
 	return func(c *config) error {
 		if each <= 0 || all <= 0 {
-			return fmt.Errorf("%w: %d idempotency keys of a publisher, %d of all", broker.ErrInvalid, each, all)
+			return fmt.Errorf("%w: WithPublisherKeys: %d idempotency keys of a publisher, %d of all", broker.ErrInvalid, each, all)
 		}
 		c.publisherKeys, c.allKeys = each, all
 		return nil
@@ -97,7 +97,7 @@ func configure(opts []Option) (config, error) {
 	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			faults = append(faults, fmt.Errorf("%w: option %d is nil", broker.ErrInvalid, i+1))
+			faults = append(faults, fmt.Errorf("%w: option %d is nil", broker.ErrInvalid, i))
 			continue
 		}
 		faults = append(faults, o(&c))

@@ -28,8 +28,8 @@ const (
 	DefaultPublisherKeys   = 1_000
 )
 
-// Option is a setting of New.
-type Option func(*config)
+// Option configures a Broker. New reports every fault of every option together.
+type Option func(*config) error
 
 type config struct {
 	addrs            []string
@@ -38,10 +38,8 @@ type config struct {
 	sentinelPassword string
 	user, password   string
 	ask              func(context.Context) (user, password string, err error)
-	askSet           bool
 	log              *slog.Logger
 	tls              *tls.Config
-	tlsSet           bool
 	database         int
 	prefix           string
 	clientName       string
@@ -56,25 +54,29 @@ type config struct {
 	backoff          *backoff.Policy
 }
 
-// WithSentinel says that the addresses are those of Sentinels, and that the master called name is the
-// server to use.
+// WithSentinel says that the addresses are those of Sentinels, and that the master called name is the server to use.
 func WithSentinel(name string) Option {
-	return func(c *config) {
+	return func(c *config) error {
 		c.master = name
-		if name == "" {
-			c.master = " " // an error, not a server without Sentinel
-		}
+		return require(name != "", "WithSentinel: the name of the master is empty")
 	}
 }
 
-// WithSentinelAuth sets the ACL user and the password for the Sentinels; an empty user is the default one.
+// WithSentinelAuth sets the ACL user and the password for the Sentinels; an empty user is the default one. It needs
+// WithSentinel.
 func WithSentinelAuth(user, password string) Option {
-	return func(c *config) { c.sentinelUser, c.sentinelPassword = user, password }
+	return func(c *config) error {
+		c.sentinelUser, c.sentinelPassword = user, password
+		return require(user == "" || password != "", "WithSentinelAuth: user %q of the Sentinels without a password", user)
+	}
 }
 
-// WithAuth sets the ACL user and the password; an empty user is the default one.
+// WithAuth sets the ACL user and the password; an empty user is the default one. It excludes WithCredentials.
 func WithAuth(user, password string) Option {
-	return func(c *config) { c.user, c.password = user, password }
+	return func(c *config) error {
+		c.user, c.password = user, password
+		return require(user == "" || password != "", "WithAuth: user %q without a password", user)
+	}
 }
 
 // WithCredentials has ask return the ACL user and the password for each connection that is made, in place of WithAuth, so that
@@ -85,66 +87,140 @@ func WithAuth(user, password string) Option {
 // Its context ends after 5 s, and when the broker is closed. An error, a panic or a function that does not return fails the
 // connection, which is then tried again. Close waits for a call under way. Sentinels have WithSentinelAuth.
 func WithCredentials(ask func(ctx context.Context) (user, password string, err error)) Option {
-	return func(c *config) { c.ask, c.askSet = ask, true }
+	return func(c *config) error {
+		c.ask = ask
+		return require(ask != nil, "WithCredentials: the function is nil")
+	}
 }
 
 // WithLogger sets where the broker logs why it has lost Redis, what Redis refuses, and that all is well again. The default is
 // slog.Default(). Passwords and payloads are never logged.
-func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log = l } }
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		c.log = l
+		return require(l != nil, "WithLogger: the logger is nil")
+	}
+}
 
-// WithTLS makes all connections use TLS, those to Sentinels too. The configuration must not be nil, and must
-// not be changed afterwards.
+// WithTLS makes all connections use TLS, those to Sentinels too. The configuration must not be nil, and must not be changed
+// afterwards.
 func WithTLS(t *tls.Config) Option {
-	return func(c *config) { c.tls, c.tlsSet = t, true }
+	return func(c *config) error {
+		c.tls = t
+		return require(t != nil, "WithTLS: TLS configuration is nil")
+	}
 }
 
 // WithDatabase selects a database. The default is 0, and a cluster has no other. Channels have no database in Redis, so those
 // of another database end with "@" and its number: applications in different databases do not hear each other.
-func WithDatabase(n int) Option { return func(c *config) { c.database = n } }
+func WithDatabase(n int) Option {
+	return func(c *config) error {
+		c.database = n
+		return require(n >= 0, "WithDatabase: database %d", n)
+	}
+}
 
-// WithPrefix sets what the names of all keys and channels begin with. It must not contain braces, spaces or
-// control characters. The default is "hubkit".
-func WithPrefix(prefix string) Option { return func(c *config) { c.prefix = prefix } }
+// WithPrefix sets what the names of all keys and channels begin with. The default is "hubkit". It must not contain braces,
+// spaces or control characters.
+func WithPrefix(prefix string) Option {
+	return func(c *config) error {
+		c.prefix = prefix
+		return require(validPrefix(prefix), "WithPrefix: prefix %q", prefix)
+	}
+}
 
 // WithClientName sets the name that CLIENT LIST shows, without spaces. The default is "hubkit".
-func WithClientName(name string) Option { return func(c *config) { c.clientName = name } }
+func WithClientName(name string) Option {
+	return func(c *config) error {
+		c.clientName = name
+		bad := name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+		return require(!bad, "WithClientName: client name %q", name)
+	}
+}
 
 // WithDialTimeout bounds the making of a connection, its handshakes included. The default is 1 s.
-func WithDialTimeout(d time.Duration) Option { return func(c *config) { c.dialTimeout = d } }
+func WithDialTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.dialTimeout = d
+		return require(d > 0, "WithDialTimeout: dial timeout of %v", d)
+	}
+}
 
-// WithIOTimeout sets how long the server may be silent before a connection counts as broken. The default
-// is 4 s. Silence is noticed within 5/4 of it.
-func WithIOTimeout(d time.Duration) Option { return func(c *config) { c.ioTimeout = d } }
+// WithIOTimeout sets how long the server may be silent before a connection counts as broken. The default is 4 s. Silence is
+// noticed within 5/4 of it.
+func WithIOTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		c.ioTimeout = d
+		return require(d > 0, "WithIOTimeout: I/O timeout of %v", d)
+	}
+}
 
 // WithPublishConns sets how many connections to each server carry what is published, and how many more all other
-// commands: a power of two from 1 to 256. What is published to a room is always on one of them. The default is 1; all
-// goroutines share them.
-func WithPublishConns(n int) Option { return func(c *config) { c.publishConns = n } }
+// commands: a power of two from 1 to 256. The default is 1; all goroutines share them. What is published to a room is always
+// on one of them.
+func WithPublishConns(n int) Option {
+	return func(c *config) error {
+		c.publishConns = n
+		return require(n >= 1 && n <= 256 && bits.OnesCount(uint(n)) == 1,
+			"WithPublishConns: %d connections to publish, want a power of two from 1 to 256", n)
+	}
+}
 
-// WithSubscribeConns sets how many connections to each server carry messages to this node, from 1 to
-// 64. A room is always on one of them. The default is 1.
-func WithSubscribeConns(n int) Option { return func(c *config) { c.subscribeConns = n } }
+// WithSubscribeConns sets how many connections to each server carry messages to this node, from 1 to 64. The default is 1. A
+// room is always on one of them.
+func WithSubscribeConns(n int) Option {
+	return func(c *config) error {
+		c.subscribeConns = n
+		return require(n >= 1 && n <= 64, "WithSubscribeConns: %d connections to subscribe, want 1 to 64", n)
+	}
+}
 
-// WithPresenceTTL sets after how long the members and the entry of a node that is gone vanish, and how often a
-// node refreshes its own; refresh must be at most half of ttl. The defaults are 60 s and 25 s.
+// WithPresenceTTL sets after how long the members and the entry of a node that is gone vanish, and how often a node refreshes
+// its own. The defaults are 60 s and 25 s. refresh must be at most half of ttl.
 func WithPresenceTTL(ttl, refresh time.Duration) Option {
-	return func(c *config) { c.ttl, c.refresh = ttl, refresh }
+	return func(c *config) error {
+		c.ttl, c.refresh = ttl, refresh
+		return require(ttl >= time.Millisecond && refresh > 0 && refresh <= ttl/2,
+			"WithPresenceTTL: presence TTL of %v, refreshed every %v: want at least twice as long", ttl, refresh)
+	}
 }
 
 // WithIdempotencyKeys sets how many idempotency keys are remembered, whatever their TTL: those of the service in each room,
-// and those of each other publisher in all rooms together, in a cluster in each room. The oldest is forgotten first. The
-// defaults are 10,000 and 1,000.
+// and those of each other publisher in all rooms together, in a cluster in each room. The defaults are 10,000 and 1,000. The
+// oldest is forgotten first.
 func WithIdempotencyKeys(service, publisher int) Option {
-	return func(c *config) { c.serviceKeys, c.publisherKeys = service, publisher }
+	return func(c *config) error {
+		c.serviceKeys, c.publisherKeys = service, publisher
+		return require(service > 0 && publisher > 0,
+			"WithIdempotencyKeys: %d idempotency keys of the service, %d of a publisher", service, publisher)
+	}
 }
 
 // WithMetadataTTL sets how long the epoch and the newest offset of a room with messages outlive the last publication or
-// reading there. Where a room's retention is longer, that counts. The default is 30 days.
-func WithMetadataTTL(d time.Duration) Option { return func(c *config) { c.metadataTTL = d } }
+// reading there. The default is 30 days. If a room's retention is longer, that counts.
+func WithMetadataTTL(d time.Duration) Option {
+	return func(c *config) error {
+		c.metadataTTL = d
+		return require(d >= time.Millisecond, "WithMetadataTTL: metadata TTL of %v", d)
+	}
+}
 
-// WithBackoff sets how long to wait between attempts to come back to a server. The default begins
-// with U(0, 100 ms) and grows to U(0, 2 s).
-func WithBackoff(p *backoff.Policy) Option { return func(c *config) { c.backoff = p } }
+// WithBackoff sets how long to wait between attempts to come back to a server. The default begins with U(0, 100 ms) and
+// grows to U(0, 2 s).
+func WithBackoff(p *backoff.Policy) Option {
+	return func(c *config) error {
+		c.backoff = p
+		return require(p != nil, "WithBackoff: backoff policy is nil")
+	}
+}
+
+// require returns the fault of an option, unless all is well.
+func require(ok bool, format string, args ...any) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("%w: "+format, append([]any{broker.ErrInvalid}, args...)...)
+}
 
 func reconnectDefault() *backoff.Policy {
 	p, err := backoff.New(backoff.WithBase(100*time.Millisecond), backoff.WithFirst(100*time.Millisecond),
@@ -176,50 +252,21 @@ func configure(addrs []string, opts []Option) (config, error) {
 	var faults []error
 	for i, o := range opts {
 		if o == nil {
-			faults = append(faults, fmt.Errorf("%w: option %d is nil", broker.ErrInvalid, i+1))
+			faults = append(faults, require(false, "option %d is nil", i))
 			continue
 		}
-		o(&c)
+		faults = append(faults, o(&c))
 	}
-	if err := errors.Join(append(faults, c.faults()...)...); err != nil {
+	faults = append(faults, require(len(addrs) > 0, "no address"))
+	for _, a := range addrs {
+		_, port, err := net.SplitHostPort(a)
+		faults = append(faults, require(err == nil && port != "", "address %q, want host:port", a))
+	}
+	faults = append(faults,
+		require(c.master != "" || c.sentinelUser == "" && c.sentinelPassword == "", "credentials for Sentinels without WithSentinel"),
+		require(c.ask == nil || c.user == "" && c.password == "", "both WithAuth and WithCredentials"))
+	if err := errors.Join(faults...); err != nil {
 		return config{}, fmt.Errorf("redis: %w", err)
 	}
 	return c, nil
-}
-
-func (c *config) faults() (faults []error) {
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			faults = append(faults, fmt.Errorf("%w: "+format, append([]any{broker.ErrInvalid}, args...)...))
-		}
-	}
-	check(len(c.addrs) > 0, "no address")
-	for _, a := range c.addrs {
-		_, port, err := net.SplitHostPort(a)
-		check(err == nil && port != "", "address %q, want host:port", a)
-	}
-	check(c.master != " ", "name of the master is empty")
-	check(c.master != "" || c.sentinelUser == "" && c.sentinelPassword == "", "credentials for Sentinels without WithSentinel")
-	check(c.sentinelUser == "" || c.sentinelPassword != "", "user %q of the Sentinels without a password", c.sentinelUser)
-	check(c.user == "" || c.password != "", "user %q without a password", c.user)
-	check(!c.askSet || c.ask != nil, "function for credentials is nil")
-	check(!c.askSet || c.user == "" && c.password == "", "both WithAuth and WithCredentials")
-	check(c.log != nil, "logger is nil")
-	check(!c.tlsSet || c.tls != nil, "TLS configuration is nil")
-	check(c.database >= 0, "database %d", c.database)
-	check(validPrefix(c.prefix), "prefix %q", c.prefix)
-	check(c.clientName != "" && !strings.ContainsFunc(c.clientName, func(r rune) bool { return r <= ' ' || r > '~' }),
-		"client name %q", c.clientName)
-	check(c.dialTimeout > 0, "dial timeout of %v", c.dialTimeout)
-	check(c.ioTimeout > 0, "I/O timeout of %v", c.ioTimeout)
-	check(c.publishConns >= 1 && c.publishConns <= 256 && bits.OnesCount(uint(c.publishConns)) == 1,
-		"%d connections to publish, want a power of two from 1 to 256", c.publishConns)
-	check(c.subscribeConns >= 1 && c.subscribeConns <= 64, "%d connections to subscribe, want 1 to 64", c.subscribeConns)
-	check(c.ttl >= time.Millisecond && c.refresh > 0 && c.refresh <= c.ttl/2,
-		"presence TTL of %v, refreshed every %v: want at least twice as long", c.ttl, c.refresh)
-	check(c.metadataTTL >= time.Millisecond, "metadata TTL of %v", c.metadataTTL)
-	check(c.serviceKeys > 0 && c.publisherKeys > 0, "%d idempotency keys of the service, %d of a publisher",
-		c.serviceKeys, c.publisherKeys)
-	check(c.backoff != nil, "backoff policy is nil")
-	return faults
 }
