@@ -100,7 +100,7 @@ var policy = []rule{
 		grants: []string{gorilla, xsys},
 	},
 	{
-		pkgs: []string{"internal/core/rate"},
+		pkgs: []string{"internal/core/rate", "internal/core/expire"},
 		not:  []string{"..."},
 	},
 	{
