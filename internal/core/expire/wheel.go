@@ -45,8 +45,8 @@ const (
 )
 
 // Wheel knows when rights end. Times are durations from the call on, by the monotonic clock: a wall clock that jumps ends
-// nothing early and nothing late. With a key of 16 bytes, an entry takes
-// 80 to 160 bytes. Its methods may be called from several goroutines, and all but Close from within the callback.
+// nothing early and nothing late. With a key of 16 bytes, an entry takes 80 to 160 bytes. Its methods may be called from
+// several goroutines, and all but Close from within the callback.
 type Wheel[K comparable] struct {
 	tick time.Duration
 	call func([]Due[K])
