@@ -89,7 +89,7 @@ func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, e
 }
 
 // survey is this node's answer.
-func (h *Hub) survey(ctx context.Context, q surveyQuestion) (out []byte, err error) {
+func (h commands) survey(ctx context.Context, q surveyQuestion) (out []byte, err error) {
 	f := h.handlers.set.Load().surveys[q.Name]
 	if f == nil {
 		return nil, fmt.Errorf("hub: nothing answers surveys of %q", q.Name)

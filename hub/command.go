@@ -33,17 +33,21 @@ type surveyQuestion struct {
 	Data []byte `json:"data,omitempty"` // in base64
 }
 
+// commands does what nodes tell and ask of each other.
+type commands struct{ *Hub }
+
 // newNodes makes what joins this node with others. It is silent until the broker starts.
-func (h *Hub) newNodes(bus broker.Bus) *nodes.Exchange {
+func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
+	do := commands{h}
 	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.run, Load: h.load, Log: h.log})
-	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { h.sendHere(c) })
+	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { do.send(c) })
 	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectCommand) {
 		if from != h.node { // else it was done before it was told, and the user may be back
-			h.disconnectHere(c)
+			do.disconnect(c)
 		}
 	})
 	nodes.HandleAsk(x, askSurvey, func(ctx context.Context, _ string, q surveyQuestion) (json.RawMessage, error) {
-		return h.survey(ctx, q)
+		return do.survey(ctx, q)
 	})
 	return x
 }
@@ -64,7 +68,7 @@ func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 	return h.nodes.Tell(ctx, tellSend, sendCommand{User: user, Data: data})
 }
 
-func (h *Hub) sendHere(cmd sendCommand) {
+func (h commands) send(cmd sendCommand) {
 	for _, c := range h.users.Conns(cmd.User) {
 		if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
 			_ = c.Send(cmd.Data)
@@ -81,11 +85,11 @@ func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
 		return ErrClosed
 	}
 	cmd := disconnectCommand{User: user, Code: protocol.CloseDisconnected, Reason: reason}
-	h.disconnectHere(cmd)
+	commands{h}.disconnect(cmd)
 	return h.nodes.Tell(ctx, tellDisconnect, cmd)
 }
 
-func (h *Hub) disconnectHere(cmd disconnectCommand) {
+func (h commands) disconnect(cmd disconnectCommand) {
 	if cmd.User == "" {
 		return // the anonymous are nobody in particular
 	}

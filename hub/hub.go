@@ -148,7 +148,7 @@ func New(opts ...Option) (*Hub, error) {
 	h.handlers.init()
 	h.rooms.init(h)
 	bus, _ := conf.broker.(broker.Bus)
-	h.nodes = h.newNodes(bus)
+	h.nodes = newNodes(h, bus)
 	if err := h.open(); err != nil {
 		return nil, errors.Join(err, h.release(context.Background()))
 	}

@@ -100,6 +100,19 @@ var policy = []rule{
 		grants: []string{gorilla, xsys},
 	},
 	{
+		pkgs: []string{"internal/core/rate", "internal/core/expire"},
+		not:  []string{"..."},
+	},
+	{
+		pkgs: []string{"internal/core/nodes"}, // what is asked and told is not its concern
+		not:  []string{"hub", "client", "broker/redis", "broker/memory", "protocol", "internal/engine/...", "internal/core/..."},
+	},
+	{
+		pkgs: []string{"internal/core/presence"},
+		not: []string{"hub", "client", "broker/redis", "broker/memory", "internal/core/registry", "internal/core/drain",
+			"internal/core/nodes"},
+	},
+	{
 		pkgs: []string{"internal/core/..."},
 		not:  []string{"hub", "client", "broker/redis", "broker/memory"},
 	},

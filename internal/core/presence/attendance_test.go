@@ -133,7 +133,7 @@ func (w *world) leave(conn string) { w.Note(broker.Member{Conn: conn}, false) }
 
 // TestNote: within the rate changes are told at once, and beyond it in order, less what cancels out.
 func TestNote(t *testing.T) {
-	inWorld(t, 2, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, 2, func(_ *testing.T, w *world) {
 		w.enter("a")
 		w.enter("b")
 		w.room.expect("+a", "+b")
@@ -155,7 +155,7 @@ func TestNote(t *testing.T) {
 
 // TestNoteLarge: a member of many bytes counts as several changes, and one beyond the burst as the burst.
 func TestNoteLarge(t *testing.T) {
-	inWorld(t, 1, 3, func(t *testing.T, w *world) {
+	inWorld(t, 1, 3, func(_ *testing.T, w *world) {
 		large := json.RawMessage(fmt.Sprintf("1%0*d", 100*unit, 0))
 		w.Note(broker.Member{Conn: "a", Info: large}, true)
 		w.enter("b")
@@ -167,7 +167,7 @@ func TestNoteLarge(t *testing.T) {
 
 // TestCrowded: if too much waits, members are told to ask, over a time that their number needs, until it is calm again.
 func TestCrowded(t *testing.T) {
-	inWorld(t, 10, 1, func(t *testing.T, w *world) {
+	inWorld(t, 10, 1, func(_ *testing.T, w *world) {
 		for i := range 200 {
 			w.list.members = append(w.list.members, broker.Member{Conn: fmt.Sprint("m", i)})
 			w.enter(fmt.Sprint("m", i))
@@ -189,7 +189,7 @@ func TestCrowded(t *testing.T) {
 
 // TestCrowdedWithoutAnAnswer: while the broker does not answer, members are told nothing, and later once.
 func TestCrowdedWithoutAnAnswer(t *testing.T) {
-	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+	inWorld(t, 1, 1, func(_ *testing.T, w *world) {
 		w.list.ask = func() error { return broker.ErrUnavailable }
 		for i := range 100 {
 			w.enter(fmt.Sprint("m", i))
@@ -206,7 +206,7 @@ func TestCrowdedWithoutAnAnswer(t *testing.T) {
 
 // TestMissed: what waits is not told any more, and members are told to ask.
 func TestMissed(t *testing.T) {
-	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+	inWorld(t, 1, 1, func(_ *testing.T, w *world) {
 		w.enter("a")
 		w.enter("b")
 		w.Missed()
@@ -217,7 +217,7 @@ func TestMissed(t *testing.T) {
 
 // TestNodeCloses: nothing is told after the node's end.
 func TestNodeCloses(t *testing.T) {
-	inWorld(t, 1, 1, func(t *testing.T, w *world) {
+	inWorld(t, 1, 1, func(_ *testing.T, w *world) {
 		w.enter("a")
 		w.enter("b")
 		w.cancel()
