@@ -45,7 +45,7 @@ func TestRefusalsAreLoggedSeldom(t *testing.T) {
 		s.refused(t, nil)
 	}
 	got, most := log.with("handshakes refused"), 1+int(time.Since(begin)/time.Second)
-	if len(got) == 0 || len(got) > most || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "full=1") {
+	if len(got) == 0 || len(got) > most || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "at_capacity=1") {
 		t.Errorf("%d lines, want 1 to %d: %v", len(got), most, got)
 	}
 }
