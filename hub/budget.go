@@ -39,8 +39,6 @@ const (
 	shedSpread = 10 * time.Second
 	// shedPart is how many places of the registry are looked at under its lock.
 	shedPart = 1024
-	// roomBytes is what a room takes with its member, the broker's part included, beside its name.
-	roomBytes = 560
 )
 
 // newBudget returns nil without a bound.
@@ -149,19 +147,10 @@ func (c *Conn) holds() holder {
 		_, waits = c.writer.Backlog()
 	}
 	h.held = waits + int(c.half.Load())
-	c.mu.Lock()
-	for i := range c.rooms {
-		if r := c.rooms[i].room; r.Len() <= 1 {
-			h.held += r.bytes()
-		}
-	}
-	c.mu.Unlock()
+	h.held += c.rooms.Alone()
 	h.backlog = waits > h.held/2
 	return h
 }
-
-// bytes is what a room is counted as.
-func (r *room) bytes() int { return roomBytes + len(r.name) }
 
 // shed closes a connection for what it holds. One with a backlog is cut: a close frame would wait behind it.
 func (c *Conn) shed(h holder) {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -142,9 +141,6 @@ func (c *Conn) broke(v any) {
 	c.shut(&CloseError{Code: protocol.CloseInternal, Err: failed.cause})
 }
 
-// teardownTimeout bounds what the broker may take to hear that a member left.
-const teardownTimeout = 5 * time.Second
-
 // teardown takes the connection out of everything. What it defers is done even if the broker panics, or OnDisconnect
 // ends this goroutine.
 func (c *Conn) teardown(why error) {
@@ -170,42 +166,14 @@ func (c *Conn) teardown(why error) {
 	if !welcomed {
 		c.more().cause = why // for connected, if OnConnect is at it now
 	}
-	rooms := c.rooms
-	c.rooms = nil
 	c.mu.Unlock()
 
-	c.departAll(rooms)
+	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
 	h.stats.closed(why)
 	if welcomed {
 		c.disconnected(why)
 	}
-}
-
-// departAll takes the connection out of the rooms it was in when it ended.
-func (c *Conn) departAll(rooms []membership) {
-	ctx := c.hub.ctx
-	if slices.ContainsFunc(rooms, func(m membership) bool { return m.room.rule.presence }) { // others wait for nothing
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, teardownTimeout)
-		defer cancel()
-	}
-	for i := range rooms {
-		if m := &rooms[i]; !m.joining { // else the join finds out, and cleans up
-			c.departOne(ctx, m)
-		}
-	}
-}
-
-func (c *Conn) departOne(ctx context.Context, m *membership) {
-	defer c.rescue() // the other rooms are to be left all the same
-	if err := c.depart(ctx, m.room, m.place); err != nil {
-		c.notLeft(m.room.name, err)
-	}
-}
-
-func (c *Conn) notLeft(room string, err error) {
-	c.hub.log.Warn("leaving a room failed", "conn", c.ID(), "room", room, "err", err)
 }
 
 // disconnected tells the application of the end.

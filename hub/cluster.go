@@ -28,7 +28,7 @@ func (h *Hub) startReporter() *repeater {
 func (h *Hub) load() broker.NodeInfo {
 	return broker.NodeInfo{
 		Conns:     h.conns.Len(),
-		Rooms:     h.rooms.len(),
+		Rooms:     h.rooms.Stats().Rooms,
 		Capacity:  h.conf.admission.MaxConns,
 		AdmitRate: h.conf.admission.Rate,
 		Draining:  !h.life.serving(),

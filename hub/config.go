@@ -161,16 +161,16 @@ func (c *config) validate() (errs []error) {
 			fault("rooms %q: two rules for the same pattern", r.pattern)
 		}
 		seen[r.pattern] = true
-		if c.broker != nil && r.retention.Enabled() && !history {
+		if c.broker != nil && r.Retention.Enabled() && !history {
 			fault("rooms %q: this broker has no history", r.pattern)
 		}
-		if c.broker != nil && r.presence && !presence {
+		if c.broker != nil && r.Presence && !presence {
 			fault("rooms %q: this broker has no presence", r.pattern)
 		}
 		if err := r.overflowFault(); err != nil {
 			errs = append(errs, err)
 		}
-		if c.raw && (r.presence || r.retention.Enabled()) {
+		if c.raw && (r.Presence || r.Retention.Enabled()) {
 			fault("rooms %q: history and presence need protocol v1", r.pattern)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/core/registry"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
@@ -71,10 +72,11 @@ type Conn struct {
 	standing bool // the handshake is done, and the connection is in the registry
 	// welcomed: OnConnect has taken the connection.
 	welcomed bool
-	ended    bool // the context is over, and no room can be joined any more
-	departed bool // teardown has looked whether there is somebody to tell
-	rooms    []membership
+	ended    bool   // the context is over, and no room can be joined any more
+	departed bool   // teardown has looked whether there is somebody to tell
 	extra    *extra // what few connections have
+
+	rooms rooms.Memberships
 }
 
 // marks are two flags in the size of one.
@@ -111,7 +113,6 @@ type extra struct {
 	parting *CloseError                  // why it is to be closed once its messages are answered
 	timer   stopper                      // of the hello, or of the close
 	helloBy time.Duration                // on the hub's clock, until the hello has come
-	replays []*replaying                 // rooms whose history is read
 	answer  http.Header                  // of OnHandshake, until the handshake is answered
 }
 
@@ -128,7 +129,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
-		m.after == nil && m.replays == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil {
+		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil {
 		c.extra = nil
 	}
 }
@@ -242,17 +243,7 @@ func (c *Conn) sendFrame(opcode byte, encode func([]byte) []byte) error {
 func (c *Conn) send(encode func([]byte) []byte) { _ = c.sendFrame(frame.Text, encode) }
 
 // Rooms lists the rooms the connection is in.
-func (c *Conn) Rooms() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	names := make([]string, 0, len(c.rooms))
-	for _, m := range c.rooms {
-		if !m.joining {
-			names = append(names, m.room.name)
-		}
-	}
-	return names
-}
+func (c *Conn) Rooms() []string { return c.rooms.Names() }
 
 // Context ends when the connection does, and within about a second when the client leaves while a callback runs: when its
 // socket is closed or reset, or a close frame is next to be read. Over TLS such a close frame alone is not seen. What the

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 	"github.com/gorilla/websocket"
@@ -194,7 +195,7 @@ func (c *Conn) greet(q *protocol.Request) {
 		pos := c.takeResume(string(r.Room))
 		switch wait, ok := c.resumeWithin(string(r.Room), refused); {
 		case ok:
-			c.joinFor(0, string(r.Room), joinOptions{since: toBroker(pos)})
+			c.joinFor(0, string(r.Room), rooms.Start{Since: toBroker(pos)})
 		case wait > 0:
 			refused++
 			c.replyError(0, clip(string(r.Room)), &Error{
@@ -210,7 +211,7 @@ func (c *Conn) greet(q *protocol.Request) {
 func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
 	l := c.hub.conf.messages
 	switch {
-	case c.joined(room) != nil:
+	case c.rooms.Find(room) != nil:
 		return 0, false
 	case !l.Enabled():
 		return 0, true

@@ -38,4 +38,4 @@ func (h *Hub) ConnID(n uint64) string { return h.connID(n) }
 func (h *Hub) SessionOf(conn string) string { return h.sessions.of(conn) }
 
 // PagesLent is how many bytes of pages the readers of histories hold.
-func (h *Hub) PagesLent() int64 { return h.pages.lent.Load() }
+func (h *Hub) PagesLent() int64 { return h.rooms.Stats().Lent }

@@ -20,6 +20,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/core/nodes"
 	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/registry"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
@@ -54,7 +55,7 @@ type Hub struct {
 	conns       *registry.Conns[*Conn]
 	users       *registry.Users[*Conn]
 	revocations registry.Revocations[*CloseError]
-	rooms       index
+	rooms       *rooms.Node
 	unruled     rule // of rooms that no pattern matches: without history, without presence
 	beats       *heartbeat.Monitor
 	sharer      *keySharer // nil without a key to share
@@ -70,7 +71,6 @@ type Hub struct {
 	memory      *budget // nil without one
 	stats       counters
 	sessions    sessionSecret
-	pages       pages // of histories that are being read
 	nextConn    atomic.Uint64
 	limits      protocol.Limits // what clients are told to keep to
 	telling     sync.Mutex      // orders what clients are told of the broker's state
@@ -146,7 +146,7 @@ func New(opts ...Option) (*Hub, error) {
 	h.logFastPaths()
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
-	h.rooms.init(h)
+	h.unruled.Source = h.unruled.source()
 	bus, _ := conf.broker.(broker.Bus)
 	h.nodes = newNodes(h, bus)
 	if err := h.open(); err != nil {
@@ -183,9 +183,10 @@ func (h *Hub) open() error {
 	if err != nil {
 		return err
 	}
+	h.rooms = h.newRooms()
 	ctx, cancel := context.WithTimeout(h.ctx, startTimeout)
 	defer cancel()
-	if err := h.broker.Start(ctx, h.node, receiver{h}); err != nil {
+	if err := h.broker.Start(ctx, h.node, receiver{h.rooms, h}); err != nil {
 		return fmt.Errorf("hub: broker: %w", err)
 	}
 	h.sharer = h.shareResumeKey()
@@ -223,7 +224,7 @@ func (h *Hub) release(ctx context.Context) error {
 	h.retirer.close()
 	h.lookout.close()
 	h.sharer.close()
-	h.rooms.close()
+	h.rooms.Close()
 	h.reporter.close()
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {
 		errs = append(errs, err)

@@ -4,33 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/engine/fanout"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// membership is a room that a connection is in, or is joining.
-type membership struct {
-	room    *room
-	place   fanout.Place
-	joining bool
+func (h *Hub) newRooms() *rooms.Node {
+	return rooms.New(rooms.Config{
+		Context:         h.ctx,
+		Run:             h.life.run,
+		Held:            h.memory.add,
+		Log:             h.log,
+		Broker:          h.broker,
+		Scheduler:       h.sched,
+		Rule:            func(room string) *rooms.Rule { return &h.rule(room).Rule },
+		Presence:        h.presence,
+		Raw:             h.conf.raw,
+		Degrade:         h.conf.outage == OutageDegrade,
+		Linger:          h.conf.linger,
+		MaxRooms:        h.conf.maxRooms,
+		BacklogMessages: h.conf.backlogMessages,
+		BacklogBytes:    h.conf.backlogBytes,
+	})
 }
 
 // JoinOption changes a Join, which reports every fault of every option together.
 type JoinOption func(*joinOptions) error
 
-type joinOptions struct {
-	since broker.Position
-	last  int
-}
+type joinOptions struct{ start rooms.Start }
 
 // Since goes on from a position: what was published after it is sent first. The zero Position is none. Since comes before
 // Newest if both are given.
 func Since(p broker.Position) JoinOption {
 	return func(o *joinOptions) error {
-		o.since = p
+		o.start.Since = p
 		return nil
 	}
 }
@@ -41,7 +51,7 @@ func Newest(n int) JoinOption {
 		if n < 0 {
 			return fmt.Errorf("Newest: %d is negative", n)
 		}
-		o.last = n
+		o.start.Last = n
 		return nil
 	}
 }
@@ -57,202 +67,69 @@ func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error 
 	if err != nil {
 		return err
 	}
-	if o.since.IsZero() && o.last == 0 {
+	if o.start.IsZero() {
 		// Where the room has no history any more, that is no reason to refuse a client that comes back.
-		if pos := c.takeResume(room); c.hub.rule(room).retention.Enabled() {
-			o.since = toBroker(pos)
+		if pos := c.takeResume(room); c.hub.rule(room).Retention.Enabled() {
+			o.start.Since = toBroker(pos)
 		}
 	}
-	return c.join(ctx, 0, room, o)
-}
-
-// join is Join; id is that of the client's request.
-func (c *Conn) join(ctx context.Context, id uint64, name string, o joinOptions) (err error) {
-	if err := broker.CheckRoom(name); err != nil {
-		return err
-	}
-	h := c.hub
-	r := h.rooms.acquire(name)
-	defer func() {
-		if err != nil {
-			h.rooms.release(r)
-		}
-	}()
-	if (o.last > 0 || !o.since.IsZero()) && !r.rule.retention.Enabled() {
-		return ErrNoHistory
-	}
-	if !o.since.IsZero() {
-		o.last = 0 // a position promises every message after it
-	}
-	var place fanout.Place
-	fresh, err := c.reserve(r, &place)
-	switch {
-	case err != nil:
-		return err
-	case fresh:
-		place, err = c.enter(ctx, id, r, o)
-	case !r.rule.retention.Enabled():
-		h.rooms.release(r)
-		c.replyJoined(id, name, broker.Position{})
-		return nil
-	default:
-		// A member of a room with history wants a position, and maybe what follows it once more.
-		h.rooms.release(r)
-		c.part(r, place)
-		if place, err = c.catchUp(ctx, id, r, o); err != nil && r.rule.presence {
-			_ = c.absent(name)
-		}
-	}
-	if err != nil {
-		c.mu.Lock()
-		c.forget(r)
-		c.mu.Unlock()
-		return err
-	}
-	c.mu.Lock()
-	if c.ended {
-		c.forget(r)
-		c.mu.Unlock()
-		c.part(r, place)
-		if r.rule.presence {
-			_ = c.absent(name)
-		}
-		return ErrClosed
-	}
-	for i := range c.rooms {
-		if c.rooms[i].room == r {
-			c.rooms[i].place, c.rooms[i].joining = place, false
-		}
-	}
-	c.mu.Unlock()
-	return nil
-}
-
-// reserve notes that a room is being joined. It returns false where the connection is in it already; in a room
-// with history it is then joining it again, from the place that it has.
-func (c *Conn) reserve(r *room, place *fanout.Place) (fresh bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
-		return false, ErrClosed
-	}
-	for i := range c.rooms {
-		if m := &c.rooms[i]; m.room == r {
-			if m.joining {
-				return false, ErrJoining
-			}
-			*place, m.joining = m.place, r.rule.retention.Enabled()
-			return false, nil
-		}
-	}
-	if len(c.rooms) >= c.hub.conf.maxRooms {
-		return false, fmt.Errorf("%w: %d already", ErrTooManyRooms, len(c.rooms))
-	}
-	c.rooms = append(c.rooms, membership{room: r, joining: true})
-	return true, nil
-}
-
-// forget is called with mu held.
-func (c *Conn) forget(r *room) {
-	c.rooms = slices.DeleteFunc(c.rooms, func(m membership) bool { return m.room == r })
-	if len(c.rooms) == 0 {
-		c.rooms = nil
-	}
-}
-
-// enter subscribes the node, announces the member, and makes the connection one.
-func (c *Conn) enter(ctx context.Context, id uint64, r *room, o joinOptions) (fanout.Place, error) {
-	if err := r.subscribe(ctx, c.hub); err != nil {
-		return fanout.Place{}, err
-	}
-	if r.rule.presence {
-		if err := c.present(ctx, r); err != nil {
-			return fanout.Place{}, err
-		}
-	}
-	var place fanout.Place
-	var err error
-	if r.rule.retention.Enabled() {
-		place, err = c.catchUp(ctx, id, r, o)
-	} else {
-		// Who has heard that it is in must miss nothing.
-		var ok bool
-		place, ok = r.JoinAfter(&c.writer, 0, func() { c.replyJoined(id, r.name, broker.Position{}) })
-		if !ok {
-			err = errors.New("hub: a room without history refused a member")
-		}
-	}
-	if err != nil && r.rule.presence {
-		_ = c.absent(r.name)
-	}
-	return place, err
-}
-
-// present announces the connection as a member.
-func (c *Conn) present(ctx context.Context, r *room) error {
-	id := c.Identity()
-	err := c.hub.presence.Enter(ctx, r.name, broker.Member{Conn: c.ID(), User: id.User, Info: id.Info})
-	if err != nil {
-		_ = c.absent(r.name) // an error does not say that nothing happened
-		return err
-	}
-	r.attendance.Entered()
-	return nil
-}
-
-// absent takes the connection's presence back where the context of whoever asked may be over: nobody else
-// will do it.
-func (c *Conn) absent(room string) error {
-	ctx, cancel := context.WithTimeout(c.hub.ctx, teardownTimeout)
-	defer cancel()
-	return c.hub.presence.Leave(ctx, room, c.ID())
-}
-
-// replyJoined tells the client of the join. pos is zero in a room without history.
-func (c *Conn) replyJoined(id uint64, room string, pos broker.Position) {
-	if c.kind == raw {
-		return
-	}
-	c.send(func(dst []byte) []byte {
-		return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Epoch: pos.Epoch, Offset: pos.Offset})
-	})
+	return c.hub.rooms.Join(ctx, (*member)(c), 0, room, o.start)
 }
 
 // Leave takes the connection out of a room. It blocks while the broker is told, in rooms with presence.
 // Leaving a room it is not in does nothing.
 func (c *Conn) Leave(ctx context.Context, room string) error {
-	_, err := c.leave(ctx, room)
+	_, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
 	return err
 }
 
-func (c *Conn) leave(ctx context.Context, name string) (was bool, err error) {
-	c.mu.Lock()
-	for _, m := range c.rooms {
-		if m.room.name != name {
-			continue
-		}
-		if m.joining {
-			c.mu.Unlock()
-			return true, ErrJoining
-		}
-		c.forget(m.room)
-		c.mu.Unlock()
-		return true, c.depart(ctx, m.room, m.place)
-	}
-	c.mu.Unlock()
-	return false, nil
+// member is a Conn as its rooms see it.
+type member Conn
+
+// Memberships implements rooms.Member.
+func (m *member) Memberships() *rooms.Memberships { return &m.rooms }
+
+// Writer implements rooms.Member.
+func (m *member) Writer() *wire.Writer { return &m.writer }
+
+// Context implements rooms.Member.
+func (m *member) Context() context.Context { return (*Conn)(m).Context() }
+
+// Presence implements rooms.Member.
+func (m *member) Presence() broker.Member {
+	c := (*Conn)(m)
+	id := c.Identity()
+	return broker.Member{Conn: c.ID(), User: id.User, Info: id.Info}
 }
 
-// depart takes the connection out of a room that it holds no membership of any more.
-func (c *Conn) depart(ctx context.Context, r *room, p fanout.Place) error {
-	c.part(r, p)
-	defer c.hub.rooms.release(r)
-	if !r.rule.presence {
-		return nil
+// Joined implements rooms.Member.
+func (m *member) Joined(request uint64, room string, from broker.Position) {
+	if m.kind == raw {
+		return
 	}
-	err := c.hub.presence.Leave(ctx, r.name, c.ID())
-	if err != nil && ctx.Err() != nil {
-		err = c.absent(r.name)
+	(*Conn)(m).send(func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset})
+	})
+}
+
+// Rescue implements rooms.Member.
+func (m *member) Rescue() {
+	if v := recover(); v != nil { //nolint:revive // it is what is deferred
+		(*Conn)(m).broke(v)
 	}
-	return err
+}
+
+// replay reads on in the history of a room that the connection had no place for, and closes the connection if that fails.
+func (c *Conn) replay(src *frame.Source) {
+	defer c.rescue()
+	room, err := c.hub.rooms.Replay((*member)(c), src)
+	if err == nil {
+		return
+	}
+	c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", room, "err", err)
+	if errors.Is(err, broker.ErrUnavailable) {
+		c.shut(c.hub.unavailable(err))
+	} else {
+		c.shut(&CloseError{Code: protocol.CloseReconnect, Err: err})
+	}
 }

@@ -66,7 +66,7 @@ func Overflow(p OverflowPolicy) RoomOption {
 
 // faults of the rule's overflow policy.
 func (r *rule) overflowFault() error {
-	switch history := r.retention.Enabled(); {
+	switch history := r.Retention.Enabled(); {
 	case r.overflow == OverflowReplay && !history:
 		return fmt.Errorf("rooms %q: OverflowReplay reads from the history: add History", r.pattern)
 	case r.overflow != OverflowReplay && r.overflow != OverflowDisconnect && history:

@@ -12,7 +12,7 @@ import (
 // Presence tells who is in a room, on all nodes: how many there are, and up to limit of them; zero lists all.
 // The error matches ErrNoPresence where the room's rule does not enable it.
 func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Presence, error) {
-	if h.presence == nil || !h.rule(room).presence {
+	if h.presence == nil || !h.rule(room).Presence {
 		return protocol.Presence{}, ErrNoPresence
 	}
 	return h.presence.List(ctx, room, limit)
@@ -21,7 +21,7 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 // History reads a room's stored messages. The error matches ErrNoHistory where the room's rule does not
 // enable it.
 func (h *Hub) History(ctx context.Context, room string, since broker.Position, limit int) (broker.Page, error) {
-	retention := h.rule(room).retention
+	retention := h.rule(room).Retention
 	if h.history == nil || !retention.Enabled() {
 		return broker.Page{}, ErrNoHistory
 	}

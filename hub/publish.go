@@ -3,14 +3,12 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
-	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -85,11 +83,7 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	case h.conf.raw && !o.binary && !utf8.Valid(data):
 		return Result{}, ErrText
 	}
-	rule, err := h.ready(ctx, name)
-	if err != nil {
-		return Result{}, err
-	}
-	res, err := h.broker.Publish(ctx, name, broker.Publication{
+	res, degraded, err := h.rooms.Publish(ctx, name, broker.Publication{
 		Data:           data,
 		Binary:         o.binary,
 		JSON:           !h.conf.raw,
@@ -97,129 +91,24 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 		IdempotencyKey: o.idempotencyKey,
 		IdempotencyTTL: o.idempotencyTTL,
 		Publisher:      o.publisher,
-		Retention:      rule.retention,
 	})
 	switch {
-	case err == nil && res.Duplicate:
+	case err != nil:
+	case res.Duplicate:
 		h.stats.duplicates.Add(1)
-	case err == nil:
+	default:
 		h.stats.published.Add(1)
-	case h.conf.outage == OutageDegrade && !rule.retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
-		receiver{h}.Deliver(name, []broker.Message{{Data: data, Binary: o.binary, JSON: !h.conf.raw, ConflationKey: o.conflationKey}})
-		h.stats.published.Add(1)
+	}
+	if degraded {
 		h.stats.degraded.Add(1)
-		err = nil
-	case errors.Is(err, broker.ErrClosed):
-		err = ErrClosed
 	}
 	return res, err
 }
 
-// ready waits for a place in the queue that a room has on this node, if it has one, and returns the room's
-// rule.
-func (h *Hub) ready(ctx context.Context, name string) (*rule, error) {
-	if r := h.rooms.find(name); r != nil {
-		return r.rule, r.Ready(ctx)
-	}
-	return h.rule(name), nil
-}
-
 // receiver is the hub as the broker sees it.
-type receiver struct{ h *Hub }
-
-// Deliver implements broker.Receiver.
-func (x receiver) Deliver(name string, ms []broker.Message) {
-	if r := x.h.rooms.find(name); r != nil {
-		x.deliver(r, ms, (*room).Add)
-	}
-}
-
-// DeliverSoon implements broker.BatchReceiver.
-func (x receiver) DeliverSoon(name string, ms []broker.Message) {
-	if r := x.h.rooms.find(name); r != nil {
-		x.deliver(r, ms, (*room).AddSoon)
-	}
-}
-
-// Flush implements broker.BatchReceiver.
-func (x receiver) Flush() { x.h.sched.Flush() }
-
-func (x receiver) deliver(r *room, ms []broker.Message, add func(*room, byte, uint64, string, func([]byte) []byte)) {
-	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
-	e.room, e.raw = r, x.h.conf.raw
-	for i := range ms {
-		if e.message = &ms[i]; !e.raw && !sound(e.message) {
-			x.corrupt(r, e.message.Position)
-			continue
-		}
-		opcode := byte(frame.Text)
-		if e.message.Binary {
-			opcode = frame.Binary
-		}
-		offset := uint64(0)
-		if r.rule.retention.Enabled() { // else other nodes have another rule for the room
-			offset = e.message.Position.Offset
-			r.noteEpoch(e.message.Position.Epoch, 0)
-		}
-		add(r, opcode, offset, e.message.ConflationKey, e.encode)
-	}
-	e.room, e.message = nil, nil
-	encoders.Put(e)
-}
-
-// sound reports whether a message of the broker is one that clients of protocol v1 can be sent. What a hub published was
-// checked there; other programs may publish anything.
-func sound(m *broker.Message) bool { return !m.Binary && (m.JSON || protocol.Valid(m.Data)) }
-
-// corrupt drops a message that is not sound. In a room with history its place in the order is a gap.
-func (x receiver) corrupt(r *room, pos broker.Position) {
-	x.h.stats.corrupt.Add(1)
-	if !pos.IsZero() {
-		x.Gap(r.name, pos)
-	}
-}
-
-// encoder writes a message of the broker as its room's members get it. It is used again and again: a function
-// literal in its place would be an allocation for each message.
-type encoder struct {
-	room    *room
-	raw     bool
-	message *broker.Message
-	encode  func(dst []byte) []byte
-}
-
-var encoders = sync.Pool{New: func() any {
-	e := new(encoder)
-	e.encode = e.append
-	return e
-}}
-
-func (e *encoder) append(dst []byte) []byte {
-	m := e.message
-	if e.raw {
-		return append(dst, m.Data...)
-	}
-	return protocol.AppendMessage(dst, e.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
-}
-
-// Gap implements broker.Receiver.
-func (x receiver) Gap(name string, pos broker.Position) {
-	r := x.h.rooms.find(name)
-	if r == nil || !r.rule.retention.Enabled() {
-		return
-	}
-	x.h.stats.gaps.Add(1)
-	r.noteEpoch(pos.Epoch, 1)
-	r.RestartWith(pos.Offset, frame.Text, func(dst []byte) []byte {
-		return protocol.AppendGap(dst, name, pos.Epoch, pos.Offset)
-	})
-}
-
-// PresenceChanged implements broker.Receiver.
-func (x receiver) PresenceChanged(name string, m broker.Member, joined bool) {
-	if r := x.h.rooms.find(name); r != nil && r.attendance != nil {
-		r.attendance.Note(m, joined)
-	}
+type receiver struct {
+	*rooms.Node
+	h *Hub
 }
 
 // StateChanged implements broker.Receiver.
@@ -234,30 +123,11 @@ func (x receiver) StateChanged(s broker.State) {
 	}
 	h.life.run(func() {
 		if s == broker.Live {
-			h.settle()
-			h.missed()
+			h.rooms.AwaitSent(h.ctx) // that all is well again is told after what was missed
+			h.rooms.PresenceMissed()
 		}
 		for _, c := range h.conns.All() {
 			c.tellState()
 		}
 	})
-}
-
-// missed has the members of rooms with presence ask who is there: what others told meanwhile did not come.
-func (h *Hub) missed() {
-	for _, r := range h.rooms.all() {
-		if r.attendance != nil {
-			r.attendance.Missed()
-		}
-	}
-}
-
-// settle returns when what has been delivered so far is on its way: that all is well again is told after what was missed.
-func (h *Hub) settle() {
-	h.sched.Flush()
-	for _, r := range h.rooms.all() {
-		if r.Sent(h.ctx) != nil {
-			return
-		}
-	}
 }

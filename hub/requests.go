@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -44,12 +45,11 @@ func (c *Conn) admitted(id uint64, what, room string, ask func() error) bool {
 
 func (c *Conn) clientJoin(q *protocol.Request) {
 	room := string(q.Room)
-	o := joinOptions{last: q.History, since: toBroker(q.Position)}
-	c.joinFor(q.ID, room, o)
+	c.joinFor(q.ID, room, rooms.Start{Since: toBroker(q.Position), Last: q.History})
 }
 
 // joinFor joins a room because the client wants to.
-func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
+func (c *Conn) joinFor(id uint64, room string, from rooms.Start) {
 	h := c.hub
 	if err := checkRoom(room); err != nil {
 		c.replyError(id, clip(room), err)
@@ -64,7 +64,7 @@ func (c *Conn) joinFor(id uint64, room string, o joinOptions) {
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	if err := c.join(ctx, id, room, o); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := h.rooms.Join(ctx, (*member)(c), id, room, from); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.fault("join", room, err)
 		c.replyError(id, room, toError(err))
 	}
@@ -85,7 +85,7 @@ func (c *Conn) clientLeave(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	ctx := c.request()
 	defer ctx.finish()
-	was, err := c.leave(ctx, room)
+	was, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
 	switch {
 	case !was:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
@@ -137,7 +137,7 @@ const (
 )
 
 // unread reports whether an answer about a room is still not in the socket after some patience.
-func (c *Conn) unread(r *room) bool {
+func (c *Conn) unread(r *rooms.Room) bool {
 	if !c.writer.Answering(r.Source()) {
 		return false
 	}
@@ -148,12 +148,12 @@ func (c *Conn) unread(r *room) bool {
 
 func (c *Conn) clientPresence(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
-	r := c.joined(room)
+	r := c.rooms.Find(room)
 	switch {
 	case r == nil:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
 		return
-	case r.attendance == nil:
+	case r.Attendance == nil:
 		c.replyError(id, room, toError(ErrNoPresence))
 		return
 	case c.unread(r):
@@ -162,25 +162,13 @@ func (c *Conn) clientPresence(q *protocol.Request) {
 	}
 	ctx := c.request()
 	defer ctx.finish()
-	answer, err := r.attendance.Ask(ctx)
+	answer, err := r.Attendance.Ask(ctx)
 	if err != nil {
 		c.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
 		return
 	}
 	c.sendAnswer(id, room, answer)
-}
-
-// joined returns the room if the connection is in it.
-func (c *Conn) joined(name string) *room {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, m := range c.rooms {
-		if m.room.name == name && !m.joining {
-			return m.room
-		}
-	}
-	return nil
 }
 
 // clip shortens a name that was refused, to name it in the refusal.

@@ -6,21 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/rate"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
 // rule is what WithRooms says of the rooms that match a pattern.
 type rule struct {
-	pattern   string
-	retention broker.Retention
-	presence  bool
-	overflow  OverflowPolicy
-
-	// changes is how many members that come and go are told of one by one.
-	changes presence.Rate
+	rooms.Rule
+	pattern  string
+	overflow OverflowPolicy
 
 	account frame.Account // of all its rooms
 }
@@ -35,7 +31,7 @@ func History(n int, ttl time.Duration) RoomOption {
 		if n <= 0 || ttl <= 0 {
 			return fmt.Errorf("history of %d messages and %v: both must be positive", n, ttl)
 		}
-		r.retention.Size, r.retention.TTL = n, ttl
+		r.Retention.Size, r.Retention.TTL = n, ttl
 		return nil
 	}
 }
@@ -47,7 +43,7 @@ func HistoryBytes(n int64) RoomOption {
 		if n <= 0 {
 			return fmt.Errorf("history of %d bytes: it must be positive", n)
 		}
-		r.retention.Bytes = n
+		r.Retention.Bytes = n
 		return nil
 	}
 }
@@ -59,7 +55,7 @@ func DefaultHistory() RoomOption { return History(1000, 10*time.Minute) }
 // bounds how often. The broker must have the capability.
 func Presence(opts ...PresenceOption) RoomOption {
 	return func(r *rule) error {
-		r.presence = true
+		r.Presence = true
 		r.setPresenceRate(DefaultPresenceRate, DefaultPresenceBurst)
 		if err := errors.Join(setAll(r, opts)...); err != nil {
 			return fmt.Errorf("Presence: %w", err)
@@ -94,7 +90,7 @@ func PresenceRate(perSecond, burst int) PresenceOption {
 }
 
 func (r *rule) setPresenceRate(perSecond, burst int) {
-	r.changes = presence.Rate{Limit: rate.New(float64(perSecond), burst), Burst: burst}
+	r.Changes = presence.Rate{Limit: rate.New(float64(perSecond), burst), Burst: burst}
 }
 
 func newRule(pattern string, opts []RoomOption) (*rule, error) {
@@ -104,12 +100,13 @@ func newRule(pattern string, opts []RoomOption) (*rule, error) {
 		errs = append(errs, errors.New("the pattern is empty"))
 	}
 	errs = append(errs, setAll(r, opts)...)
-	if r.retention.Bytes > 0 && !r.retention.Enabled() {
+	if r.Retention.Bytes > 0 && !r.Retention.Enabled() {
 		errs = append(errs, errors.New("HistoryBytes without History"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("rooms %q: %w", pattern, err)
 	}
+	r.Source = r.source()
 	return r, nil
 }
 

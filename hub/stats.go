@@ -72,8 +72,8 @@ type Stats struct {
 
 type counters struct {
 	accepted, refused, received, limited, invalid atomic.Int64
-	published, degraded, duplicates, gaps         atomic.Int64
-	panics, failures, corrupt                     atomic.Int64
+	published, degraded, duplicates               atomic.Int64
+	panics, failures                              atomic.Int64
 	stale                                         atomic.Bool
 
 	mu    sync.Mutex
@@ -96,9 +96,10 @@ func (s *counters) closed(why error) {
 // Stats returns the hub's figures. They are read one after the other, not at one instant.
 func (h *Hub) Stats() Stats {
 	s := &h.stats
+	roomStats := h.rooms.Stats()
 	out := Stats{
 		Conns:           h.conns.Len(),
-		Rooms:           h.rooms.len(),
+		Rooms:           roomStats.Rooms,
 		Users:           h.users.Len(),
 		Accepted:        s.accepted.Load(),
 		Refused:         s.refused.Load(),
@@ -109,8 +110,8 @@ func (h *Hub) Stats() Stats {
 		Published:       s.published.Load(),
 		Degraded:        s.degraded.Load(),
 		Duplicates:      s.duplicates.Load(),
-		Gaps:            s.gaps.Load(),
-		Corrupt:         s.corrupt.Load(),
+		Gaps:            roomStats.Gaps,
+		Corrupt:         roomStats.Corrupt,
 		IgnoredCommands: h.nodes.Ignored(),
 		Panics:          s.panics.Load(),
 		Failures:        s.failures.Load(),

@@ -1,4 +1,4 @@
-package hub
+package rooms
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/engine/wire"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -43,10 +44,10 @@ func (p *pages) lend(want int) int {
 // the live stream goes on. While the socket takes its time it holds no more than a page, and that in the
 // backlog.
 type reader struct {
-	c     *Conn
-	r     *room
-	since broker.Position
-	last  int // newest messages wanted, until the first page
+	node   *Node
+	writer *wire.Writer
+	room   *Room
+	from   Start // Last is wanted until the first page
 
 	// answer is called before anything else is sent, with the position before that.
 	answer func(start broker.Position)
@@ -62,18 +63,18 @@ type reader struct {
 }
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
-func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (place fanout.Place, err error) {
-	x := reader{c: c, r: r, since: o.since, last: o.last}
+func (j *join) catchUp(ctx context.Context) (place fanout.Place, err error) {
+	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from}
 	answered := false
 	x.answer = func(start broker.Position) {
 		if !answered {
 			answered = true
-			c.replyJoined(id, r.name, start)
+			j.member.Joined(j.request, j.room.name, start)
 		}
 	}
 	x.missed = func(fanout.Mark) {}
 	x.join = func(since fanout.Mark) (ok bool) {
-		place, ok = r.JoinAfter(&c.writer, since, func() { x.answer(x.start) })
+		place, ok = j.room.JoinAfter(x.writer, since, func() { x.answer(x.start) })
 		return ok
 	}
 	err = x.read(ctx)
@@ -82,7 +83,7 @@ func (c *Conn) catchUp(ctx context.Context, id uint64, r *room, o joinOptions) (
 
 // read blocks until join has taken a place. It may be called again after an error, and goes on.
 func (x *reader) read(ctx context.Context) error {
-	defer func() { x.settle(0) }()
+	defer func() { x.hold(0) }()
 	for {
 		page, mark, err := x.next(ctx)
 		if err != nil {
@@ -90,18 +91,18 @@ func (x *reader) read(ctx context.Context) error {
 		}
 		first := !x.begun
 		if first {
-			x.begun, x.start = true, startOf(page, x.since)
+			x.begun, x.start = true, startOf(page, x.from.Since)
 		}
-		x.last = 0
+		x.from.Last = 0
 		switch n := len(page.Messages); {
 		case page.Gap:
 			x.answer(x.start)
 			x.missed(mark(page.Top.Offset))
-			x.since = page.Top
+			x.from.Since = page.Top
 			gap := frame.Encode(nil, frame.Text, func(dst []byte) []byte {
-				return protocol.AppendGap(dst, x.r.name, page.Top.Epoch, page.Top.Offset)
+				return protocol.AppendGap(dst, x.room.name, page.Top.Epoch, page.Top.Offset)
 			})
-			if err := closedOr(x.c.writer.Page(ctx, x.r.Source(), frame.Single(gap))); err != nil {
+			if err := closedOr(x.writer.Page(ctx, x.room.Source(), frame.Single(gap))); err != nil {
 				return err
 			}
 		case n > 0:
@@ -109,14 +110,14 @@ func (x *reader) read(ctx context.Context) error {
 			if err := x.send(ctx, page.Messages, mark); err != nil {
 				return err
 			}
-			x.since = page.Messages[n-1].Position
+			x.from.Since = page.Messages[n-1].Position
 		default:
-			x.since = page.Top
+			x.from.Since = page.Top
 		}
 		if page.More {
 			continue
 		}
-		if x.join(mark(x.since.Offset)) {
+		if x.join(mark(x.from.Since.Offset)) {
 			return nil
 		}
 		if !first && len(page.Messages) == 0 && !page.Gap {
@@ -128,33 +129,33 @@ func (x *reader) read(ctx context.Context) error {
 	}
 }
 
-// settle says how many bytes the page in hand has; 0 where there is none.
-func (x *reader) settle(bytes int) {
-	x.c.hub.pages.lent.Add(int64(bytes - x.lent))
+// hold says how many bytes the page in hand has; 0 where there is none.
+func (x *reader) hold(bytes int) {
+	x.node.pages.lent.Add(int64(bytes - x.lent))
 	x.lent = bytes
 }
 
 // next reads a page when the one before has gone, and the marks of its messages.
 func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
-	h := x.c.hub
+	n := x.node
 	for {
-		if err := x.c.writer.Settled(ctx, x.r.Source()); err != nil {
+		if err := x.writer.Settled(ctx, x.room.Source()); err != nil {
 			return broker.Page{}, nil, closedOr(err)
 		}
-		x.settle(0)
-		most := min(pageBytes, h.conf.backlogBytes/2)
+		x.hold(0)
+		most := min(pageBytes, n.conf.BacklogBytes/2)
 		x.bytes = min(max(2*x.bytes, firstPage), most)
-		x.lent = h.pages.lend(x.bytes)
+		x.lent = n.pages.lend(x.bytes)
 		q := broker.Query{
-			Since: x.since, Last: x.last, Limit: max(1, min(pageSize, h.conf.backlogMessages/2)), Bytes: x.lent,
-			PositionOnly: x.since.IsZero() && x.last == 0, Retention: x.r.rule.retention,
+			Since: x.from.Since, Last: x.from.Last, Limit: max(1, min(pageSize, n.conf.BacklogMessages/2)), Bytes: x.lent,
+			PositionOnly: x.from.Since.IsZero() && x.from.Last == 0, Retention: x.room.rule.Retention,
 		}
-		mark := x.r.At()
-		page, err := h.history.Read(ctx, x.r.name, q)
+		mark := x.room.At()
+		page, err := n.history.Read(ctx, x.room.name, q)
 		if err != nil {
 			return broker.Page{}, nil, err
 		}
-		if !x.r.knows(page.Top.Epoch) {
+		if !x.room.knows(page.Top.Epoch) {
 			if err := pause(ctx, lostHistoryPause); err != nil {
 				return broker.Page{}, nil, err
 			}
@@ -175,7 +176,7 @@ func (x *reader) check(page *broker.Page) {
 			bytes += len(m.Data)
 			continue
 		}
-		x.c.hub.stats.corrupt.Add(1)
+		x.node.corrupt.Add(1)
 		page.More = page.More || i+1 < len(page.Messages)
 		if page.Messages = page.Messages[:i]; i == 0 {
 			page.Gap, page.Top = true, m.Position
@@ -184,18 +185,18 @@ func (x *reader) check(page *broker.Page) {
 		}
 		break
 	}
-	x.settle(bytes)
+	x.hold(bytes)
 }
 
 // send sends messages of the history at the pace of the socket.
 func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64) fanout.Mark) error {
-	b := frame.NewBatch(0, x.r.Source())
+	b := frame.NewBatch(0, x.room.Source())
 	for _, m := range ms {
 		b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(mark(m.Position.Offset))}, func(dst []byte) []byte {
-			return protocol.AppendMessage(dst, x.r.name, m.Data, m.Position.Epoch, m.Position.Offset)
+			return protocol.AppendMessage(dst, x.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
 		})
 	}
-	return closedOr(x.c.writer.Page(ctx, x.r.Source(), b))
+	return closedOr(x.writer.Page(ctx, x.room.Source(), b))
 }
 
 func closedOr(err error) error {

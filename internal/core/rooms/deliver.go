@@ -1,0 +1,110 @@
+package rooms
+
+import (
+	"sync"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Deliver implements broker.Receiver.
+func (n *Node) Deliver(name string, ms []broker.Message) {
+	if r := n.index.find(name); r != nil {
+		n.deliver(r, ms, (*Room).Add)
+	}
+}
+
+// DeliverSoon implements broker.BatchReceiver.
+func (n *Node) DeliverSoon(name string, ms []broker.Message) {
+	if r := n.index.find(name); r != nil {
+		n.deliver(r, ms, (*Room).AddSoon)
+	}
+}
+
+// Flush implements broker.BatchReceiver.
+func (n *Node) Flush() { n.conf.Scheduler.Flush() }
+
+// Gap implements broker.Receiver.
+func (n *Node) Gap(name string, pos broker.Position) {
+	if r := n.index.find(name); r != nil {
+		n.gap(r, pos)
+	}
+}
+
+// PresenceChanged implements broker.Receiver.
+func (n *Node) PresenceChanged(name string, m broker.Member, joined bool) {
+	if r := n.index.find(name); r != nil && r.Attendance != nil {
+		r.Attendance.Note(m, joined)
+	}
+}
+
+func (n *Node) deliver(r *Room, ms []broker.Message, add func(*Room, byte, uint64, string, func([]byte) []byte)) {
+	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
+	e.room, e.raw = r, n.conf.Raw
+	for i := range ms {
+		if e.message = &ms[i]; !e.raw && !sound(e.message) {
+			n.drop(r, e.message.Position)
+			continue
+		}
+		opcode := byte(frame.Text)
+		if e.message.Binary {
+			opcode = frame.Binary
+		}
+		offset := uint64(0)
+		if r.hasHistory() { // else other nodes have another rule for the room
+			offset = e.message.Position.Offset
+			r.noteEpoch(e.message.Position.Epoch, 0)
+		}
+		add(r, opcode, offset, e.message.ConflationKey, e.encode)
+	}
+	e.room, e.message = nil, nil
+	encoders.Put(e)
+}
+
+// sound reports whether a message of the broker is one that clients of protocol v1 can be sent. What a hub published was
+// checked there; other programs may publish anything.
+func sound(m *broker.Message) bool { return !m.Binary && (m.JSON || protocol.Valid(m.Data)) }
+
+// drop drops a message that is not sound. In a room with history its place in the order is a gap.
+func (n *Node) drop(r *Room, pos broker.Position) {
+	n.corrupt.Add(1)
+	if !pos.IsZero() {
+		n.gap(r, pos)
+	}
+}
+
+// gap tells the members of a room with history that messages up to a position were lost.
+func (n *Node) gap(r *Room, pos broker.Position) {
+	if !r.hasHistory() {
+		return
+	}
+	n.gaps.Add(1)
+	r.noteEpoch(pos.Epoch, 1)
+	r.RestartWith(pos.Offset, frame.Text, func(dst []byte) []byte {
+		return protocol.AppendGap(dst, r.name, pos.Epoch, pos.Offset)
+	})
+}
+
+// encoder writes a message of the broker as its room's members get it. It is used again and again: a function
+// literal in its place would be an allocation for each message.
+type encoder struct {
+	room    *Room
+	raw     bool
+	message *broker.Message
+	encode  func(dst []byte) []byte
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.encode = e.append
+	return e
+}}
+
+func (e *encoder) append(dst []byte) []byte {
+	m := e.message
+	if e.raw {
+		return append(dst, m.Data...)
+	}
+	return protocol.AppendMessage(dst, e.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
+}

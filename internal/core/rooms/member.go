@@ -1,0 +1,187 @@
+package rooms
+
+import (
+	"context"
+	"sync"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/engine/wire"
+)
+
+// Member is a connection as the rooms know it.
+type Member interface {
+	// Memberships is what the rooms keep inside the connection.
+	Memberships() *Memberships
+	// Writer is where the messages of its rooms go.
+	Writer() *wire.Writer
+	// Context ends with the connection.
+	Context() context.Context
+	// Presence is what others in a room with presence are told of it.
+	Presence() broker.Member
+	// Joined tells the client that it is in a room; request is the number that Join was called with. What comes after from
+	// is sent next. In a room without history from is zero. It is called with the room locked, and must not block.
+	Joined(request uint64, room string, from broker.Position)
+	// Rescue is deferred. It recovers from a panic, which is the broker's fault, and ends the connection.
+	Rescue()
+}
+
+// Memberships are the rooms of a connection. The zero value has none. Its methods may be called from several goroutines.
+type Memberships struct {
+	mu     sync.Mutex
+	first  *membership // the newest
+	n      int32
+	closed bool
+}
+
+// membership is a room that a connection is in, or is joining.
+type membership struct {
+	room  *Room
+	place fanout.Place // zero while the connection is joining; guarded by mu of the Memberships, as are the others
+	// replay is under way while the connection has no place for the room's messages; see Node.Replay.
+	replay *replay
+	next   *membership
+}
+
+func (s *membership) joining() bool { return s.place == fanout.Place{} }
+
+// reserve notes that a room is being joined. If the connection is in it already, it returns the place that it has; in a room
+// with history it is then joining it again.
+func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Place, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, place, ErrClosed
+	}
+	for s := l.first; s != nil; s = s.next {
+		if s.room != r {
+			continue
+		}
+		if s.joining() {
+			return nil, place, ErrJoining
+		}
+		place = s.place
+		if r.hasHistory() {
+			s.place = fanout.Place{}
+		}
+		return s, place, nil
+	}
+	if int(l.n) >= most {
+		return nil, place, tooMany(most)
+	}
+	s = &membership{room: r, next: l.first}
+	l.first = s
+	l.n++
+	return s, place, nil
+}
+
+// keep ends what reserve began. It reports whether the connection may be a member; it may not if it was closed meanwhile.
+func (l *Memberships) keep(s *membership, place fanout.Place) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		s.place = place
+	}
+	return !l.closed
+}
+
+// remove takes a membership out, if it is there.
+func (l *Memberships) remove(s *membership) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut(s)
+}
+
+// cut is called with mu held.
+func (l *Memberships) cut(s *membership) {
+	for at := &l.first; *at != nil; at = &(*at).next {
+		if *at == s {
+			*at = s.next
+			l.n--
+			return
+		}
+	}
+}
+
+// take takes the membership of a room out. It returns ErrJoining, and leaves it, while the room is being joined; nil if there is
+// none.
+func (l *Memberships) take(name string) (*membership, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.named(name)
+	switch {
+	case s == nil:
+		return nil, nil
+	case s.joining():
+		return s, ErrJoining
+	}
+	l.cut(s)
+	return s, nil
+}
+
+// close takes all memberships out, those of rooms that are being joined included. No room can be joined any more.
+func (l *Memberships) close() *membership {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := l.first
+	l.first, l.n, l.closed = nil, 0, true
+	return first
+}
+
+// named is called with mu held.
+func (l *Memberships) named(name string) *membership {
+	for s := l.first; s != nil; s = s.next {
+		if s.room.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// of returns the membership that a batch is about. It is called with mu held.
+func (l *Memberships) of(src *frame.Source) *membership {
+	for s := l.first; s != nil; s = s.next {
+		if s.room.Source() == src {
+			return s
+		}
+	}
+	return nil
+}
+
+// Find returns a room that the connection is in, or nil.
+func (l *Memberships) Find(name string) *Room {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.named(name); s != nil && !s.joining() {
+		return s.room
+	}
+	return nil
+}
+
+// Names returns the rooms that the connection is in, in the order in which it joined them.
+func (l *Memberships) Names() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, l.n)
+	at := len(names)
+	for s := l.first; s != nil; s = s.next {
+		if !s.joining() {
+			at--
+			names[at] = s.room.name
+		}
+	}
+	return names[at:]
+}
+
+// Alone is how many bytes the rooms take that the connection is the only member of.
+func (l *Memberships) Alone() (bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := l.first; s != nil; s = s.next {
+		if s.room.Len() <= 1 {
+			bytes += s.room.bytes()
+		}
+	}
+	return bytes
+}

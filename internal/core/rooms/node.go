@@ -1,0 +1,133 @@
+// Package rooms has the rooms of a node: those with members here, the node's subscription to each, and the ways in which a
+// connection comes to see a room's messages: it joins, catches up from the history, and reads on there if its socket was too
+// slow for the room.
+//
+// A connection is known as a [Member]; a room's queue and passes are those of package fanout.
+package rooms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/presence"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
+)
+
+// Their texts name package hub, whose errors they are too.
+var (
+	ErrClosed    = fmt.Errorf("hub: %w", net.ErrClosed)
+	ErrNoHistory = errors.New("hub: the room has no history")
+	ErrTooMany   = errors.New("hub: too many rooms")
+	ErrJoining   = errors.New("hub: join under way")
+)
+
+// Config is what the rooms need of the hub.
+type Config struct {
+	// Context ends when the hub is closed.
+	Context context.Context //nolint:containedctx // the rooms' life is the hub's
+	// Run starts a goroutine that the hub waits for when it is closed. It survives the function's panic.
+	Run func(f func())
+	// Held is told how many bytes rooms take more, or less if it is negative, than before.
+	Held func(bytes int)
+	Log  *slog.Logger
+
+	Broker    broker.Broker
+	Presence  *presence.Node // nil if the broker has none
+	Scheduler *fanout.Scheduler
+	// Rule says what a room is like.
+	Rule func(room string) *Rule
+
+	// Raw has members sent the data of messages as it is.
+	Raw bool
+	// Degrade has Publish deliver to the members here if the broker cannot be reached.
+	Degrade bool
+	// Linger is how long the node stays subscribed to a room that has no members any more.
+	Linger time.Duration
+	// MaxRooms bounds the rooms of a connection.
+	MaxRooms int
+	// BacklogMessages and BacklogBytes are what may wait for a connection's socket. Half of it is the histories'.
+	BacklogMessages, BacklogBytes int
+}
+
+// Rule is what some rooms are like.
+type Rule struct {
+	Retention broker.Retention
+	Presence  bool
+	// Changes bounds what members of a room with presence are told of those who come and go.
+	Changes presence.Rate
+	// Source is what a room is to the backlogs of its members.
+	Source frame.Source
+}
+
+// Node is the rooms of a node. Its methods may be called from several goroutines.
+type Node struct {
+	conf    Config
+	history broker.History // nil if the broker has none
+	start   time.Time
+
+	index   index
+	janitor janitor
+	pages   pages
+
+	gaps, corrupt atomic.Int64
+}
+
+// New returns a Node without rooms.
+func New(conf Config) *Node {
+	n := &Node{conf: conf, start: time.Now()}
+	n.history, _ = conf.Broker.(broker.History)
+	n.index.init()
+	n.janitor.node = n
+	return n
+}
+
+// Close ends what the node does by itself. It may be called of nil.
+func (n *Node) Close() {
+	if n != nil {
+		n.janitor.close()
+	}
+}
+
+// now is the time since the node's start, which is monotonic.
+func (n *Node) now() time.Duration { return time.Since(n.start) }
+
+// Stats is what the rooms of a node have done and are doing.
+type Stats struct {
+	// Rooms include those that the last member has left a moment ago.
+	Rooms int
+	// Gaps in rooms with history, where messages were lost for good, and Corrupt messages, which reached nobody.
+	Gaps, Corrupt int64
+	// Lent is how many bytes of pages the readers of histories hold.
+	Lent int64
+}
+
+// Stats returns the node's figures.
+func (n *Node) Stats() Stats {
+	return Stats{Rooms: n.index.len(), Gaps: n.gaps.Load(), Corrupt: n.corrupt.Load(), Lent: n.pages.lent.Load()}
+}
+
+// AwaitSent returns when the members have been sent what has been delivered so far, or ctx ends.
+func (n *Node) AwaitSent(ctx context.Context) {
+	n.Flush()
+	for _, r := range n.index.all() {
+		if r.Sent(ctx) != nil {
+			return
+		}
+	}
+}
+
+// PresenceMissed has the members of rooms with presence ask who is there: what others told meanwhile did not come.
+func (n *Node) PresenceMissed() {
+	for _, r := range n.index.all() {
+		if r.Attendance != nil {
+			r.Attendance.Missed()
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package rooms
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// Publish hands a publication to the broker, with the retention of the room. It blocks while the queue that the room has here
+// is full. degraded reports that the broker could not be reached, and that only the members here are sent the message.
+//
+// The error matches ErrClosed, or is the broker's or that of ctx.
+func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (res broker.Result, degraded bool, err error) {
+	r := n.index.find(name)
+	if r == nil {
+		p.Retention = n.conf.Rule(name).Retention
+	} else if err = r.Ready(ctx); err != nil {
+		return res, false, err
+	} else {
+		p.Retention = r.rule.Retention
+	}
+	res, err = n.conf.Broker.Publish(ctx, name, p)
+	switch {
+	case err == nil:
+	case n.conf.Degrade && !p.Retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
+		if r != nil {
+			n.deliver(r, []broker.Message{{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey}}, (*Room).Add)
+		}
+		return res, true, nil
+	case errors.Is(err, broker.ErrClosed):
+		err = ErrClosed
+	}
+	return res, false, err
+}
