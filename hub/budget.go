@@ -66,7 +66,7 @@ func (b *budget) add(n int) {
 
 func (b *budget) relieve() {
 	if b.hub.ctx.Err() == nil && b.shedding.CompareAndSwap(false, true) {
-		b.hub.life.run(b.run)
+		b.hub.life.Run(b.run)
 	}
 }
 

@@ -62,7 +62,7 @@ func (c *Conn) shutNow(why *CloseError) {
 		c.drop(nil)
 		return
 	}
-	c.hub.life.run(func() {
+	c.hub.life.RunFor((*link)(c), func() {
 		defer c.drop(nil)
 		ctx, cancel := context.WithTimeout(context.Background(), min(farewell, c.hub.conf.closeTimeout))
 		defer cancel()
@@ -92,7 +92,7 @@ func (e *CloseError) wireReason() string {
 // from anywhere, a fan-out pass included.
 func (c *Conn) drop(why error) {
 	if c.cut(why) {
-		c.hub.life.run(func() { c.teardown(why) })
+		c.hub.life.RunFor((*link)(c), func() { c.teardown(why) })
 	}
 }
 
@@ -149,7 +149,7 @@ const teardownTimeout = 5 * time.Second
 // ends this goroutine.
 func (c *Conn) teardown(why error) {
 	h := c.hub
-	defer h.life.leave()
+	defer h.life.Leave()
 	defer c.ticket.Done()
 	defer h.conns.Remove(c)
 	defer c.rescue()

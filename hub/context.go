@@ -90,7 +90,7 @@ func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended || !gone && c.gone.over() {
-		c.hub.life.run(f)
+		c.hub.life.RunFor((*link)(c), f)
 		return func() bool { return false }
 	}
 	a := &after{f: f, gone: gone}
@@ -172,7 +172,7 @@ func (c *Conn) runAfter(gone bool) {
 	c.mu.Unlock()
 	for _, a := range due {
 		if gone || !a.gone {
-			c.hub.life.run(a.f)
+			c.hub.life.RunFor((*link)(c), a.f)
 		}
 	}
 }

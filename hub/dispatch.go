@@ -65,7 +65,7 @@ func (c *Conn) queueBehind(payload []byte) bool {
 	payload = bytes.Clone(payload)
 	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
-			defer c.hub.life.leave()
+			defer c.hub.life.Leave()
 			c.dispatch(payload, true)
 		}
 	})
@@ -80,11 +80,11 @@ func (c *Conn) queueBehind(payload []byte) bool {
 }
 
 // begun reports whether what waited on the worker pool is still wanted. The hub then waits for it, since the pool may
-// be another's, until life.leave.
+// be another's, until life.Leave.
 func (c *Conn) begun() bool {
-	c.hub.life.enter()
+	c.hub.life.Enter()
 	if c.gone.Load() {
-		c.hub.life.leave()
+		c.hub.life.Leave()
 		return false
 	}
 	return true
@@ -255,7 +255,7 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 	}
 	err := c.hub.pool.Submit(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
-			defer c.hub.life.leave()
+			defer c.hub.life.Leave()
 			c.answer(m.fn, name, id, data)
 		}
 	})

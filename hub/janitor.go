@@ -52,7 +52,7 @@ func (j *janitor) add(r *room) {
 
 func (j *janitor) wake(in time.Duration) {
 	if j.timer == nil {
-		j.timer = time.AfterFunc(in, func() { j.hub.life.run(j.sweep) })
+		j.timer = time.AfterFunc(in, func() { j.hub.life.Run(j.sweep) })
 		return
 	}
 	j.timer.Reset(in)

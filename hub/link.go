@@ -12,7 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// link is a Conn as the engine's packages see it: a decoder.Link and a wire.Owner.
+// link is a Conn as the engine's packages see it: a decoder.Link, a wire.Owner and a life.Owner.
 type link Conn
 
 // NetConn implements decoder.Link.
@@ -52,8 +52,11 @@ func (l *link) Pong() {
 func (l *link) WriterFailed(err error) {
 	c := (*Conn)(l)
 	code := protocol.CloseAbnormal
-	if errors.Is(err, wire.ErrTimeout) {
+	switch {
+	case errors.Is(err, wire.ErrTimeout):
 		code = protocol.CloseWriteTimeout
+	case errors.Is(err, wire.ErrCrashed):
+		code = protocol.CloseInternal
 	}
 	c.drop(&CloseError{Code: code, Err: err})
 }
@@ -66,8 +69,14 @@ func (l *link) WriterFull() {
 // WriterBehind implements wire.Owner.
 func (l *link) WriterBehind(room *frame.Source) {
 	c := (*Conn)(l)
-	c.hub.life.run(func() { c.replay(room) })
+	c.hub.life.RunFor((*link)(c), func() { c.replay(room) })
 }
+
+// Run implements wire.Owner.
+func (l *link) Run(f func()) { l.hub.life.RunFor(l, f) }
+
+// Crashed implements life.Owner.
+func (l *link) Crashed(v any) { (*Conn)(l).broke(v) }
 
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn

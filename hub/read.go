@@ -32,7 +32,7 @@ func (h *Hub) readable(token uint64, data bool) {
 			return
 		}
 	}
-	h.life.run(func() { c.wake(early) })
+	h.life.RunFor((*link)(c), func() { c.wake(early) })
 }
 
 // beatLen is the length of a ping or pong without payload: a header with its mask.
@@ -91,10 +91,10 @@ func (c *Conn) read(d *decoder.Decoder) {
 		c.hub.readers.leave(at)
 		if v := recover(); v != nil {
 			c.broke(v)
-			c.hub.life.run(c.linger)
+			c.hub.life.RunFor((*link)(c), c.linger)
 		} else if !returned && c.handling.Load() != atRest {
 			c.handled()
-			c.hub.life.run(func() { c.read(d) })
+			c.hub.life.RunFor((*link)(c), func() { c.read(d) })
 		}
 	}()
 	if err := c.readLoop(d, at); err != nil {

@@ -51,7 +51,7 @@ func (h *Hub) startRetirer() *repeater {
 		aging: h.conf.maxAge > 0,
 		pace:  rate.New(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
 	}
-	return repeat(tick, r.walk)
+	return repeat(h, tick, r.walk)
 }
 
 const forever = time.Duration(1<<63 - 1)

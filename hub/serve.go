@@ -16,8 +16,8 @@ import (
 // The steps that may refuse a handshake are methods of their own, so that little of the stack is in use where it is
 // answered: see decoder.Pool.Upgrade.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.life.enter()
-	defer h.life.leave()
+	h.life.Enter()
+	defer h.life.Leave()
 	if !h.fits(w, r) {
 		return
 	}
@@ -48,7 +48,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.shaken(d)
 	stands = true
-	h.life.enter() // until teardown
+	h.life.Enter() // until teardown
 	c.born()
 	h.conns.Add(c)
 	ok := c.stand()
@@ -104,7 +104,7 @@ func leaveAlone(conn net.Conn) {
 func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
 	defer c.attend(d) // even if OnConnect ends this goroutine
-	if !h.life.serving() {
+	if !h.life.Serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
 		c.shut(h.restartMeanwhile())
 	}
@@ -134,7 +134,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 func (c *Conn) attend(d *decoder.Decoder) {
 	h := c.hub
 	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
-		h.life.run(func() { c.read(d) })
+		h.life.RunFor((*link)(c), func() { c.read(d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {

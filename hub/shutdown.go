@@ -19,7 +19,7 @@ import (
 // A callback that calls Shutdown would wait for itself. Shutdown then does its work in a goroutine of its own, within the
 // deadline of ctx, and returns ErrCallback at once.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	if !h.life.advance(draining) {
+	if !h.life.Drain() {
 		return ErrClosed
 	}
 	if !inCallback() {
@@ -50,16 +50,16 @@ func (h *Hub) drain(ctx context.Context) error {
 	h.nodes.Announce()
 	err := h.shed(ctx)
 	if err == nil {
-		err = h.life.wait(ctx)
+		err = h.life.Wait(ctx)
 	}
-	if !h.life.advance(closed) {
+	if !h.life.Close() {
 		// Close came meanwhile and does the rest; its last act but one is to end h.ctx.
 		select {
 		case <-h.ctx.Done():
 		case <-ctx.Done():
 			return errors.Join(err, context.Cause(ctx))
 		}
-		return errors.Join(err, h.life.wait(ctx))
+		return errors.Join(err, h.life.Wait(ctx))
 	}
 	for _, c := range h.conns.All() {
 		c.drop(restartNow())
@@ -82,7 +82,7 @@ const cutTimeout = 2 * time.Second
 // A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is closing, and
 // the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
 func (h *Hub) Close() error {
-	if !h.life.advance(closed) {
+	if !h.life.Close() {
 		return ErrClosed
 	}
 	conns := h.conns.All()
@@ -153,7 +153,7 @@ func (c *Conn) takeLeave() {
 	switch {
 	case why == nil:
 	case c.hub.working(c):
-		c.hub.life.run(func() { c.shutBehind(why) })
+		c.hub.life.RunFor((*link)(c), func() { c.shutBehind(why) })
 	default:
 		c.shut(why)
 	}
