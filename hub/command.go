@@ -96,7 +96,7 @@ func (h commands) disconnect(cmd disconnectCommand) {
 	why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
 	h.revocations.Note(cmd.User, why)
 	for _, c := range h.users.Conns(cmd.User) {
-		c.shut(why)
+		c.closeWith(why)
 	}
 }
 

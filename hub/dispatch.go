@@ -19,7 +19,7 @@ import (
 // handleRaw hands a raw hub's frame to the application.
 func (c *Conn) handleRaw(opcode int, payload []byte) {
 	if opcode == websocket.TextMessage && !utf8.Valid(payload) {
-		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
 	c.message(Message{Data: bytes.Clone(payload), Binary: opcode == websocket.BinaryMessage})
@@ -34,7 +34,7 @@ func (c *Conn) message(m Message) {
 	failed := crash // see guard
 	defer func() {
 		if failed != nil {
-			c.shut(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
+			c.closeWith(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
 		}
 	}()
 	failed = c.guard("OnMessage", func() error {
@@ -47,10 +47,10 @@ func (c *Conn) message(m Message) {
 func (c *Conn) handleFrame(opcode int, payload []byte) {
 	switch {
 	case opcode != websocket.TextMessage:
-		c.shut(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
+		c.closeWith(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
 		return
 	case !utf8.Valid(payload):
-		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
 	if c.heavy && c.queueBehind(payload) {
@@ -83,7 +83,7 @@ func (c *Conn) queueBehind(payload []byte) bool {
 // be another's, until life.Leave.
 func (c *Conn) begun() bool {
 	c.hub.life.Enter()
-	if c.gone.Load() {
+	if c.state.at() == closed {
 		c.hub.life.Leave()
 		return false
 	}
@@ -146,14 +146,14 @@ func (c *Conn) dispatch(payload []byte, pooled bool) {
 // firstFrame takes the hello.
 func (c *Conn) firstFrame(q *protocol.Request, err error) {
 	if err != nil || q.Op != protocol.OpHello {
-		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
 		return
 	}
 	c.hello = false
 	greeted := false
 	defer func() {
 		if !greeted { // a callback has ended this goroutine
-			c.shut(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
+			c.closeWith(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
 		}
 	}()
 	c.greet(q)

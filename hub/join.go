@@ -53,6 +53,9 @@ func Newest(n int) JoinOption {
 //
 // A client of protocol v1 is told of the join with an ok frame.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
+	if c.state.at() == handshaking {
+		return ErrClosed
+	}
 	o, err := apply[joinOptions](opts)
 	if err != nil {
 		return err
@@ -110,7 +113,7 @@ func (c *Conn) join(ctx context.Context, id uint64, name string, o joinOptions) 
 		return err
 	}
 	c.mu.Lock()
-	if c.ended {
+	if c.state.at() == closed {
 		c.forget(r)
 		c.mu.Unlock()
 		c.part(r, place)
@@ -133,7 +136,7 @@ func (c *Conn) join(ctx context.Context, id uint64, name string, o joinOptions) 
 func (c *Conn) reserve(r *room, place *fanout.Place) (fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.state.at() == closed {
 		return false, ErrClosed
 	}
 	for i := range c.rooms {

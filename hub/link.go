@@ -58,12 +58,12 @@ func (l *link) WriterFailed(err error) {
 	case errors.Is(err, wire.ErrCrashed):
 		code = protocol.CloseInternal
 	}
-	c.drop(&CloseError{Code: code, Err: err})
+	c.abort(&CloseError{Code: code, Err: err})
 }
 
 // WriterFull implements wire.Owner. The client has the close timeout to take the close frame.
 func (l *link) WriterFull() {
-	(*Conn)(l).shut(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
+	(*Conn)(l).closeWith(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
 }
 
 // WriterBehind implements wire.Owner.
@@ -76,7 +76,7 @@ func (l *link) WriterBehind(room *frame.Source) {
 func (l *link) Run(f func()) { l.hub.life.RunFor(l, f) }
 
 // Crashed implements life.Owner.
-func (l *link) Crashed(v any) { (*Conn)(l).broke(v) }
+func (l *link) Crashed(v any) { (*Conn)(l).crashed(v) }
 
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn
@@ -100,6 +100,6 @@ func (p *pulse) Expire() bool {
 	if netpoll.Unread(c.conn) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
 		return false
 	}
-	c.shutNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
+	c.closeNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
 	return true
 }

@@ -90,7 +90,7 @@ func (c *Conn) read(d *decoder.Decoder) {
 	defer func() {
 		c.hub.readers.leave(at)
 		if v := recover(); v != nil {
-			c.broke(v)
+			c.crashed(v)
 			c.hub.life.RunFor((*link)(c), c.linger)
 		} else if !returned && c.handling.Load() != atRest {
 			c.handled()
@@ -166,7 +166,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 	}
 	c.hub.stats.received.Add(1)
 	c.handling.Store(ahead(d))
-	if !c.closing.Load() {
+	if c.state.at() < closing {
 		if c.kind == raw {
 			c.handleRaw(opcode, payload)
 		} else {
@@ -180,7 +180,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 // handled is called after a message.
 func (c *Conn) handled() {
 	c.handling.Store(atRest)
-	if c.closing.Load() {
-		c.takeLeave()
+	if c.state.at() >= closing {
+		c.closeIfAnswered()
 	}
 }

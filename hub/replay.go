@@ -37,9 +37,9 @@ func (c *Conn) replay(src *frame.Source) {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, broker.ErrClosed) {
 			c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", p.room.name, "err", err)
 			if errors.Is(err, broker.ErrUnavailable) {
-				c.shut(c.hub.unavailable(err))
+				c.closeWith(c.hub.unavailable(err))
 			} else {
-				c.shut(&CloseError{Code: protocol.CloseReconnect, Err: err})
+				c.closeWith(&CloseError{Code: protocol.CloseReconnect, Err: err})
 			}
 		}
 		c.mu.Lock()
@@ -58,7 +58,7 @@ func (c *Conn) replay(src *frame.Source) {
 func (c *Conn) beginReplay(src *frame.Source, cancel context.CancelFunc) *replaying {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.state.at() == closed {
 		return nil
 	}
 	for i := range c.rooms {

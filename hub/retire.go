@@ -70,7 +70,7 @@ func (r *retirer) walk() {
 
 // look retires a connection whose time is up. It returns false where the pace does not allow it yet.
 func (r *retirer) look(c *Conn) bool {
-	if c.closing.Load() || c.gone.Load() {
+	if c.state.at() >= closing {
 		return true
 	}
 	now := r.hub.now()
@@ -90,7 +90,7 @@ func (r *retirer) look(c *Conn) bool {
 	if _, ok := r.due.Take(now, 1, r.pace); !ok {
 		return false
 	}
-	c.shut(why)
+	c.closeWith(why)
 	return true
 }
 
