@@ -77,11 +77,12 @@ func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseErr
 		c.upgradeFailed(w, r, err)
 		return
 	}
-	c.shut(why) // which drops it after the close timeout
+	c.opened()
+	c.closeWith(why) // which aborts it after the close timeout
 	for err == nil {
 		_, _, err = d.Next(h.conf.closeTimeout)
 	}
-	c.drop(why)
+	c.abort(why)
 }
 
 // refusals logs what the gate refuses, once a second at most.

@@ -48,6 +48,21 @@ func (b *crashing) Publish(context.Context, string, broker.Publication) (broker.
 }
 func (b *crashing) Leave(context.Context, string, string) error  { panic("Leave") }
 func (b *crashing) Unsubscribe(context.Context, ...string) error { panic("Unsubscribe") }
+func (b *crashing) Secret(context.Context, string, []byte) ([]byte, error) {
+	panic("Secret")
+}
+
+// TestHubRepeatersSurvive: a panic in what the hub does from time to time ends this one time.
+func TestHubRepeatersSurvive(t *testing.T) {
+	var l errorLog
+	s := start(t, hub.WithBroker(&crashing{newMemory(t)}), hub.WithAdmission(1000, 1000), l.option())
+	await(t, "it has crashed and is counted", func() bool { return s.Stats().Panics > 0 })
+	s.dial(t).alive()
+	s.shutdown(t)
+	if l.String() == "" {
+		t.Error("nothing was logged")
+	}
+}
 
 // TestHubGoroutinesSurvive: a panic in a goroutine of the hub's own costs at most the connection that it belongs to.
 func TestHubGoroutinesSurvive(t *testing.T) {

@@ -64,7 +64,7 @@ func (b *budget) add(n int) {
 
 func (b *budget) relieve() {
 	if b.hub.ctx.Err() == nil && b.shedding.CompareAndSwap(false, true) {
-		b.hub.life.run(b.run)
+		b.hub.life.Run(b.run)
 	}
 }
 
@@ -141,9 +141,9 @@ func largest(all []holder) []holder {
 // holds is what the connection makes the hub keep: what waits for its socket, a message that has come in part, and rooms that
 // it is the only member of.
 func (c *Conn) holds() holder {
-	h := holder{conn: c, vanishes: c.closing.Load() || c.gone.Load()}
+	h := holder{conn: c, vanishes: c.state.at() >= closing}
 	waits := 0
-	if !c.gone.Load() { // else the writer has let go of it
+	if c.state.at() != closed { // else the writer has let go of it
 		_, waits = c.writer.Backlog()
 	}
 	h.held = waits + int(c.half.Load())
@@ -156,10 +156,10 @@ func (c *Conn) holds() holder {
 func (c *Conn) shed(h holder) {
 	c.hub.log.Info("connection closed for the memory it holds", "conn", c.ID(), "held", h.held)
 	if h.backlog {
-		c.drop(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "memory"})
+		c.abort(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "memory"})
 		return
 	}
-	c.shut(&CloseError{Code: protocol.CloseTryAgainLater, Spread: shedSpread, Reason: "memory"})
+	c.closeWith(&CloseError{Code: protocol.CloseTryAgainLater, Spread: shedSpread, Reason: "memory"})
 }
 
 // Holds implements decoder.Link.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -18,55 +16,11 @@ import (
 // connection is closed then too, with 1011.
 func (c *Conn) Close(code protocol.CloseCode, reason string) error {
 	if !code.Sendable() {
-		c.shut(&CloseError{Code: protocol.CloseInternal, Reason: reason})
+		c.closeWith(&CloseError{Code: protocol.CloseInternal, Reason: reason})
 		return fmt.Errorf("%w: %d; the connection is closed with %d", ErrCloseCode, code, protocol.CloseInternal)
 	}
-	c.shut(&CloseError{Code: code, Reason: reason})
+	c.closeWith(&CloseError{Code: code, Reason: reason})
 	return nil
-}
-
-// shut sends the close frame, and sees to it that the end comes.
-func (c *Conn) shut(why *CloseError) {
-	if !why.Code.Sendable() {
-		why = c.sendable(why)
-	}
-	c.mu.Lock()
-	if c.ended {
-		c.mu.Unlock()
-		return
-	}
-	m := c.more()
-	if m.cause != nil {
-		c.mu.Unlock()
-		return
-	}
-	m.cause = why
-	c.closing.Store(true)
-	if m.timer != nil {
-		m.timer.Stop()
-	}
-	m.timer = time.AfterFunc(c.hub.conf.closeTimeout, func() { c.drop(why) })
-	c.mu.Unlock()
-	c.writer.Finish(frame.AppendClose(nil, uint16(why.Code), why.wireReason()))
-}
-
-// farewell is what a socket has to take the close frame that only a goroutine can write: under TLS, and on systems without a
-// poller.
-const farewell = time.Second
-
-// shutNow is shut, and then drop: the close frame goes out if the socket takes it now.
-func (c *Conn) shutNow(why *CloseError) {
-	c.shut(why)
-	if c.writer.Immediate() {
-		c.drop(nil)
-		return
-	}
-	c.hub.life.run(func() {
-		defer c.drop(nil)
-		ctx, cancel := context.WithTimeout(context.Background(), min(farewell, c.hub.conf.closeTimeout))
-		defer cancel()
-		_ = c.writer.Drained(ctx) // an error means that it will not get there
-	})
 }
 
 // sendable replaces a code that must not be sent: a client fails a connection over such a frame and learns nothing.
@@ -87,97 +41,35 @@ func (e *CloseError) wireReason() string {
 	return string(protocol.AppendHint(nil, protocol.Hint{RetryAfter: e.RetryAfter, Spread: e.Spread, Reason: e.Reason}))
 }
 
-// drop closes the socket at once, and takes the connection out of everything. Only the first call counts. It may be called
-// from anywhere, a fan-out pass included.
-func (c *Conn) drop(why error) {
-	if c.cut(why) {
-		c.hub.life.run(func() { c.teardown(why) })
-	}
-}
-
-// finish is drop for a reader at its end, which has nothing else to do: it returns when OnDisconnect has.
-func (c *Conn) finish(why error) {
-	if c.cut(why) {
-		c.teardown(why)
-	}
-}
-
-// cut closes the socket. It reports whether the caller is the one who has to see to the teardown.
-func (c *Conn) cut(why error) bool {
-	if !c.gone.begin() {
-		return false
-	}
-	c.writer.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.standing {
-		c.more().cause = why
-	}
-	return c.standing
-}
-
-// stand is called when the connection is in everything that drop takes it out of. It reports false where the
-// socket has failed before.
-func (c *Conn) stand() bool {
-	c.mu.Lock()
-	c.standing = true
-	lost := c.extra != nil && c.extra.cause != nil
-	c.mu.Unlock()
-	if lost {
-		c.teardown(nil)
-	}
-	return !lost
-}
-
 // rescue ends the connection if the goroutine that defers it panics: that was the hub's own code, or the broker's.
 func (c *Conn) rescue() {
 	if v := recover(); v != nil { //nolint:revive // it is what is deferred
-		c.broke(v)
+		c.crashed(v)
 	}
-}
-
-func (c *Conn) broke(v any) {
-	failed := c.hub.panicked("the hub itself", c, v)
-	c.shut(&CloseError{Code: protocol.CloseInternal, Err: failed.cause})
 }
 
 // teardown takes the connection out of everything. What it defers is done even if the broker panics, or OnDisconnect
 // ends this goroutine.
 func (c *Conn) teardown(why error) {
 	h := c.hub
-	defer h.life.leave()
+	defer h.life.Leave()
 	defer c.ticket.Done()
 	defer h.conns.Remove(c)
 	defer c.rescue()
 	c.endContext()
 	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
-	c.mu.Lock()
-	if c.extra != nil {
-		if c.extra.cause != nil {
-			why = c.extra.cause
-		}
-		if c.extra.timer != nil {
-			c.extra.timer.Stop()
-		}
-	}
-	welcomed := c.welcomed
-	c.departed = true
-	if !welcomed {
-		c.more().cause = why // for connected, if OnConnect is at it now
-	}
-	c.mu.Unlock()
-
+	why, tell := c.release(why)
 	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
 	h.stats.closed(why)
-	if welcomed {
-		c.disconnected(why)
+	if tell {
+		c.tellDisconnected(why)
 	}
 }
 
-// disconnected tells the application of the end.
-func (c *Conn) disconnected(why error) {
+// tellDisconnected tells the application of the end.
+func (c *Conn) tellDisconnected(why error) {
 	c.tellEnd(c.hub.handlers.set.Load().disconnect, why)
 }
 

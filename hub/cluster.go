@@ -21,7 +21,7 @@ func (h *Hub) startReporter() *repeater {
 		return nil
 	}
 	h.nodes.Announce()
-	return repeat(reportEvery, h.nodes.Announce)
+	return repeat(h, reportEvery, h.nodes.Announce)
 }
 
 // load is what other nodes are told of this one.
@@ -31,7 +31,7 @@ func (h *Hub) load() broker.NodeInfo {
 		Rooms:     h.rooms.Stats().Rooms,
 		Capacity:  h.conf.admission.MaxConns,
 		AdmitRate: h.conf.admission.Rate,
-		Draining:  !h.life.serving(),
+		Draining:  !h.life.Serving(),
 	}
 }
 
@@ -74,7 +74,7 @@ func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, e
 	if data != nil && !protocol.Valid(data) {
 		return nil, ErrData
 	}
-	if h.life.isClosed() {
+	if h.life.Closed() {
 		return nil, ErrClosed
 	}
 	said, err := nodes.Ask[json.RawMessage](ctx, h.nodes, askSurvey, surveyQuestion{Name: name, Data: data})

@@ -39,7 +39,7 @@ type commands struct{ *Hub }
 // newNodes makes what joins this node with others. It is silent until the broker starts.
 func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
 	do := commands{h}
-	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.run, Load: h.load, Log: h.log})
+	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.Run, Load: h.load, Log: h.log})
 	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { do.send(c) })
 	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectCommand) {
 		if from != h.node { // else it was done before it was told, and the user may be back
@@ -62,7 +62,7 @@ func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
 	if h.conf.raw && !utf8.Valid(data) {
 		return ErrText
 	}
-	if h.life.isClosed() {
+	if h.life.Closed() {
 		return ErrClosed
 	}
 	return h.nodes.Tell(ctx, tellSend, sendCommand{User: user, Data: data})
@@ -81,7 +81,7 @@ func (h commands) send(cmd sendCommand) {
 // asked about them before: end what it believes in first, and Disconnect then. On this node all that is done when it
 // returns, even where the error says that the other nodes could not be told.
 func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
-	if h.life.isClosed() {
+	if h.life.Closed() {
 		return ErrClosed
 	}
 	cmd := disconnectCommand{User: user, Code: protocol.CloseDisconnected, Reason: reason}
@@ -96,7 +96,7 @@ func (h commands) disconnect(cmd disconnectCommand) {
 	why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
 	h.revocations.Note(cmd.User, why)
 	for _, c := range h.users.Conns(cmd.User) {
-		c.shut(why)
+		c.closeWith(why)
 	}
 }
 

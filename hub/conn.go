@@ -63,18 +63,13 @@ type Conn struct {
 	marks marks
 	half  atomic.Int32 // bytes that a message makes the reader keep; see budget
 
-	closing atomic.Bool // a close frame is on its way; what the client sends does not count any more
-	gone    ending      // the socket is closed, and teardown has begun; or the client has left before that
-	// handling: the reader is at a message. It sets that before it looks at closing; dismiss does both the other way round.
+	state lifecycle
+	// handling: the reader is at a message. It sets that before it looks at the state; closeAfterAnswers does both the other
+	// way round.
 	handling atomic.Uint32
 
-	mu       sync.Mutex
-	standing bool // the handshake is done, and the connection is in the registry
-	// welcomed: OnConnect has taken the connection.
-	welcomed bool
-	ended    bool   // the context is over, and no room can be joined any more
-	departed bool   // teardown has looked whether there is somebody to tell
-	extra    *extra // what few connections have
+	mu    sync.Mutex
+	extra *extra // what few connections have
 
 	rooms rooms.Memberships
 }
@@ -227,6 +222,9 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 const keepScratch = 64 << 10
 
 func (c *Conn) sendFrame(opcode byte, encode func([]byte) []byte) error {
+	if c.state.at() == handshaking { // there is no socket, or it waits for the answer to the handshake
+		return ErrClosed
+	}
 	buf := scratch.Get().(*[]byte)
 	*buf = frame.Encode((*buf)[:0], opcode, encode)
 	err := c.writer.SendOne(*buf)

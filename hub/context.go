@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +29,7 @@ func (x *connContext) Value(key any) any {
 }
 
 func (x *connContext) Err() error {
-	if (*Conn)(x).gone.any() {
+	if (*Conn)(x).state.over() {
 		return context.Canceled
 	}
 	return nil
@@ -43,7 +42,7 @@ func (x *connContext) Done() <-chan struct{} {
 	m := c.more()
 	if m.done == nil {
 		m.done = make(chan struct{})
-		if c.gone.over() {
+		if c.state.has(left) {
 			close(m.done)
 		}
 	}
@@ -66,7 +65,7 @@ func (x *lifeContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (x *lifeContext) Value(key any) any           { return (*connContext)(x).Value(key) }
 
 func (x *lifeContext) Err() error {
-	if (*Conn)(x).gone.Load() {
+	if (*Conn)(x).state.at() == closed {
 		return context.Canceled
 	}
 	return nil
@@ -89,8 +88,8 @@ type after struct {
 func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || !gone && c.gone.over() {
-		c.hub.life.run(f)
+	if c.state.at() == closed || !gone && c.state.has(left) {
+		c.hub.life.RunFor((*link)(c), f)
 		return func() bool { return false }
 	}
 	a := &after{f: f, gone: gone}
@@ -112,33 +111,9 @@ func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	}
 }
 
-// ending is how far a connection's end has come, in the size of one flag.
-type ending struct{ bits atomic.Uint32 }
-
-const (
-	goneBit = 1 << iota
-	overBit // of the context
-)
-
-// Load reports whether the socket is closed.
-func (e *ending) Load() bool { return e.bits.Load()&goneBit != 0 }
-
-// begin notes that the socket is closed, and reports whether it was not before.
-func (e *ending) begin() bool { return e.bits.Or(goneBit)&goneBit == 0 }
-
-// any reports whether either has come, which ends the context.
-func (e *ending) any() bool { return e.bits.Load() != 0 }
-
-// over reports whether the context has ended.
-func (e *ending) over() bool { return e.bits.Load()&overBit != 0 }
-
-// end notes that the context has ended, and reports whether it had not before. It is called with mu held.
-func (e *ending) end() bool { return e.bits.Or(overBit)&overBit == 0 }
-
-// endContext is called once, when gone has been set.
+// endContext is called once, of a connection that is closed.
 func (c *Conn) endContext() {
 	c.mu.Lock()
-	c.ended = true
 	c.runAfter(true)
 }
 
@@ -146,7 +121,7 @@ func (c *Conn) endContext() {
 // what the client sent before it left is handled before the connection ends.
 func (c *Conn) clientLeft() {
 	c.mu.Lock()
-	if c.ended {
+	if c.state.at() == closed { // endContext does it, or has
 		c.mu.Unlock()
 		return
 	}
@@ -156,7 +131,7 @@ func (c *Conn) clientLeft() {
 // runAfter ends the context, wholly or but for what waits for the socket. It is called with mu held, and unlocks it.
 func (c *Conn) runAfter(gone bool) {
 	var due []*after
-	first := c.gone.end()
+	first := c.state.note(left)&left == 0
 	if m := c.extra; m != nil {
 		if m.done != nil && first {
 			close(m.done)
@@ -172,7 +147,7 @@ func (c *Conn) runAfter(gone bool) {
 	c.mu.Unlock()
 	for _, a := range due {
 		if gone || !a.gone {
-			c.hub.life.run(a.f)
+			c.hub.life.RunFor((*link)(c), a.f)
 		}
 	}
 }

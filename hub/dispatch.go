@@ -20,7 +20,7 @@ import (
 // handleRaw hands a raw hub's frame to the application.
 func (c *Conn) handleRaw(opcode int, payload []byte) {
 	if opcode == websocket.TextMessage && !utf8.Valid(payload) {
-		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
 	c.message(Message{Data: bytes.Clone(payload), Binary: opcode == websocket.BinaryMessage})
@@ -35,7 +35,7 @@ func (c *Conn) message(m Message) {
 	failed := crash // see guard
 	defer func() {
 		if failed != nil {
-			c.shut(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
+			c.closeWith(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
 		}
 	}()
 	failed = c.guard("OnMessage", func() error {
@@ -48,10 +48,10 @@ func (c *Conn) message(m Message) {
 func (c *Conn) handleFrame(opcode int, payload []byte) {
 	switch {
 	case opcode != websocket.TextMessage:
-		c.shut(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
+		c.closeWith(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
 		return
 	case !utf8.Valid(payload):
-		c.shut(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
+		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
 	if c.heavy && c.queueBehind(payload) {
@@ -66,7 +66,7 @@ func (c *Conn) queueBehind(payload []byte) bool {
 	payload = bytes.Clone(payload)
 	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
-			defer c.hub.life.leave()
+			defer c.hub.life.Leave()
 			c.dispatch(payload, true)
 		}
 	})
@@ -81,11 +81,11 @@ func (c *Conn) queueBehind(payload []byte) bool {
 }
 
 // begun reports whether what waited on the worker pool is still wanted. The hub then waits for it, since the pool may
-// be another's, until life.leave.
+// be another's, until life.Leave.
 func (c *Conn) begun() bool {
-	c.hub.life.enter()
-	if c.gone.Load() {
-		c.hub.life.leave()
+	c.hub.life.Enter()
+	if c.state.at() == closed {
+		c.hub.life.Leave()
 		return false
 	}
 	return true
@@ -147,14 +147,14 @@ func (c *Conn) dispatch(payload []byte, pooled bool) {
 // firstFrame takes the hello.
 func (c *Conn) firstFrame(q *protocol.Request, err error) {
 	if err != nil || q.Op != protocol.OpHello {
-		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
 		return
 	}
 	c.hello = false
 	greeted := false
 	defer func() {
 		if !greeted { // a callback has ended this goroutine
-			c.shut(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
+			c.closeWith(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
 		}
 	}()
 	c.greet(q)
@@ -256,7 +256,7 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 	}
 	err := c.hub.pool.Submit(c.Context(), c.entry.Num, func(context.Context) {
 		if c.begun() {
-			defer c.hub.life.leave()
+			defer c.hub.life.Leave()
 			c.answer(m.fn, name, id, data)
 		}
 	})

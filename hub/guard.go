@@ -83,6 +83,12 @@ func (h *Hub) panicked(what string, c *Conn, v any) *failure {
 	return &failure{crashed: true, cause: &cause{text: "hub: handler panicked: " + text, err: err}}
 }
 
+// keeper is a Hub as the goroutines see it that work for no connection: a life.Owner.
+type keeper Hub
+
+// Crashed implements life.Owner.
+func (k *keeper) Crashed(v any) { (*Hub)(k).panicked("the hub itself", nil, v) }
+
 func about(what string, c *Conn) []any {
 	args := []any{"handler", what}
 	if c != nil {

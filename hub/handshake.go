@@ -44,7 +44,7 @@ func (h *Hub) fits(w http.ResponseWriter, r *http.Request) bool {
 // unfit says why a request is no handshake that the hub would take from anybody.
 func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	switch {
-	case !h.life.serving():
+	case !h.life.Serving():
 		return h.refusedMeanwhile()
 	case !websocket.IsWebSocketUpgrade(r):
 		if r.ProtoMajor < 2 { // HTTP/2 has neither, and a client fails a response with one

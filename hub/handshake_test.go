@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,4 +293,38 @@ func TestHandshakeAfterCrowd(t *testing.T) {
 	if after, err := strconv.Atoi(got.retryAfter); err != nil || got.status != http.StatusServiceUnavailable || after < 80-int(patience/time.Second) {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestConnInHandshake: while OnHandshake runs there is no socket, so that nothing can be sent and no room joined; a
+// connection that it closes is closed when the handshake has been answered.
+func TestConnInHandshake(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, hub.WithOpenRooms("*"))
+		var ended atomic.Int64
+		s.OnDisconnect(func(context.Context, *hub.Conn, error) { ended.Add(1) })
+		s.OnHandshake(func(r *http.Request, c *hub.Conn) error {
+			if r.Header.Get("X-Close") == "" {
+				return nil
+			}
+			if err := c.Send([]byte(`1`)); !errors.Is(err, hub.ErrClosed) {
+				t.Errorf("Send: %v", err)
+			}
+			if err := c.Join(r.Context(), "news"); !errors.Is(err, hub.ErrClosed) {
+				t.Errorf("Join: %v", err)
+			}
+			return c.Close(protocol.CloseForbidden, "not you")
+		})
+		c := s.connect(t, http.Header{"X-Close": {"1"}})
+		if reason := c.closed(protocol.CloseForbidden); reason != "not you" {
+			t.Errorf("closed because of %q", reason)
+		}
+		await(t, "it is gone", func() bool { return s.Stats().Conns == 0 && s.Stats().Closed[protocol.CloseForbidden] == 1 })
+		if n := ended.Load(); n != 0 {
+			t.Errorf("OnDisconnect heard %d times of a connection that OnConnect has not taken", n)
+		}
+		if _, err := s.Publish(t.Context(), "news", []byte(`1`)); err != nil {
+			t.Error(err)
+		}
+		s.dial(t).alive()
+	})
 }

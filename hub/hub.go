@@ -17,6 +17,7 @@ import (
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/core/drain"
+	"github.com/gohubkit/hubkit/internal/core/life"
 	"github.com/gohubkit/hubkit/internal/core/nodes"
 	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/registry"
@@ -82,7 +83,7 @@ type Hub struct {
 	// ctx is what callbacks' contexts descend from. It ends when the hub is closed.
 	ctx      context.Context
 	cancel   context.CancelFunc
-	life     life
+	life     life.Life
 	draining atomic.Pointer[drain.Drain] // nil before Shutdown or Close
 }
 
@@ -124,7 +125,7 @@ func New(opts ...Option) (*Hub, error) {
 	h.history, _ = conf.broker.(broker.History)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.presence = presence.New(conf.broker, presence.Config{
-		Context: h.ctx, Run: h.life.run, Stale: h.stats.stale.Load, Timeout: requestTimeout,
+		Context: h.ctx, Run: h.life.Run, Stale: h.stats.stale.Load, Timeout: requestTimeout,
 	})
 	h.wire = wire.Config{
 		MaxMessages: conf.backlogMessages,
@@ -132,12 +133,11 @@ func New(opts ...Option) (*Hub, error) {
 		Timeout:     conf.writeTimeout,
 		Deflater:    conf.deflater,
 		DeflateMin:  conf.compressMin,
-		Start:       h.life.run,
 	}
 	if h.memory = h.newBudget(); h.memory != nil {
 		h.wire.Held = h.memory.add
 	}
-	h.life.failed = func(v any) { h.panicked("the hub itself", nil, v) }
+	h.life.Hub = (*keeper)(h)
 	if h.gate, err = conf.newGate(); err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ const startTimeout = 10 * time.Second
 
 // open starts everything that has to be stopped.
 func (h *Hub) open() error {
-	h.life.open()
+	h.life.Open()
 	var err error
 	if h.beats, err = heartbeat.NewMonitor(h.conf.heartbeat); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (h *Hub) open() error {
 	h.sharer = h.shareResumeKey()
 	h.reporter = h.startReporter()
 	h.retirer = h.startRetirer()
-	h.lookout = repeat(lookEvery, h.newLookout().look)
+	h.lookout = repeat(h, lookEvery, h.newLookout().look)
 	return nil
 }
 
@@ -209,7 +209,7 @@ func (h *Hub) Node() string { return h.node }
 // Ready reports whether the hub takes connections and, unless its outage policy is OutageDegrade, whether its
 // broker reaches the other nodes. It is what a readiness probe should ask.
 func (h *Hub) Ready() bool {
-	return h.life.serving() && (h.conf.outage == OutageDegrade || !h.stats.stale.Load())
+	return h.life.Serving() && (h.conf.outage == OutageDegrade || !h.stats.stale.Load())
 }
 
 // release stops what open started, in the order that leaves nobody calling what is gone.
@@ -239,7 +239,7 @@ func (h *Hub) release(ctx context.Context) error {
 		errs = append(errs, pool.Close(ctx))
 	}
 	h.cancel()
-	errs = append(errs, h.life.wait(ctx))
+	errs = append(errs, h.life.Wait(ctx))
 	h.logs.Flush()
 	return errors.Join(errs...)
 }

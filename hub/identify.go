@@ -73,7 +73,7 @@ func (c *Conn) identify(by time.Duration, token string) bool {
 	}
 	if why := c.ticket.Verify(); why != nil {
 		h.refusals.note(h, c.ClientAddr(), why)
-		c.shut(tryAgain(why))
+		c.closeWith(tryAgain(why))
 		return false
 	}
 	defer c.ticket.Established()

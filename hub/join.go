@@ -15,7 +15,7 @@ import (
 func (h *Hub) newRooms() *rooms.Node {
 	return rooms.New(rooms.Config{
 		Context:         h.ctx,
-		Run:             h.life.run,
+		Run:             h.life.Run,
 		Held:            h.memory.add,
 		Log:             h.log,
 		Broker:          h.broker,
@@ -63,6 +63,9 @@ func Newest(n int) JoinOption {
 //
 // A client of protocol v1 is told of the join with an ok frame.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
+	if c.state.at() == handshaking {
+		return ErrClosed
+	}
 	o, err := apply[joinOptions](opts)
 	if err != nil {
 		return err
@@ -115,7 +118,7 @@ func (m *member) Joined(request uint64, room string, from broker.Position) {
 // Rescue implements rooms.Member.
 func (m *member) Rescue() {
 	if v := recover(); v != nil { //nolint:revive // it is what is deferred
-		(*Conn)(m).broke(v)
+		(*Conn)(m).crashed(v)
 	}
 }
 
@@ -128,8 +131,8 @@ func (c *Conn) replay(src *frame.Source) {
 	}
 	c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", room, "err", err)
 	if errors.Is(err, broker.ErrUnavailable) {
-		c.shut(c.hub.unavailable(err))
+		c.closeWith(c.hub.unavailable(err))
 	} else {
-		c.shut(&CloseError{Code: protocol.CloseReconnect, Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseReconnect, Err: err})
 	}
 }

@@ -45,7 +45,7 @@ func (c *Conn) tooFast(wait time.Duration, message string, stubborn bool, frame 
 	c.hub.stats.limited.Add(1)
 	switch {
 	case c.kind == raw || stubborn:
-		c.shut(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
+		c.closeWith(&CloseError{Code: protocol.CloseRateLimited, Reason: "too fast", RetryAfter: max(wait, time.Second)})
 	case answer:
 		id := protocol.RequestID(frame)
 		c.replyError(id, "", &Error{Code: protocol.CodeRateLimited, Message: message, RetryAfter: wait})

@@ -21,21 +21,21 @@ func (c *Conn) readFailed(err error) {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
 		// gorilla has answered with a close frame, or this is the answer to ours.
 		c.drain()
-		c.finish(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
+		c.abortAndWait(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
 	case errors.Is(err, decoder.ErrTooLarge):
-		c.shut(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
 		c.linger()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.shut(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
 		c.linger()
 	case errors.Is(err, net.ErrClosed):
-		// This side has closed the socket, and whoever did knows why: see drop and WriterFailed.
+		// This side has closed the socket, and whoever did knows why: see abort and WriterFailed.
 	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
-		c.finish(&CloseError{Code: protocol.CloseAbnormal, Err: err})
+		c.abortAndWait(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	default:
 		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
 		// another one is not sent.
-		c.shut(&CloseError{Code: protocol.CloseProtocolError, Err: err})
+		c.closeWith(&CloseError{Code: protocol.CloseProtocolError, Err: err})
 		c.linger()
 	}
 }
@@ -72,7 +72,7 @@ func (c *Conn) linger() {
 	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
 		c.discard()
 	}
-	c.finish(nil)
+	c.abortAndWait(nil)
 }
 
 // discard reads until the client has answered the close frame or is gone, but not without end.

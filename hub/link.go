@@ -12,7 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// link is a Conn as the engine's packages see it: a decoder.Link and a wire.Owner.
+// link is a Conn as the engine's packages see it: a decoder.Link, a wire.Owner and a life.Owner.
 type link Conn
 
 // NetConn implements decoder.Link.
@@ -52,22 +52,31 @@ func (l *link) Pong() {
 func (l *link) WriterFailed(err error) {
 	c := (*Conn)(l)
 	code := protocol.CloseAbnormal
-	if errors.Is(err, wire.ErrTimeout) {
+	switch {
+	case errors.Is(err, wire.ErrTimeout):
 		code = protocol.CloseWriteTimeout
+	case errors.Is(err, wire.ErrCrashed):
+		code = protocol.CloseInternal
 	}
-	c.drop(&CloseError{Code: code, Err: err})
+	c.abort(&CloseError{Code: code, Err: err})
 }
 
 // WriterFull implements wire.Owner. The client has the close timeout to take the close frame.
 func (l *link) WriterFull() {
-	(*Conn)(l).shut(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
+	(*Conn)(l).closeWith(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
 }
 
 // WriterBehind implements wire.Owner.
 func (l *link) WriterBehind(room *frame.Source) {
 	c := (*Conn)(l)
-	c.hub.life.run(func() { c.replay(room) })
+	c.hub.life.RunFor((*link)(c), func() { c.replay(room) })
 }
+
+// Run implements wire.Owner.
+func (l *link) Run(f func()) { l.hub.life.RunFor(l, f) }
+
+// Crashed implements life.Owner.
+func (l *link) Crashed(v any) { (*Conn)(l).crashed(v) }
 
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn
@@ -91,6 +100,6 @@ func (p *pulse) Expire() bool {
 	if netpoll.Unread(c.conn) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
 		return false
 	}
-	c.shutNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
+	c.closeNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})
 	return true
 }

@@ -124,7 +124,7 @@ func (l *lookout) look() {
 
 func (l *lookout) lookAt(c *Conn) {
 	begun, at := c.lastMessage.Load(), c.handling.Load()
-	if at == atRest || c.gone.over() {
+	if at == atRest || c.state.has(left) {
 		return
 	}
 	left := at == atClosing

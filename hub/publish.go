@@ -74,7 +74,7 @@ func (h *Hub) PublishJSON(ctx context.Context, room string, v any, opts ...Publi
 
 func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOptions) (Result, error) {
 	switch {
-	case h.life.isClosed():
+	case h.life.Closed():
 		return Result{}, ErrClosed
 	case !h.conf.raw && o.binary:
 		return Result{}, ErrRaw
@@ -121,7 +121,7 @@ func (x receiver) StateChanged(s broker.State) {
 	if h.conf.raw {
 		return
 	}
-	h.life.run(func() {
+	h.life.Run(func() {
 		if s == broker.Live {
 			h.rooms.AwaitSent(h.ctx) // that all is well again is told after what was missed
 			h.rooms.PresenceMissed()

@@ -32,7 +32,7 @@ func (h *Hub) readable(token uint64, data bool) {
 			return
 		}
 	}
-	h.life.run(func() { c.wake(early) })
+	h.life.RunFor((*link)(c), func() { c.wake(early) })
 }
 
 // beatLen is the length of a ping or pong without payload: a header with its mask.
@@ -90,11 +90,11 @@ func (c *Conn) read(d *decoder.Decoder) {
 	defer func() {
 		c.hub.readers.leave(at)
 		if v := recover(); v != nil {
-			c.broke(v)
-			c.hub.life.run(c.linger)
+			c.crashed(v)
+			c.hub.life.RunFor((*link)(c), c.linger)
 		} else if !returned && c.handling.Load() != atRest {
 			c.handled()
-			c.hub.life.run(func() { c.read(d) })
+			c.hub.life.RunFor((*link)(c), func() { c.read(d) })
 		}
 	}()
 	if err := c.readLoop(d, at); err != nil {
@@ -166,7 +166,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 	}
 	c.hub.stats.received.Add(1)
 	c.handling.Store(ahead(d))
-	if !c.closing.Load() {
+	if c.state.at() < closing {
 		if c.kind == raw {
 			c.handleRaw(opcode, payload)
 		} else {
@@ -180,7 +180,7 @@ func (c *Conn) handle(opcode int, payload []byte, d *decoder.Decoder) (busy bool
 // handled is called after a message.
 func (c *Conn) handled() {
 	c.handling.Store(atRest)
-	if c.closing.Load() {
-		c.takeLeave()
+	if c.state.at() >= closing {
+		c.closeIfAnswered()
 	}
 }

@@ -2,29 +2,45 @@ package hub
 
 import "time"
 
-// repeater calls a function from time to time, from a goroutine of its own.
+// repeater calls a function from time to time, from a goroutine of its own. A call that panics is the last of none but
+// itself.
 type repeater struct {
+	hub  *Hub
+	f    func()
 	stop chan struct{}
 	done chan struct{}
 }
 
-func repeat(every time.Duration, f func()) *repeater {
-	r := &repeater{stop: make(chan struct{}), done: make(chan struct{})}
-	go r.run(every, f)
+func newRepeater(h *Hub, f func()) *repeater {
+	return &repeater{hub: h, f: f, stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+func repeat(h *Hub, every time.Duration, f func()) *repeater {
+	r := newRepeater(h, f)
+	go r.run(every)
 	return r
 }
 
 // repeatNow is repeat, but calls f at once too.
-func repeatNow(every time.Duration, f func()) *repeater {
-	r := &repeater{stop: make(chan struct{}), done: make(chan struct{})}
+func repeatNow(h *Hub, every time.Duration, f func()) *repeater {
+	r := newRepeater(h, f)
 	go func() {
-		f()
-		r.run(every, f)
+		r.once()
+		r.run(every)
 	}()
 	return r
 }
 
-func (r *repeater) run(every time.Duration, f func()) {
+func (r *repeater) once() {
+	defer func() {
+		if v := recover(); v != nil {
+			r.hub.life.Hub.Crashed(v)
+		}
+	}()
+	r.f()
+}
+
+func (r *repeater) run(every time.Duration) {
 	defer close(r.done)
 	t := time.NewTicker(every)
 	defer t.Stop()
@@ -33,7 +49,7 @@ func (r *repeater) run(every time.Duration, f func()) {
 		case <-r.stop:
 			return
 		case <-t.C:
-			f()
+			r.once()
 		}
 	}
 }

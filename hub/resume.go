@@ -75,7 +75,7 @@ func (h *Hub) shareResumeKey() *keySharer {
 	}
 	k := &keySharer{hub: h, secrets: secrets, key: h.tickets.own}
 	k.ctx, k.cancel = context.WithCancel(h.ctx)
-	k.repeater = repeatNow(resumeKeyRetry, k.share)
+	k.repeater = repeatNow(h, resumeKeyRetry, k.share)
 	return k
 }
 

@@ -51,7 +51,7 @@ func (h *Hub) startRetirer() *repeater {
 		aging: h.conf.maxAge > 0,
 		pace:  rate.New(float64(pace), max(1, int(float64(pace)*tick.Seconds()))),
 	}
-	return repeat(tick, r.walk)
+	return repeat(h, tick, r.walk)
 }
 
 const forever = time.Duration(1<<63 - 1)
@@ -70,7 +70,7 @@ func (r *retirer) walk() {
 
 // look retires a connection whose time is up. It returns false where the pace does not allow it yet.
 func (r *retirer) look(c *Conn) bool {
-	if c.closing.Load() || c.gone.Load() {
+	if c.state.at() >= closing {
 		return true
 	}
 	now := r.hub.now()
@@ -90,7 +90,7 @@ func (r *retirer) look(c *Conn) bool {
 	if _, ok := r.due.Take(now, 1, r.pace); !ok {
 		return false
 	}
-	c.shut(why)
+	c.closeWith(why)
 	return true
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// ServeHTTP answers a WebSocket handshake and returns once the connection stands; from then on it belongs
+// ServeHTTP answers a WebSocket handshake and returns once the connection is open; from then on it belongs
 // to the hub, and neither the request nor its context is kept.
 //
 // The steps that may refuse a handshake are methods of their own, so that little of the stack is in use where it is
 // answered: see decoder.Pool.Upgrade.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.life.enter()
-	defer h.life.leave()
+	h.life.Enter()
+	defer h.life.Leave()
 	if !h.fits(w, r) {
 		return
 	}
@@ -48,10 +48,10 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.shaken(d)
 	stands = true
-	h.life.enter() // until teardown
+	h.life.Enter() // until teardown
 	c.born()
 	h.conns.Add(c)
-	ok := c.stand()
+	ok := c.register()
 	c.enlist(came)
 	h.revocations.Done(came)
 	if ok {
@@ -74,6 +74,7 @@ func (c *Conn) shaken(d *decoder.Decoder) {
 	case d.Subprotocol() == protocol.Subprotocol:
 		c.kind, c.hello = v1, true
 	}
+	c.opened()
 }
 
 // attach gives the connection its socket, before anything is written to it.
@@ -104,12 +105,12 @@ func leaveAlone(conn net.Conn) {
 func (c *Conn) begin(d *decoder.Decoder) {
 	h := c.hub
 	defer c.attend(d) // even if OnConnect ends this goroutine
-	if !h.life.serving() {
+	if !h.life.Serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
-		c.shut(h.restartMeanwhile())
+		c.closeWith(h.restartMeanwhile())
 	}
 	if err := h.beats.Add((*pulse)(c)); err != nil {
-		c.drop(err)
+		c.abort(err)
 		return
 	}
 	switch {
@@ -118,12 +119,12 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		if m := c.more(); m.cause == nil {
 			m.helloBy = h.now() + h.conf.handshakeTimeout
 			m.timer = time.AfterFunc(h.conf.handshakeTimeout, func() {
-				c.shut(&CloseError{Code: protocol.CloseHelloTimeout, Reason: "no hello"})
+				c.closeWith(&CloseError{Code: protocol.CloseHelloTimeout, Reason: "no hello"})
 			})
 		}
 		c.mu.Unlock()
 	case h.conf.verifyToken != nil:
-		c.shut(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
+		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
 	default:
 		c.welcome(0)
 		c.during(d, func() { c.connected() })
@@ -134,15 +135,15 @@ func (c *Conn) begin(d *decoder.Decoder) {
 func (c *Conn) attend(d *decoder.Decoder) {
 	h := c.hub
 	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
-		h.life.run(func() { c.read(d) })
+		h.life.RunFor((*link)(c), func() { c.read(d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {
-		c.drop(err)
+		c.abort(err)
 		return
 	}
 	if err := c.writer.Use(func(fd int) error { return h.poller.Add(fd, c.entry.Token()) }); err != nil {
-		c.drop(err)
+		c.abort(err)
 	}
 }
 
@@ -188,7 +189,7 @@ func (c *Conn) tellState() {
 
 // connected asks the application whether it takes the connection. It reports whether it did.
 func (c *Conn) connected() bool {
-	if c.closing.Load() || c.gone.Load() {
+	if c.state.at() >= closing {
 		return false
 	}
 	h := c.hub
@@ -197,17 +198,11 @@ func (c *Conn) connected() bool {
 			return false
 		}
 	}
-	c.mu.Lock()
-	c.welcomed = true
-	gone, why := c.departed, error(nil)
-	if gone && c.extra != nil {
-		why = c.extra.cause
+	why, ok := c.accept()
+	if !ok { // it ended while OnConnect ran
+		c.tellDisconnected(why)
 	}
-	c.mu.Unlock()
-	if gone { // while OnConnect ran, which left it to us to say so
-		c.disconnected(why)
-	}
-	return !gone
+	return ok
 }
 
 // taken asks a callback whether it takes the connection, and closes it if it does not, or ends this goroutine.
@@ -217,7 +212,7 @@ func (c *Conn) taken(what string, code protocol.CloseCode, ask func() error) boo
 	defer func() {
 		if failed != nil {
 			h.report(what, c, failed, c.Context().Err() != nil)
-			c.shut(h.closeFor(failed, code))
+			c.closeWith(h.closeFor(failed, code))
 		}
 	}()
 	failed = c.guard(what, ask)

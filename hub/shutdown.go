@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/core/drain"
-	"github.com/gohubkit/hubkit/workerpool"
 )
 
 // Shutdown ends the hub in order. Ready turns false, handshakes are refused and other nodes are told at once. Then the
@@ -19,7 +18,7 @@ import (
 // A callback that calls Shutdown would wait for itself. Shutdown then does its work in a goroutine of its own, within the
 // deadline of ctx, and returns ErrCallback at once.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	if !h.life.advance(draining) {
+	if !h.life.Drain() {
 		return ErrClosed
 	}
 	if !inCallback() {
@@ -50,19 +49,19 @@ func (h *Hub) drain(ctx context.Context) error {
 	h.nodes.Announce()
 	err := h.shed(ctx)
 	if err == nil {
-		err = h.life.wait(ctx)
+		err = h.life.Wait(ctx)
 	}
-	if !h.life.advance(closed) {
+	if !h.life.Close() {
 		// Close came meanwhile and does the rest; its last act but one is to end h.ctx.
 		select {
 		case <-h.ctx.Done():
 		case <-ctx.Done():
 			return errors.Join(err, context.Cause(ctx))
 		}
-		return errors.Join(err, h.life.wait(ctx))
+		return errors.Join(err, h.life.Wait(ctx))
 	}
 	for _, c := range h.conns.All() {
-		c.drop(restartNow())
+		c.abort(restartNow())
 	}
 	if err != nil {
 		// The time is up: what remains is a moment for those who can end at once.
@@ -82,14 +81,14 @@ const cutTimeout = 2 * time.Second
 // A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is closing, and
 // the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
 func (h *Hub) Close() error {
-	if !h.life.advance(closed) {
+	if !h.life.Close() {
 		return ErrClosed
 	}
 	conns := h.conns.All()
 	together := h.successors(context.Background()).Plan(len(conns), 0)
 	h.draining.Store(drain.Begin(together))
 	for _, c := range conns {
-		c.shutNow(restart(together.Hint(0)))
+		c.closeNow(restart(together.Hint(0)))
 	}
 	if inCallback() {
 		go func() { h.logEnd(h.release(context.Background())) }()
@@ -123,60 +122,7 @@ func (h *Hub) shed(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		c.dismiss(restart(plan.Hint(i)))
+		c.closeAfterAnswers(restart(plan.Hint(i)))
 	}
 	return nil
-}
-
-// dismiss is shut, but after the answers to what the client has sent so far.
-func (c *Conn) dismiss(why *CloseError) {
-	c.closing.Store(true) // what it sends from now on is for another connection
-	c.mu.Lock()
-	c.more().parting = why
-	c.mu.Unlock()
-	c.takeLeave()
-}
-
-// takeLeave closes a connection that was dismissed, when its reader is at no message. It is called by dismiss and by the
-// reader after each message, and whoever comes last does it.
-func (c *Conn) takeLeave() {
-	if c.handling.Load() != atRest {
-		return
-	}
-	c.mu.Lock()
-	var why *CloseError
-	if c.extra != nil {
-		why, c.extra.parting = c.extra.parting, nil
-		c.trim()
-	}
-	c.mu.Unlock()
-	switch {
-	case why == nil:
-	case c.hub.working(c):
-		c.hub.life.run(func() { c.shutBehind(why) })
-	default:
-		c.shut(why)
-	}
-}
-
-// shutBehind is shut, but behind all that the connection has on the worker pool, in its turn.
-func (c *Conn) shutBehind(why *CloseError) {
-	defer c.rescue()
-	ctx := c.Context()
-	for {
-		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.entry.Num, func(context.Context) { c.shut(why) })
-		busy, full := errors.AsType[*workerpool.BusyError](err)
-		if queued {
-			return
-		}
-		if !full {
-			c.shut(why)
-			return
-		}
-		select {
-		case <-time.After(min(busy.RetryAfter, c.hub.conf.closeTimeout)):
-		case <-ctx.Done():
-			return
-		}
-	}
 }

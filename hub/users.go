@@ -13,13 +13,13 @@ func (c *Conn) enlist(a registry.Arrival) {
 	}
 	h.users.Add(user, c)
 	c.mu.Lock()
-	ended := c.ended
+	over := c.state.at() == closed
 	c.mu.Unlock()
-	if ended { // teardown may have come before
+	if over { // teardown may have come before
 		h.users.Remove(user, c)
 	}
 	if why := h.revocations.Since(a, user); why != nil {
-		c.shut(why)
+		c.closeWith(why)
 	}
 }
 

@@ -16,34 +16,38 @@ const slice = 16 << 10
 // flush writes the backlog until it is empty or the socket fails. It is the only writer while it runs:
 // Send and Finish queue as long as there is a backlog.
 func (w *Writer) flush() {
-	var raw syscall.RawConn
 	w.mu.Lock()
+	err := ErrCrashed // the connection may be the application's own, which can do anything in Write
+	defer func() {
+		if err != nil {
+			w.fail(err)
+		} else {
+			w.mu.Unlock()
+		}
+	}()
+	err = w.flushLocked()
+}
+
+// flushLocked is called with mu held.
+func (w *Writer) flushLocked() error {
+	var raw syscall.RawConn
 	if w.fd >= 0 {
 		if sc, ok := w.conn.(syscall.Conn); ok {
 			raw, _ = sc.SyscallConn()
 		}
 	}
-	for {
-		if w.state == closed {
-			w.mu.Unlock()
-			return
-		}
+	for w.state != closed {
 		if w.backlog.empty() {
 			w.backlog.change()
 			w.backlog = nil
-			w.mu.Unlock()
-			return
+			return nil
 		}
 		n, err := 0, w.hurry()
 		if err == nil {
-			data := w.backlog.take(slice)
-			w.mu.Unlock()
-			n, err = w.writeSome(raw, data)
-			w.mu.Lock()
+			n, err = w.writeUnlocked(raw, w.backlog.take(slice))
 		}
 		if w.state == closed {
-			w.mu.Unlock()
-			return
+			return nil
 		}
 		w.took(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -53,10 +57,17 @@ func (w *Writer) flush() {
 			err = ErrTimeout
 		}
 		if err != nil {
-			w.fail(err)
-			return
+			return err
 		}
 	}
+	return nil
+}
+
+// writeUnlocked is writeSome for a caller that holds mu, which is free meanwhile.
+func (w *Writer) writeUnlocked(raw syscall.RawConn, data []byte) (int, error) {
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	return w.writeSome(raw, data)
 }
 
 // took counts what the socket has taken of what flush gave it.

@@ -63,7 +63,6 @@ func newRigOn(t testing.TB, conf Config, conn, peer net.Conn) *rig {
 	t.Helper()
 	r := &rig{conf: conf, peer: peer, failed: make(chan error, 10), behind: make(chan *frame.Source, 100)}
 	r.source.Account = &r.counters
-	r.conf.Start = r.flushers.Go
 	r.fd = descriptor(conn)
 	r.Init(&r.conf, r, conn, r.fd)
 	t.Cleanup(func() {
@@ -106,6 +105,9 @@ func (r *rig) WriterBehind(src *frame.Source) {
 	r.Behind(src)
 	r.behind <- src
 }
+
+// Run implements Owner.
+func (r *rig) Run(f func()) { r.flushers.Go(f) }
 
 // failedOnce returns what the owner was told, and checks that this was once, after all is over.
 func (r *rig) failedOnce(t *testing.T) error {

@@ -16,6 +16,8 @@ var (
 	ErrOverflow = errors.New("wire: backlog full")
 	// ErrTimeout is why a Writer failed whose socket took nothing for the write timeout.
 	ErrTimeout = errors.New("wire: write timed out")
+	// ErrCrashed is why a Writer failed whose goroutine panicked, or was ended by the connection's own code.
+	ErrCrashed = errors.New("wire: the goroutine that writes has crashed")
 )
 
 // Config is what the Writers of a hub share.
@@ -32,12 +34,10 @@ type Config struct {
 	// Held, when set, is told how many bytes the backlogs of all Writers hold more, or less if it is negative, than before.
 	// What several hold is counted once. It is called with a Writer locked, and must not block.
 	Held func(bytes int)
-	// Start runs the goroutine that finishes a queue. The owner joins it.
-	Start func(func())
 }
 
-// Owner is told of the end of its Writer. It is called without a lock held, from whichever goroutine
-// found out, and must not block.
+// Owner is told of the end of its Writer. Unless it says otherwise, a method is called without a lock held, from whichever
+// goroutine found out. None may block.
 type Owner interface {
 	// WriterFailed is called once, if the socket fails.
 	WriterFailed(err error)
@@ -48,6 +48,9 @@ type Owner interface {
 	// then on those that come by the room are not sent, until somebody has read what is missing, see Behind, and
 	// calls Resume.
 	WriterBehind(room *frame.Source)
+	// Run calls the function that finishes a queue, in a goroutine that the owner joins. The Writer has failed already when
+	// the function panics. Run is called with the Writer locked.
+	Run(func())
 }
 
 type state uint8
@@ -295,7 +298,7 @@ func (w *Writer) writeNow(p []byte) (int, error) {
 func (w *Writer) begin(it item) {
 	w.backlog = &backlog{held: w.conf.Held}
 	w.backlog.push(it)
-	w.conf.Start(w.flush)
+	w.owner.Run(w.flush)
 }
 
 // unlock releases mu, and tells the owner what it has to hear without it.
