@@ -30,6 +30,8 @@ const (
 	// answerTimeout bounds what a node spends on an answer, and sendTimeout what sending it may take.
 	answerTimeout = 10 * time.Second
 	sendTimeout   = 4 * time.Second
+	// selfPatience is how long this node's own answer waits for a broker that is slow to ask the others.
+	selfPatience = 100 * time.Millisecond
 	// grace is how much longer than its asker a node works on an answer. The asker's own clock decides.
 	grace = time.Second
 	// MaxWait is how long an asker waits at most. No answer comes later.
@@ -100,8 +102,10 @@ func (x *Exchange) ask(ctx context.Context, kind string, body any) ([]Answer[jso
 	if err != nil {
 		return nil, err
 	}
-	x.askSelf(ctx, h, payload)
+	asked := make(chan struct{})
+	x.askSelf(ctx, h, payload, asked)
 	err = x.askOthers(ctx, q, h, body)
+	close(asked)
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -109,8 +113,9 @@ func (x *Exchange) ask(ctx context.Context, kind string, body any) ([]Answer[jso
 	return x.collect(q), err
 }
 
-// askSelf has this node answer.
-func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte) {
+// askSelf has this node answer, once the others are asked: an answer that ends ctx does not cut that short. A broker that
+// hangs keeps it for selfPatience.
+func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte, asked <-chan struct{}) {
 	a := Answer[json.RawMessage]{Node: x.conf.Node}
 	f, err := x.prepare(a.Node, h, payload)
 	if err != nil {
@@ -119,6 +124,11 @@ func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte) {
 		return
 	}
 	x.conf.Run(func() {
+		select {
+		case <-asked:
+		case <-time.After(selfPatience):
+		case <-ctx.Done():
+		}
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		defer context.AfterFunc(x.conf.Context, cancel)()

@@ -65,6 +65,7 @@ func TestAsk(t *testing.T) {
 		if silent := Silent(answers); !slices.Equal(silent, []string{"f", "g"}) {
 			t.Errorf("silent: %v", silent)
 		}
+		synctest.Wait()
 		if f.lost != 1 || f.nodes["g"].Ignored() != 1 {
 			t.Errorf("%d panics, %d ignored, want one each", f.lost, f.nodes["g"].Ignored())
 		}
@@ -144,7 +145,13 @@ func TestAskWithoutOthers(t *testing.T) {
 				t.Errorf("%v: %s, %v after %v, want %s", tt.away, got, err, time.Since(begin), tt.want)
 			}
 		}
-		f.away = nil
+		f.away, f.hangs = nil, true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if answers, err := Ask[string](ctx, f.nodes["a"], "name", note{}); answered(answers) != "a=here" || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a broker that hangs: %s, %v", answered(answers), err)
+		}
+		f.hangs = false
 		answers, err := Ask[string](t.Context(), f.nodes["a"], "never heard of", note{})
 		if got := answered(answers); got != "a!nodes: unknown kind b!nodes: unknown kind" || err != nil {
 			t.Errorf("an unknown kind: %s, %v", got, err)

@@ -19,10 +19,11 @@ type fleet struct {
 	nodes map[string]*Exchange
 	ctx   context.Context
 
-	mu   sync.Mutex
-	sent []string // all messages
-	away error
-	lost int // functions that panicked
+	mu    sync.Mutex
+	sent  []string // all messages
+	away  error
+	hangs bool
+	lost  int // functions that panicked
 }
 
 // inFleet runs a test with nodes of these names, all of which handle question and note.
@@ -107,9 +108,15 @@ func (b *bus) Send(_ context.Context, node string, payload []byte) error {
 	return b.send(payload, node)
 }
 
-func (b *bus) Nodes(context.Context) ([]broker.Node, error) {
+func (b *bus) Nodes(ctx context.Context) ([]broker.Node, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.hangs {
+		b.mu.Unlock()
+		<-ctx.Done()
+		b.mu.Lock()
+		return nil, ctx.Err()
+	}
 	if errors.Is(b.away, errLost) {
 		return nil, b.away
 	}
