@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -182,7 +183,11 @@ func TestDrainLosesNothing(t *testing.T) {
 	published := int64(0)
 	publish := func(s *server) {
 		published++
-		if _, err := s.Publish(ctx, "log", fmt.Append(nil, published)); err != nil {
+		_, err := s.Publish(ctx, "log", fmt.Append(nil, published))
+		switch {
+		case errors.Is(err, hub.ErrClosed) && s != stays: // its last connection has gone meanwhile
+			published--
+		case err != nil:
 			t.Errorf("publish: %v", err)
 		}
 	}

@@ -82,7 +82,9 @@ func BenchmarkForge(b *testing.B) {
 	pool := poolOf(limit)
 	b.ReportAllocs()
 	for b.Loop() {
-		pool.forge()
+		if _, err := pool.forge(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
