@@ -91,7 +91,9 @@ func (l *link) expelled(s *Subscription, why *protocol.Error) bool {
 }
 
 func (l *link) ungrant(room string) {
-	l.expires(room, 0)
+	l.mu.Lock()
+	delete(l.tokens.renewals, room)
+	l.mu.Unlock()
 	if l.c.grants.some.Load() {
 		l.c.grants.set(room, false)
 	}

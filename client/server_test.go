@@ -196,6 +196,9 @@ func (p *peer) send(frame []byte) {
 	}
 }
 
+// reply sends a frame to a client that may be gone.
+func (p *peer) reply(frame []byte) { _ = p.ws.WriteMessage(websocket.TextMessage, frame) }
+
 // ticket is that of every welcome.
 const ticket = "AWtL_2gtdGlja2V0"
 

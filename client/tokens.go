@@ -33,7 +33,7 @@ type tokens struct {
 
 // renewal is of the identity, or of the right to be in a room.
 type renewal struct {
-	at       time.Time // when to fetch a token, or when an answer is overdue
+	at       time.Time // when to fetch a token, or when an answer is overdue; zero for never
 	last     time.Time // when the last fetch began
 	busy     bool      // a token is fetched or unanswered
 	second   bool      // the server has refused a token
@@ -47,7 +47,7 @@ func (t *tokens) due(now time.Time, wait *time.Duration) (room string, ok bool) 
 	}
 	var first *renewal
 	for name, r := range t.renewals {
-		if first == nil || r.at.Before(first.at) {
+		if !r.at.IsZero() && (first == nil || r.at.Before(first.at)) {
 			room, first = name, r
 		}
 	}
@@ -67,13 +67,20 @@ func (l *link) expires(room string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if d <= 0 {
-		delete(l.tokens.renewals, room)
+		l.tokens.rest(room)
 		return
 	}
 	share := renewFrom + rand.Float64()*(renewTo-renewFrom)
 	r := l.tokens.renewal(room)
 	*r = renewal{at: time.Now().Add(time.Duration(share * float64(d))), last: r.last}
 	signal(l.kick)
+}
+
+// rest sends no more tokens unless the server asks.
+func (t *tokens) rest(room string) {
+	if r := t.renewals[room]; r != nil {
+		*r = renewal{last: r.last}
+	}
 }
 
 func (t *tokens) renewal(room string) *renewal {
@@ -185,7 +192,7 @@ func (l *link) fetched(room string, err error) {
 	case err == nil:
 		r.failures = 0
 	case backoff.IsPermanent(err) || errors.Is(err, errTokenSize):
-		delete(l.tokens.renewals, room)
+		l.tokens.rest(room)
 		l.c.config.log.Error("hubkit client cannot renew a token", "room", room, "error", err)
 	default:
 		r.busy = false
@@ -218,7 +225,7 @@ func (l *link) renewed(room string, expires time.Duration, err error) {
 	case e.Code == protocol.CodeUnauthorized && !r.second:
 		r.second, r.at = true, time.Now()
 	default: // until the server ends the connection, or the stay in the room
-		delete(l.tokens.renewals, room)
+		l.tokens.rest(room)
 	}
 	signal(l.kick)
 }
