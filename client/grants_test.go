@@ -97,6 +97,46 @@ func subscribeErr(c *client.Client, room string) error {
 	return err
 }
 
+// TestUnsubscribeAfterLeft: a subscription that has ended, and has not heard of it yet, does not end the next one of its room.
+func TestUnsubscribeAfterLeft(t *testing.T) {
+	s := newServer(t)
+	c := newClient(t, s.url)
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	old := subscribe(t, c, "r", func(client.Message) { inside <- struct{}{}; <-goOn },
+		client.OnError(func(err error) { t.Error("OnError got", err) }))
+	run(t, c)
+	p, _ := s.greet()
+	p.ok(0, "r", at(1))
+	p.message("r", "0", at(2))
+	receive(t, inside)
+	p.left("r", protocol.Error{Code: protocol.CodeRemoved})
+	got, f, _ := offsets(10)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		_, err := c.Subscribe("r", f)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	join := p.want(protocol.OpJoin)
+	if err := old.Unsubscribe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	p.ok(join.ID, "r", at(2))
+	p.message("r", "0", at(3))
+	wantOffsets(t, got, 3)
+	if err := subscribeErr(c, "r"); !errors.Is(err, client.ErrSubscribed) {
+		t.Error("Subscribe returned", err)
+	}
+	if err := publishErr(c, "r"); err != nil {
+		t.Error(err)
+	}
+	p.want(protocol.OpPublish) // and no leave before it
+}
+
 // TestLeftForNow: the client joins again by itself, from its position, and the application need not know.
 func TestLeftForNow(t *testing.T) {
 	got, f, onGap := offsets(100)
