@@ -330,10 +330,23 @@ func TestServerJoinBecomesOwn(t *testing.T) {
 	p.message("r", "0", at(4))
 	wantOffsets(t, given, 3)
 	wantOffsets(t, own, 4)
+	brief := subscribe(t, c, "brief", g)
+	briefJoin := p.want(protocol.OpJoin)
+	p.joined("brief", at(1)) // crosses the join
+	p.ok(briefJoin.ID, "brief", at(1))
+	ready(t, brief)
+	if err := brief.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.ok(p.want(protocol.OpLeave).ID, "brief", client.Position{})
+	p.message("brief", "0", at(7))
 	p.joined("r", at(4)) // changes nothing
 	p.message("r", "0", at(5))
 	wantOffsets(t, own, 5)
 	p.cut()
+	if m := receive(t, given); m != 7 { // no subscription's and no room's that the server has put the client into
+		t.Errorf("got offset %d", m)
+	}
 	p, hello := s.greet()
 	if !slices.Equal(hello.Resume, []room{{"r", at(5)}}) || hello.Joined != nil {
 		t.Errorf("hello resumes %v, of the server's %v", hello.Resume, hello.Joined)
