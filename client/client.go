@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,9 +25,11 @@ type Client struct {
 
 	mu      sync.Mutex // held for moments only, and taken before the queue's, never after it
 	subs    map[string]*Subscription
+	given   map[string]*Subscription // rooms that the server has put the client into
 	nextSub uint64
 	leaving map[string]int // leaves without an answer, per room
 	live    *link          // nil while there is none
+	grants  grants
 	cancel  context.CancelCauseFunc
 	running bool
 	closed  bool
@@ -54,6 +57,7 @@ func New(address string, opts ...Option) (*Client, error) {
 		inbox:   make(chan event, config.inbox),
 		over:    make(chan struct{}),
 		subs:    make(map[string]*Subscription),
+		given:   make(map[string]*Subscription),
 		leaving: make(map[string]int),
 	}, nil
 }
@@ -215,11 +219,8 @@ func ended(ctx context.Context) error {
 }
 
 // sorted returns the subscriptions in the order in which they were made.
-func (c *Client) sorted() []*Subscription {
-	subs := make([]*Subscription, 0, len(c.subs))
-	for _, s := range c.subs {
-		subs = append(subs, s)
-	}
-	slices.SortFunc(subs, func(a, b *Subscription) int { return cmp.Compare(a.seq, b.seq) })
-	return subs
+func (c *Client) sorted() []*Subscription { return bySeq(c.subs) }
+
+func bySeq(m map[string]*Subscription) []*Subscription {
+	return slices.SortedFunc(maps.Values(m), func(a, b *Subscription) int { return cmp.Compare(a.seq, b.seq) })
 }

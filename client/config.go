@@ -40,6 +40,8 @@ type config struct {
 	onState          func(State)
 	onMessage        func(Message)
 	onRoomMessage    func(Message)
+	roomOptions      []SubOption // of rooms that the server puts the client into
+	onServerJoin     func(*Subscription)
 
 	heartbeatSet bool
 }
@@ -95,6 +97,9 @@ func checkAddress(address string) []error {
 		require(u.Fragment == "", "URL with a fragment"),
 	}
 }
+
+// tracks reports whether the rooms that the server puts the client into concern anybody.
+func (c *config) tracks() bool { return c.onRoomMessage != nil || c.onServerJoin != nil }
 
 // handshakeHeaders are those that the WebSocket handshake sets itself.
 var handshakeHeaders = []string{

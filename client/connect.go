@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 
@@ -138,6 +139,7 @@ func (l *link) welcome(ev *protocol.Event) {
 	c.session = string(ev.Session)
 	c.ticket = ticketOf(ev.Ticket)
 	c.limits, l.limits, c.bare = ev.Limits, ev.Limits, false
+	l.expires("", ev.Expires)
 	l.state = State{Status: Connected, Conn: string(ev.Conn), Node: string(ev.Node), Data: clone(ev.Data)}
 	interval := c.config.interval
 	if ev.Ping > 0 && !c.config.heartbeatSet {
@@ -164,7 +166,8 @@ func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request)
 	var scratch []byte
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.sorted() {
+	maps.DeleteFunc(c.given, func(room string, _ *Subscription) bool { return c.subs[room] != nil })
+	for _, s := range append(c.sorted(), bySeq(c.given)...) {
 		s.joined, s.asked, s.crowded, s.again = false, nil, false, false
 		if s.history > 0 && s.next.IsZero() || len(rooms) >= most.Rooms {
 			continue
@@ -172,6 +175,7 @@ func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request)
 		room := protocol.Resume{
 			Room:     []byte(s.room),
 			Position: protocol.Position{Epoch: []byte(s.next.Epoch), Offset: s.next.Offset},
+			Joined:   s.given,
 		}
 		scratch = protocol.AppendRequest(scratch[:0], &protocol.Request{Op: protocol.OpHello, Resume: []protocol.Resume{room}})
 		if size += len(scratch) - len(`{"op":"hello","resume":[]}`) + len(","); size > most.Message {
@@ -192,7 +196,7 @@ func (c *Client) adopt(l *link) {
 	c.live = l
 	clear(c.leaving)
 	for _, s := range l.greeted {
-		if c.subs[s.room] != s {
+		if !c.has(s) {
 			c.leave(s.room)
 		}
 	}
@@ -217,6 +221,7 @@ func (c *Client) abandon(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = nil
+	c.grants.clear()
 	if e, ok := errors.AsType[*CloseError](why); ok && e.Code == protocol.CloseTooBig {
 		c.smaller = c.queue.dropLargest(why)
 	}

@@ -22,6 +22,16 @@
 // [Subscription.Position] returns was handled; a program that stores it sees each message at least once
 // over its own restarts, too.
 //
+// # Rights
+//
+// A right to be connected or to be in a room may end. The client renews it in place with the function of [WithToken], or of
+// [RoomToken], when the server asks and before it expires. A room that the server takes away ends its subscription: OnError is
+// told a [*LeftError], and no reconnect brings the room back. The program may subscribe again. In a room that the client may
+// only read, a publish fails at once with protocol.CodeForbidden.
+//
+// The server may put the client into rooms. [OnServerJoin] tells of them, and their messages go to [OnRoomMessage]. They are
+// resumed by position like the client's own, with gaps.
+//
 // # Publications
 //
 // Publications are sent in the order in which they were made; while there is no connection they wait in
@@ -56,5 +66,5 @@
 // # Goroutines
 //
 // Run uses its own goroutine, one for callbacks and, while connected, one that reads and one that
-// writes. All have ended when Run returns.
+// writes. While connected it has a token fetched by one more, which ends with the fetch. All have ended when Run returns.
 package client

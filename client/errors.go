@@ -99,6 +99,25 @@ func (e *RoomError) Error() string {
 // Unwrap returns Err.
 func (e *RoomError) Unwrap() error { return e.Err }
 
+// LeftError says that the server has taken the client out of a room. OnError of the subscription is told. It matches its
+// code with errors.Is: protocol.CodeRemoved, protocol.CodeExpired or another.
+type LeftError struct {
+	Room    string
+	Code    protocol.ErrorCode
+	Message string
+}
+
+func (e *LeftError) Error() string {
+	text := "client: the server has ended the stay in room " + strconv.Quote(e.Room) + ": " + string(e.Code)
+	if e.Message == "" {
+		return text
+	}
+	return text + ": " + e.Message
+}
+
+// Unwrap returns the code.
+func (e *LeftError) Unwrap() error { return e.Code }
+
 // DecodeError is what OnError of a subscription made by SubscribeJSON is told of a message that is not
 // a T.
 type DecodeError struct {

@@ -28,18 +28,43 @@ func (l *link) handle(ev *protocol.Event) bool {
 		return l.postState(Live)
 	case protocol.OpGoAway:
 		l.goAway(ev.Hint())
+	case protocol.OpJoined:
+		return l.put(ev)
+	case protocol.OpLeft:
+		return l.left(ev)
+	case protocol.OpRefresh:
+		l.refresh(ev)
 	}
 	return true
 }
 
-// room returns the subscription of a room, and whether messages of it without one may be delivered: not
-// those that are still under way after a leave.
+// room returns the subscription whose stream a room is, and whether messages of it without one may be delivered: not
+// those that are still under way after a leave. A room that the server has put the client into stays its own
+// stream until the client's own join is answered.
 func (l *link) room(name []byte) (s *Subscription, stray bool) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s = c.subs[string(name)]
+	if s == nil || !s.joined {
+		if g := c.given[string(name)]; g != nil {
+			s = g
+		}
+	}
 	return s, s == nil && c.leaving[string(name)] == 0
+}
+
+// asked returns the room of this connection's hello that an answer without id is about, and nil if there is none.
+func (l *link) asked(name []byte) *Subscription {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range []*Subscription{c.subs[string(name)], c.given[string(name)]} {
+		if s != nil && s.asked == l {
+			return s
+		}
+	}
+	return nil
 }
 
 func (l *link) message(ev *protocol.Event) bool {
@@ -155,10 +180,7 @@ func (l *link) membersChanged(ev *protocol.Event) bool {
 // ok handles the answer to a request, or to a room of the hello.
 func (l *link) ok(ev *protocol.Event) bool {
 	if ev.ID == 0 {
-		if s, _ := l.room(ev.Room); s != nil && s.asked == l {
-			l.entered(s, ev.Position)
-		}
-		return true
+		return l.put(ev)
 	}
 	r := l.c.queue.answer(ev.ID)
 	if r == nil {
@@ -166,11 +188,14 @@ func (l *link) ok(ev *protocol.Event) bool {
 	}
 	switch r.op {
 	case protocol.OpJoin:
-		if l.c.current(r.sub) {
-			l.entered(r.sub, ev.Position)
+		if l.c.own(r.sub) {
+			l.entered(r.sub, ev)
 		}
 	case protocol.OpLeave:
+		l.ungrant(r.room)
 		l.c.left(r.room)
+	case protocol.OpToken:
+		l.renewed(r.room, ev.Expires, nil)
 	default:
 		l.progress = true
 		r.pos = position(ev.Position, "")
@@ -180,9 +205,10 @@ func (l *link) ok(ev *protocol.Event) bool {
 	return true
 }
 
-// entered notes that the server has let the client into a room.
-func (l *link) entered(s *Subscription, pos protocol.Position) {
-	if s.entered(position(pos, s.next.Epoch)) {
+// entered notes that the server has let the client into a room of its own.
+func (l *link) entered(s *Subscription, ev *protocol.Event) {
+	l.grant(s, ev)
+	if s.entered(position(ev.Position, s.next.Epoch)) {
 		l.progress = true
 	}
 }
@@ -198,7 +224,7 @@ func (l *link) refusal(ev *protocol.Event) bool {
 		}
 	}
 	if ev.ID == 0 {
-		if s, _ := l.room(ev.Room); s != nil && s.asked == l && !s.joined {
+		if s := l.asked(ev.Room); s != nil && !s.joined {
 			return l.refused(s, err)
 		}
 		l.c.config.log.Warn("hubkit client got an error", "room", string(ev.Room), "error", err)
@@ -212,7 +238,10 @@ func (l *link) refusal(ev *protocol.Event) bool {
 	case protocol.OpJoin:
 		r.finish(err)
 		return !l.c.current(r.sub) || l.refused(r.sub, err)
+	case protocol.OpToken:
+		l.renewed(r.room, 0, err)
 	case protocol.OpLeave:
+		l.ungrant(r.room)
 		l.c.left(r.room)
 		err = nil // either way the client is not in the room
 	}
@@ -232,6 +261,9 @@ func (l *link) slowDown() {
 // again on this connection, what is too much when another room is left, and the rest on the next connection.
 func (l *link) refused(s *Subscription, err error) bool {
 	e, _ := errors.AsType[*protocol.Error](err)
+	if s.given {
+		return e.Code.Retry() || l.expelled(s, e) // the server puts the client there, not the client
+	}
 	switch {
 	case e.Code.Retry():
 		l.retryJoin(s, e.RetryAfter)
@@ -278,13 +310,6 @@ func (c *Client) joinAgain(l *link, subs []*Subscription) {
 			c.join(s)
 		}
 	}
-}
-
-// current reports whether s has not ended.
-func (c *Client) current(s *Subscription) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.subs[s.room] == s
 }
 
 // left notes that a leave was answered.

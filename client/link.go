@@ -36,6 +36,7 @@ type link struct {
 	kick    chan struct{} // Run's goroutine has something new to watch
 
 	greeted []*Subscription // in the hello
+	tokens  tokens
 
 	// Of the reader.
 	buf    []byte
@@ -95,6 +96,7 @@ func newLink(c *Client, ws *websocket.Conn, deflate bool) *link {
 // run keeps the connection until it is lost or has to end, and returns why.
 func (l *link) run(ctx context.Context) error {
 	l.c.config.log.Info("hubkit client connected", "conn", l.state.Conn, "node", l.state.Node)
+	l.tokens.ctx, l.tokens.cancel = context.WithCancel(ctx)
 	l.c.adopt(l)
 	l.c.state(ctx, l.state)
 	if l.tooBig != nil {
@@ -185,7 +187,11 @@ func (l *link) check(now time.Time) (time.Duration, error) {
 	if !l.tell() {
 		wait = min(wait, tellAgain)
 	}
+	room, token := l.tokens.due(now, &wait)
 	l.mu.Unlock()
+	if token {
+		l.renew(room)
+	}
 	l.c.joinAgain(l, due)
 	if away.IsZero() {
 		return wait, nil
@@ -240,6 +246,7 @@ func (l *link) close(why error) {
 	var serverClosed bool
 	l.goodbye, serverClosed = goodbye(why)
 	close(l.stop)
+	l.tokens.cancel()
 	signal(l.c.queue.ready)
 	if l.goodbye != nil {
 		t := time.NewTimer(farewell)
@@ -251,6 +258,7 @@ func (l *link) close(why error) {
 	_ = l.ws.Close()
 	<-l.writeEnd
 	<-l.readEnd
+	l.tokens.fetches.Wait()
 }
 
 func wait(done <-chan struct{}, timeout <-chan time.Time) bool {

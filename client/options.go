@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,9 +45,16 @@ func WithBackoff(p *backoff.Policy) Option {
 	}
 }
 
-// WithToken has f called before every try to connect. The token is sent in the hello frame and, unless WithHeader sets that
-// header, as "Authorization: Bearer". An error of f counts as a failed try; one that backoff.IsPermanent finds ends Run. f is
-// called in Run's goroutine. It must return when its context is done, which is after the handshake timeout at the latest.
+// WithToken has f called before every try to connect, in Run's goroutine. The token is sent in the hello frame and, unless
+// WithHeader sets that header, as "Authorization: Bearer". An error of f counts as a failed try; one that backoff.IsPermanent
+// finds ends Run. f must return when its context is done, which is after the handshake timeout at the latest.
+//
+// f is also called while the client is connected: when the server asks for a new token, and, if the server has said when the
+// identity expires, at a random moment between 80 % and 90 % of that time. The client sends the token over the connection,
+// which goes on. f is then called in a goroutine of its own, and never while another call of it or of a RoomToken function
+// lasts. An error of f is logged, and f is called again after 0.5 s up to 30 s, unless backoff.IsPermanent finds it. If the
+// server does not accept the token, f is called once more. At the end of an identity without a new token the server closes with
+// 4009, and the client comes back with a new one.
 func WithToken(f func(context.Context) (string, error)) Option {
 	return func(c *config) error {
 		c.token = f
@@ -206,13 +214,42 @@ func OnMessage(f func(Message)) Option {
 	}
 }
 
-// OnRoomMessage has f called with messages of rooms that the server has joined for the client and that are not subscribed.
-// Positions of such rooms are not kept: after a reconnect it is the server that joins them again. Without it they are
-// dropped.
-func OnRoomMessage(f func(Message)) Option {
+// OnRoomMessage has f called with messages of rooms that the server has put the client into and that are not subscribed.
+// Without it they are dropped. After a reconnect the server decides whether it puts the client there again. If it does, the
+// room goes on where it was left. The options are for all of these rooms: OnGap is told of lost messages, OnError of the
+// room's end with a [*LeftError], and RoomToken gives the tokens for them. Other options are refused: they do not say which
+// room they are about.
+func OnRoomMessage(f func(Message), opts ...SubOption) Option {
 	return func(c *config) error {
-		c.onRoomMessage = f
-		return require(f != nil, "OnRoomMessage: nil function")
+		c.onRoomMessage, c.roomOptions = f, opts
+		if f == nil {
+			return invalid("OnRoomMessage: nil function")
+		}
+		return checkRoomOptions(opts)
+	}
+}
+
+func checkRoomOptions(opts []SubOption) error {
+	var s Subscription
+	var faults []error
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, invalid("OnRoomMessage: option %d is nil", i))
+			continue
+		}
+		faults = append(faults, o(&s))
+	}
+	good := s.history == 0 && s.next.IsZero() && s.onPresence == nil && s.onChanged == nil
+	return errors.Join(append(faults, require(good, "OnRoomMessage: the options can be OnGap, OnError and RoomToken"))...)
+}
+
+// OnServerJoin has f called when the server has put the client into a room, before the first message of it. The subscription
+// tells the room and the position, and can be ended with Unsubscribe. f is not called again when the server puts the client
+// there after a reconnect. Subscribe makes such a room one of the client's own.
+func OnServerJoin(f func(*Subscription)) Option {
+	return func(c *config) error {
+		c.onServerJoin = f
+		return require(f != nil, "OnServerJoin: nil function")
 	}
 }
 

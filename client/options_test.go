@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gohubkit/hubkit/client"
 )
@@ -35,6 +36,7 @@ var faulty = map[string]client.Option{
 	"OnState":              client.OnState(nil),
 	"OnMessage":            client.OnMessage(nil),
 	"OnRoomMessage":        client.OnRoomMessage(nil),
+	"OnServerJoin":         client.OnServerJoin(nil),
 }
 
 func TestFaultyOptions(t *testing.T) {
@@ -55,6 +57,28 @@ func TestFaultyOptions(t *testing.T) {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != count+2 {
 		t.Errorf("%d faults are reported as\n%v", count+2, err)
+	}
+}
+
+// TestFaultyRoomOptions: rooms that the server puts the client into have no position to begin with, and member events do not
+// say of which room they are.
+func TestFaultyRoomOptions(t *testing.T) {
+	f := func(client.Message) {}
+	for name, o := range map[string]client.SubOption{
+		"nil":              nil,
+		"Since":            client.Since(at(1)),
+		"Newest":           client.Newest(1),
+		"OnPresence":       client.OnPresence(func(bool, client.Member) {}),
+		"OnMembersChanged": client.OnMembersChanged(func(int, time.Duration) {}),
+		"OnGap":            client.OnGap(nil),
+		"RoomToken":        client.RoomToken(nil),
+	} {
+		if _, err := client.New("ws://host", client.OnRoomMessage(f, o)); !errors.Is(err, client.ErrInvalid) {
+			t.Errorf("%s: New returned %v", name, err)
+		}
+	}
+	if _, err := client.New("ws://host", client.OnRoomMessage(f, client.OnGap(func(client.Gap) {}), client.OnError(func(error) {}))); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -104,7 +104,7 @@ func (q *queue) postpone(id uint64, after time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.sent[id]
-	if r == nil || r.op != protocol.OpPublish && r.op != protocol.OpLeave && r.op != protocol.OpPresence {
+	if r == nil || r.op == protocol.OpJoin || r.op == protocol.OpCall || r.op == protocol.OpSend {
 		return false
 	}
 	now := time.Now()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -37,8 +38,8 @@ func IdempotencyKey(key string) PublishOption {
 // queue. One whose answer was lost with a connection is sent again with the same idempotency key, so
 // that it is stored once. data must not be changed until Publish has returned.
 //
-// The errors: a *protocol.Error where the server refuses; ErrQueueFull; ErrDisconnected where the
-// answer was lost and the retry window has passed; ErrClosed; ErrInvalid; and the cause of ctx, where
+// The errors: a *protocol.Error where the server refuses, which for a room that the client may only read needs no
+// question; ErrQueueFull; ErrDisconnected where the answer was lost and the retry window has passed; ErrClosed; ErrInvalid; and the cause of ctx, where
 // ctx is done first: the publication is withdrawn then if it was not sent yet.
 func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Position, error) {
 	p, err := c.PublishAsync(room, data, opts...)
@@ -80,6 +81,9 @@ func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
+	}
+	if c.grants.readOnly(room) {
+		return nil, &protocol.Error{Code: protocol.CodeForbidden, Message: "the client may only read in room " + strconv.Quote(room)}
 	}
 	if r.key == "" {
 		r.key = rand.Text()

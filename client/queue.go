@@ -20,10 +20,12 @@ type request struct {
 	method  string
 	key     string
 	data    []byte
+	token   string
 	history int           // of join
 	sub     *Subscription // of join
+	page    page          // of history and presence
 
-	pos     Position  // of join: from where; afterwards the answer's
+	pos     Position  // of join and history: from where; afterwards the answer's
 	first   time.Time // when it was first sent
 	lost    bool      // an answer was lost
 	refused time.Time // when it was first refused for now
@@ -49,7 +51,12 @@ func (r *request) append(dst []byte) []byte {
 		Method:         []byte(r.method),
 		IdempotencyKey: []byte(r.key),
 		Data:           r.data,
+		Token:          []byte(r.token),
 		History:        r.history,
+		Limit:          r.page.limit,
+		Reverse:        r.page.reverse,
+		Count:          r.page.count,
+		After:          []byte(r.page.after),
 		Position:       protocol.Position{Epoch: []byte(r.pos.Epoch), Offset: r.pos.Offset},
 	})
 }
@@ -66,7 +73,7 @@ type queue struct {
 	lastID uint64
 	len    int
 	bytes  int
-	urgent []*request          // joins and leaves, of this connection only and not counted
+	urgent []*request          // joins, leaves and tokens, of this connection only and not counted
 	wait   []*request          // by id
 	later  []*request          // refused for now
 	sent   map[uint64]*request // awaiting an answer
@@ -114,7 +121,7 @@ func (q *queue) add(r *request) error {
 	return nil
 }
 
-// push queues a join or leave before all that is not.
+// push queues a join, a leave or a token before all else.
 func (q *queue) push(r *request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -145,7 +152,9 @@ func (q *queue) release(r *request) {
 	}
 }
 
-func (r *request) counted() bool { return r.op != protocol.OpJoin && r.op != protocol.OpLeave }
+func (r *request) counted() bool {
+	return r.op != protocol.OpJoin && r.op != protocol.OpLeave && r.op != protocol.OpToken
+}
 
 // answer takes out the request with this id; nil where there is none that awaits an answer. The
 // caller finishes it.
@@ -212,7 +221,7 @@ func (q *queue) unanswered() int {
 }
 
 // cut sorts out the requests when the connection is lost: publications that were sent wait again, at
-// their old place, other requests that were sent fail, joins and leaves are void.
+// their old place, other requests that were sent fail, joins, leaves and tokens are void.
 func (q *queue) cut(why error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -226,7 +235,7 @@ func (q *queue) sortOut(why error) {
 		case protocol.OpPublish:
 			r.lost = true
 			again = append(again, r)
-		case protocol.OpJoin, protocol.OpLeave:
+		case protocol.OpJoin, protocol.OpLeave, protocol.OpToken:
 			r.finish(nil)
 		default:
 			q.settle(r, fmt.Errorf("%w: %w", ErrDisconnected, why))

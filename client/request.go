@@ -53,23 +53,6 @@ func (c *Client) Send(ctx context.Context, data []byte) error {
 	return err
 }
 
-// Presence asks who is in a room. The server may list fewer members than it counts. Without a
-// connection it waits for one. The errors are Call's.
-func (c *Client) Presence(ctx context.Context, room string) (Presence, error) {
-	if err := checkRoom(room); err != nil {
-		return Presence{}, err
-	}
-	reply, err := c.ask(ctx, &request{op: protocol.OpPresence, room: room})
-	if err != nil {
-		return Presence{}, err
-	}
-	p, err := protocol.ParsePresence(reply)
-	if err != nil {
-		return Presence{}, fmt.Errorf("%w: %w", ErrProtocol, err)
-	}
-	return p, nil
-}
-
 func (c *Client) ask(ctx context.Context, r *request) ([]byte, error) {
 	r.done = make(chan struct{})
 	if err := c.queue.add(r); err != nil {

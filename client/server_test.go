@@ -128,6 +128,10 @@ type request struct {
 	Position                     client.Position
 	History                      int
 	Resume                       []room
+	Joined                       []string // of Resume: rooms that the server had put the client into
+	Limit                        int
+	Reverse, Count               bool
+	After                        string
 }
 
 type room struct {
@@ -155,9 +159,13 @@ func (p *peer) next() (request, error) {
 		Op: q.Op, ID: q.ID, Room: string(q.Room), IdempotencyKey: string(q.IdempotencyKey), Method: string(q.Method),
 		Token: string(q.Token), Session: string(q.Session), Data: string(q.Data),
 		Position: position(q.Position), History: q.History,
+		Limit: q.Limit, Reverse: q.Reverse, Count: q.Count, After: string(q.After),
 	}
 	for _, res := range q.Resume {
 		r.Resume = append(r.Resume, room{string(res.Room), position(res.Position)})
+		if res.Joined {
+			r.Joined = append(r.Joined, string(res.Room))
+		}
 	}
 	return r, nil
 }
@@ -187,6 +195,9 @@ func (p *peer) send(frame []byte) {
 		p.t.Fatal(err)
 	}
 }
+
+// reply sends a frame to a client that may be gone.
+func (p *peer) reply(frame []byte) { _ = p.ws.WriteMessage(websocket.TextMessage, frame) }
 
 // ticket is that of every welcome.
 const ticket = "AWtL_2gtdGlja2V0"

@@ -17,6 +17,7 @@ type Subscription struct {
 	c       *Client
 	room    string
 	seq     uint64
+	given   bool // the server has put the client into the room
 	history int
 
 	onMessage  func(*Subscription, Message)
@@ -24,6 +25,7 @@ type Subscription struct {
 	onPresence func(joined bool, m Member)
 	onChanged  func(count int, spread time.Duration)
 	onError    func(error)
+	token      func(context.Context) (string, error)
 
 	ready chan struct{} // closed by settle
 
@@ -94,11 +96,22 @@ func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
 // OnError has f called with a [*RoomError] when the server does not let the client into the room or when a message of the
 // room was above the read limit, and, for SubscribeJSON, with a [*DecodeError]. A refused room is tried again at the next
 // connection. It is tried before that if the server says that it is refused for now, and, after too_many_rooms, when
-// another room has been left. Without OnError, errors are logged.
+// another room has been left. A [*LeftError] says that the server has taken the client out of the room. It is the last call
+// for this subscription, which has ended; the client may subscribe again, and the server decides anew. Without OnError, errors
+// are logged.
 func OnError(f func(error)) SubOption {
 	return func(s *Subscription) error {
 		s.onError = f
 		return require(f != nil, "OnError: nil function")
+	}
+}
+
+// RoomToken has f called when the right to be in the room needs a new token; see [WithToken], which also says what f owes.
+// Without it the function of WithToken is called.
+func RoomToken(f func(context.Context) (string, error)) SubOption {
+	return func(s *Subscription) error {
+		s.token = f
+		return require(f != nil, "RoomToken: nil function")
 	}
 }
 
@@ -171,7 +184,10 @@ func (s *Subscription) end() *request {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.subs, s.room)
+	if !c.has(s) {
+		return nil // the server has taken the client out of the room
+	}
+	c.forget(s)
 	if c.live == nil {
 		return nil
 	}
@@ -237,6 +253,18 @@ func (s *Subscription) present(joined bool, m Member) {
 func (s *Subscription) changed(count int, spread time.Duration) {
 	if !s.ended() {
 		s.onChanged(count, spread)
+	}
+}
+
+// lose ends the subscription of a room that the client is not in any more.
+func (s *Subscription) lose(err error) {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	s.settle(err)
+	if !closed && s.onError != nil {
+		s.onError(err)
 	}
 }
 
