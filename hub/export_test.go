@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
@@ -35,7 +37,13 @@ func (h *Hub) Tickets() (conns, handshakes int) {
 func (h *Hub) ConnID(n uint64) string { return h.connID(n) }
 
 // SessionOf is what a welcome calls the session that begins with a connection.
-func (h *Hub) SessionOf(conn string) string { return h.sessions.of(conn) }
+func (h *Hub) SessionOf(conn string) string {
+	num, err := strconv.ParseUint(strings.TrimPrefix(conn, h.idPrefix), 36, 64)
+	if err != nil {
+		panic(err)
+	}
+	return h.sessions.of(conn, num)
+}
 
 // PagesLent is how many bytes of pages the readers of histories hold.
 func (h *Hub) PagesLent() int64 { return h.rooms.Stats().Lent }

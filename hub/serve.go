@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -152,19 +153,31 @@ func (c *Conn) welcome(id uint64) {
 	if c.kind == raw {
 		return
 	}
-	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: c.hub.node, Session: c.session(), Ticket: c.hub.tickets.issue()}
-	w.Limits = c.hub.limits
-	if p := c.hub.conf.heartbeat; p.Enabled() {
-		w.Ping = p.Interval
-	}
+	buf := scratch.Get().(*[]byte)
+	*buf = c.appendWelcome((*buf)[:0], id)
 	// A client that has seen its welcome is greeted for everybody who asks for its user's connections.
 	c.hub.users.With(c.Identity().User, func() {
-		c.send(func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
+		_ = c.writer.SendOne(*buf) // an error means that the connection is gone
 		c.marks.set(greetedMark)
 	})
+	if cap(*buf) <= keepScratch {
+		scratch.Put(buf)
+	}
 	if c.hub.stats.stale.Load() {
 		c.tellState()
 	}
+}
+
+// appendWelcome appends the frame of a welcome. It is a function of its own for the reason that ServeHTTP gives.
+//
+//go:noinline
+func (c *Conn) appendWelcome(dst []byte, id uint64) []byte {
+	h := c.hub
+	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: h.node, Session: c.session(), Ticket: h.tickets.issue(), Limits: h.limits}
+	if p := h.conf.heartbeat; p.Enabled() {
+		w.Ping = p.Interval
+	}
+	return frame.Encode(dst, frame.Text, func(dst []byte) []byte { return protocol.AppendWelcome(dst, w) })
 }
 
 // tellState tells the client that the broker was lost, or is back, unless it knows. The welcome comes first.

@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"strings"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -17,23 +19,29 @@ const (
 	sessionID    = protocol.MaxSession - sessionProof - len(".")
 )
 
-// sessionSecret is what this hub makes them from.
-type sessionSecret [16]byte
+// sessionSecret is what this hub makes them from: the number of a connection, encrypted, which is as good as random to whoever
+// has not the key. A hash would do as well, but needs more stack than the handshake's goroutine has left.
+type sessionSecret struct{ cipher.Block }
 
-func newSessionSecret() (s sessionSecret) {
-	_, _ = rand.Read(s[:]) // never fails
-	return s
+func newSessionSecret() sessionSecret {
+	var key [16]byte
+	_, _ = rand.Read(key[:]) // never fails
+	b, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("hub: " + err.Error()) // the key has a length that AES knows
+	}
+	return sessionSecret{b}
 }
 
 // of names the session that begins with a connection.
-func (s *sessionSecret) of(id string) string {
-	var text [128]byte
-	sum := sha256.Sum256(append(append(text[:0], s[:]...), id...))
+func (s sessionSecret) of(id string, num uint64) string {
 	if len(id) > sessionID {
 		id = strings.ToValidUTF8(id[:sessionID], "")
 	}
-	var name [protocol.MaxSession]byte
-	return string(base64.RawURLEncoding.AppendEncode(append(append(name[:0], id...), '.'), sum[:16]))
+	proof := make([]byte, aes.BlockSize, aes.BlockSize+len(id)+len(".")+sessionProof) // the name is built behind it
+	binary.LittleEndian.PutUint64(proof, num)
+	s.Encrypt(proof, proof)
+	return string(base64.RawURLEncoding.AppendEncode(append(append(proof, id...), '.'), proof)[aes.BlockSize:])
 }
 
 // sessionLabel is the part of a session's name that may be shown.
@@ -51,7 +59,7 @@ func (c *Conn) session() string {
 	if c.extra != nil && c.extra.session != "" {
 		return c.extra.session
 	}
-	return c.hub.sessions.of(c.ID())
+	return c.hub.sessions.of(c.ID(), c.entry.Num)
 }
 
 // publisher is whose the idempotency keys are that the client sends: the user's, or the session's if it is anonymous.

@@ -292,22 +292,38 @@ var errCloseLength = errors.New("decoder: close frame of one byte")
 // close answers a close frame and returns a *websocket.CloseError; nil for one that is gorilla's to refuse. So gorilla, which
 // reads nothing more after one, does not see it, and the Decoder can be lent again.
 func (d *Decoder) close(payload []byte) error {
-	ce := &websocket.CloseError{Code: websocket.CloseNoStatusReceived}
-	var answer []byte
-	if len(payload) >= 2 {
-		answer = payload[:2]
-		ce.Code, ce.Text = int(binary.BigEndian.Uint16(answer)), string(payload[2:])
-		if !mayBeSent(ce.Code) || !utf8.ValidString(ce.Text) {
+	code := websocket.CloseNoStatusReceived
+	switch len(payload) {
+	case 0:
+	case 1: // gorilla would take it for an empty one
+		return d.refuseClose()
+	default:
+		code = int(binary.BigEndian.Uint16(payload))
+		if !mayBeSent(code) || !utf8.Valid(payload[2:]) {
 			return nil
 		}
-	} else if len(payload) != 0 { // gorilla would take it for an empty one
-		_ = d.peer.link.WriteWire(frame.AppendClose(nil, websocket.CloseProtocolError, "close frame of one byte"))
-		return errCloseLength
 	}
-	var buf [frame.MaxControl + 2]byte
-	// An error means that the other side does not hear the answer, which it has not waited for.
-	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, answer))
+	d.answerClose(payload[:min(len(payload), 2)])
+	ce := &websocket.CloseError{Code: code}
+	if len(payload) > 2 {
+		ce.Text = string(payload[2:])
+	}
 	return ce
+}
+
+// What follows is apart from close, whose goroutine has little stack left.
+
+//go:noinline
+func (d *Decoder) answerClose(code []byte) {
+	var buf [2 + 2]byte
+	// An error means that the other side does not hear the answer, which it has not waited for.
+	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, code))
+}
+
+//go:noinline
+func (d *Decoder) refuseClose() error {
+	_ = d.peer.link.WriteWire(frame.AppendClose(nil, websocket.CloseProtocolError, "close frame of one byte"))
+	return errCloseLength
 }
 
 // mayBeSent reports whether a close frame may carry a code (RFC 6455, section 7.4, and the IANA registry).
