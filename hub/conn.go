@@ -72,7 +72,7 @@ type Conn struct {
 	standing bool // the handshake is done, and the connection is in the registry
 	// welcomed: OnConnect has taken the connection.
 	welcomed bool
-	ended    bool   // the context is over, and no room can be joined any more
+	ended    bool   // the context is over
 	departed bool   // teardown has looked whether there is somebody to tell
 	extra    *extra // what few connections have
 
