@@ -93,9 +93,7 @@ func TestTokenAnewAtEachConnect(t *testing.T) {
 		}
 		p.cut()
 	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
+	r.Stop()
 }
 
 func TestTokenHeaderIsNotReplaced(t *testing.T) {

@@ -131,9 +131,7 @@ func TestFragmentsAboveTheReadLimit(t *testing.T) {
 		}
 		frame = frame[n:]
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	w.Stop()
 	p.message("r", "2", client.Position{})
 	if err := receive(t, errs); !errors.Is(err, client.ErrTooLarge) {
 		t.Error("OnError got", err)

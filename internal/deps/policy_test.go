@@ -113,6 +113,12 @@ var policy = []rule{
 			"internal/core/nodes"},
 	},
 	{
+		pkgs: []string{"internal/core/rooms"}, // which knows connections as members, and sockets as Writers
+		not: []string{"hub", "client", "broker/redis", "broker/memory", "internal/admission", "internal/core/registry",
+			"internal/core/drain", "internal/core/nodes", "internal/core/expire", "internal/engine/netpoll", "internal/engine/decoder"},
+		tests: []string{"broker/memory"},
+	},
+	{
 		pkgs: []string{"internal/core/..."},
 		not:  []string{"hub", "client", "broker/redis", "broker/memory"},
 	},

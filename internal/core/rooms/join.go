@@ -35,15 +35,22 @@ type join struct {
 // connection that is in the room already is told so; in a room with history it goes on from where it asks.
 //
 // The error matches broker.ErrRoomName, ErrNoHistory, ErrTooMany, ErrJoining or ErrClosed, or is the broker's or that of ctx.
-func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, from Start) (err error) {
+func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, from Start) error {
 	if err := broker.CheckRoom(name); err != nil {
 		return err
 	}
 	r := n.acquire(name)
-	defer func() {
-		if err != nil {
-			n.release(r)
+	l := m.Memberships()
+	var s *membership // that is being joined
+	in := false
+	defer func() { // even if the broker panics
+		if in {
+			return
 		}
+		if s != nil {
+			l.remove(s)
+		}
+		n.release(r)
 	}()
 	if !from.IsZero() && !r.hasHistory() {
 		return ErrNoHistory
@@ -51,16 +58,16 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 	if !from.Since.IsZero() {
 		from.Last = 0
 	}
-	j := join{node: n, member: m, request: request, room: r, from: from}
-	l := m.Memberships()
 	s, place, err := l.reserve(r, n.conf.MaxRooms)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	j := join{node: n, member: m, request: request, room: r, from: from}
+	switch {
 	case place == fanout.Place{}:
 		place, err = j.enter(ctx)
 	case !r.hasHistory():
-		n.release(r)
+		s = nil // it stays as it is, and has its own hold of the room
 		m.Joined(request, name, broker.Position{})
 		return nil
 	default:
@@ -70,10 +77,9 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 		place, err = j.again(ctx, s)
 	}
 	if err != nil {
-		l.remove(s)
 		return err
 	}
-	if !l.keep(s, place) {
+	if in = l.keep(s, place); !in {
 		n.part(m, s, place)
 		if r.rule.Presence {
 			_ = n.absent(m, name)
