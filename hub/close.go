@@ -56,7 +56,7 @@ func (c *Conn) teardown(why error) {
 	defer c.ticket.Done()
 	defer h.conns.Remove(c)
 	defer c.rescue()
-	c.endContext()
+	(*connContext)(c).end()
 	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
 	why, tell := c.release(why)

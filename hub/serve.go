@@ -127,7 +127,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
 	default:
 		c.welcome(0)
-		c.during(d, func() { c.connected() })
+		h.readers.during(c, d, func() { c.connected() })
 	}
 }
 
@@ -135,7 +135,7 @@ func (c *Conn) begin(d *decoder.Decoder) {
 func (c *Conn) attend(d *decoder.Decoder) {
 	h := c.hub
 	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
-		h.life.RunFor((*link)(c), func() { c.read(d) })
+		h.life.RunFor((*link)(c), func() { h.readers.read(c, d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {
