@@ -182,11 +182,11 @@ func (c *Conn) greet(q *protocol.Request) {
 	}
 	c.trim()
 	c.mu.Unlock()
-	if !inTime || !c.identify(by, string(q.Token)) {
+	if !inTime || !(*greeting)(c).identify(by, string(q.Token)) {
 		return
 	}
-	c.welcome(q.ID)
-	if !c.connected() {
+	(*greeting)(c).welcome(q.ID)
+	if !(*greeting)(c).connected() {
 		return
 	}
 	refused := 0
