@@ -170,7 +170,8 @@ type requestContext struct {
 }
 
 // request is the context of a client's request. finish must be called at its end.
-func (c *Conn) request() *requestContext {
+func (v *v1Client) request() *requestContext {
+	c := (*Conn)(v)
 	return &requestContext{conn: (*lifeContext)(c), deadline: time.Now().Add(requestTimeout)}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// ending is a Conn whose reader is at its end.
+// ending is a Conn on its way out: its close frame, what its reader does last, and its teardown.
 type ending Conn
 
 // failed ends the connection because its reader got err.

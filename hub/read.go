@@ -154,7 +154,7 @@ func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 		if c.kind == raw {
 			c.handleRaw(opcode, payload)
 		} else {
-			c.handleFrame(opcode, payload)
+			(*v1Client)(c).handleFrame(opcode, payload)
 		}
 	}
 	r.handled()

@@ -213,7 +213,7 @@ func (g *greeting) connected() bool {
 	}
 	why, ok := c.accept()
 	if !ok { // it ended while OnConnect ran
-		c.tellDisconnected(why)
+		(*ending)(c).tellDisconnected(why)
 	}
 	return ok
 }
