@@ -93,7 +93,9 @@ func TestTokenAnewAtEachConnect(t *testing.T) {
 		}
 		p.cut()
 	}
-	r.Stop()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestTokenHeaderIsNotReplaced(t *testing.T) {

@@ -131,7 +131,9 @@ func TestFragmentsAboveTheReadLimit(t *testing.T) {
 		}
 		frame = frame[n:]
 	}
-	w.Stop()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	p.message("r", "2", client.Position{})
 	if err := receive(t, errs); !errors.Is(err, client.ErrTooLarge) {
 		t.Error("OnError got", err)

@@ -38,7 +38,8 @@ func (c *Conn) ClientAddr() netip.Addr {
 }
 
 // noteAddr keeps the client's address where the socket does not tell it.
-func (c *Conn) noteAddr(r *http.Request) {
+func (hs *handshake) noteAddr(r *http.Request) {
+	c := (*Conn)(hs)
 	if a := &c.hub.conf.admission; len(a.TrustedProxies) == 0 && !a.TrustUnix {
 		return
 	}
@@ -72,9 +73,9 @@ func tryAgain(why *admission.Refusal) *CloseError {
 // answered, for the close timeout at most.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
 	c := h.newConn()
-	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, nil), h.conf.compress, c.attach)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, nil), h.conf.compress, (*handshake)(c).attach)
 	if err != nil {
-		c.upgradeFailed(w, r, err)
+		(*handshake)(c).upgradeFailed(w, r, err)
 		return
 	}
 	c.opened()

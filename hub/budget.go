@@ -107,7 +107,7 @@ func (b *budget) look() (going int) {
 	conns := b.hub.conns
 	for at, slots := 0, conns.Slots(); at < slots; at += shedPart {
 		conns.Some(at, min(shedPart, slots-at), func(c *Conn) bool {
-			switch h := c.holds(); {
+			switch h := holderOf(c); {
 			case h.held < shedFloor:
 			case h.vanishes:
 				over -= int64(h.held)
@@ -127,7 +127,7 @@ func (b *budget) look() (going int) {
 		over -= int64(h.held)
 		going++
 		b.shed.Add(1)
-		h.conn.shed(h)
+		h.shed()
 	}
 	return going
 }
@@ -138,9 +138,9 @@ func largest(all []holder) []holder {
 	return all[:min(len(all), shedAtOnce)]
 }
 
-// holds is what the connection makes the hub keep: what waits for its socket, a message that has come in part, and rooms that
-// it is the only member of.
-func (c *Conn) holds() holder {
+// holderOf tells what a connection makes the hub keep: what waits for its socket, a message that has come in part, and rooms
+// that it is the only member of.
+func holderOf(c *Conn) holder {
 	h := holder{conn: c, vanishes: c.state.at() >= closing}
 	waits := 0
 	if c.state.at() != closed { // else the writer has let go of it
@@ -153,7 +153,8 @@ func (c *Conn) holds() holder {
 }
 
 // shed closes a connection for what it holds. One with a backlog is cut: a close frame would wait behind it.
-func (c *Conn) shed(h holder) {
+func (h holder) shed() {
+	c := h.conn
 	c.hub.log.Info("connection closed for the memory it holds", "conn", c.ID(), "held", h.held)
 	if h.backlog {
 		c.abort(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "memory"})

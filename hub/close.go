@@ -24,7 +24,8 @@ func (c *Conn) Close(code protocol.CloseCode, reason string) error {
 }
 
 // sendable replaces a code that must not be sent: a client fails a connection over such a frame and learns nothing.
-func (c *Conn) sendable(why *CloseError) *CloseError {
+func (e *ending) sendable(why *CloseError) *CloseError {
+	c := (*Conn)(e)
 	c.hub.log.Error("a close frame must not carry this code; the connection is closed with 1011",
 		"conn", c.ID(), "code", uint16(why.Code), "reason", why.Reason)
 	fixed := *why
@@ -42,7 +43,8 @@ func (e *CloseError) wireReason() string {
 }
 
 // rescue ends the connection if the goroutine that defers it panics: that was the hub's own code, or the broker's.
-func (c *Conn) rescue() {
+func (e *ending) rescue() {
+	c := (*Conn)(e)
 	if v := recover(); v != nil { //nolint:revive // it is what is deferred
 		c.crashed(v)
 	}
@@ -50,35 +52,38 @@ func (c *Conn) rescue() {
 
 // teardown takes the connection out of everything. What it defers is done even if the broker panics, or OnDisconnect
 // ends this goroutine.
-func (c *Conn) teardown(why error) {
+func (e *ending) teardown(why error) {
+	c := (*Conn)(e)
 	h := c.hub
 	defer h.life.Leave()
 	defer c.ticket.Done()
 	defer h.conns.Remove(c)
-	defer c.rescue()
-	c.endContext()
+	defer e.rescue()
+	(*connContext)(c).end()
 	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
-	why, tell := c.release(why)
+	why, tell := e.release(why)
 	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
 	h.stats.closed(why)
 	if tell {
-		c.tellDisconnected(why)
+		e.tellDisconnected(why)
 	}
 }
 
 // tellDisconnected tells the application of the end.
-func (c *Conn) tellDisconnected(why error) {
-	c.tellEnd(c.hub.handlers.set.Load().disconnect, why)
+func (e *ending) tellDisconnected(why error) {
+	c := (*Conn)(e)
+	e.tellEnd(c.hub.handlers.set.Load().disconnect, why)
 }
 
 // tellEnd calls what is left to call, even if one of them ends this goroutine.
-func (c *Conn) tellEnd(hooks []func(context.Context, *Conn, error), why error) {
+func (e *ending) tellEnd(hooks []func(context.Context, *Conn, error), why error) {
+	c := (*Conn)(e)
 	if len(hooks) == 0 {
 		return
 	}
-	defer c.tellEnd(hooks[1:], why)
+	defer e.tellEnd(hooks[1:], why)
 	c.guard("OnDisconnect", func() error {
 		hooks[0](c.Context(), c, why)
 		return nil

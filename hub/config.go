@@ -16,6 +16,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/preflight"
+	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
@@ -193,4 +194,13 @@ func (c *config) validate() (errs []error) {
 		c.deflater = d
 	}
 	return errs
+}
+
+// announced are the limits that a welcome tells the client.
+func (c *config) announced() protocol.Limits {
+	l := protocol.Limits{Message: c.maxMessage, Rooms: c.maxRooms}
+	l.Rate, l.Burst = c.messages.Announced()
+	rate, burst := c.bytes.Announced()
+	l.ByteRate, l.ByteBurst = int(rate), burst
+	return l
 }

@@ -52,7 +52,7 @@ func (x *connContext) Done() <-chan struct{} {
 // AfterFunc makes contexts derived from this one end with it without a goroutine each; see
 // context.AfterFunc.
 func (x *connContext) AfterFunc(f func()) (stop func() bool) {
-	return (*Conn)(x).afterFunc(f, false)
+	return x.after(f, false)
 }
 
 // lifeContext is a connContext that lasts until the socket is closed. What the client asked for before it left is done in
@@ -76,7 +76,7 @@ func (x *lifeContext) Done() <-chan struct{} { return never }
 
 // AfterFunc is what a derived context waits with.
 func (x *lifeContext) AfterFunc(f func()) (stop func() bool) {
-	return (*Conn)(x).afterFunc(f, true)
+	return (*connContext)(x).after(f, true)
 }
 
 // after is a function to be called when the context ends; with gone, not before the socket is closed.
@@ -85,7 +85,8 @@ type after struct {
 	gone bool
 }
 
-func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
+func (x *connContext) after(f func(), gone bool) (stop func() bool) {
+	c := (*Conn)(x)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state.at() == closed || !gone && c.state.has(left) {
@@ -111,25 +112,26 @@ func (c *Conn) afterFunc(f func(), gone bool) (stop func() bool) {
 	}
 }
 
-// endContext is called once, of a connection that is closed.
-func (c *Conn) endContext() {
-	c.mu.Lock()
-	c.runAfter(true)
+// end ends the context of a connection that is closed. It is called once.
+func (x *connContext) end() {
+	x.mu.Lock()
+	x.runAfter(true)
 }
 
-// clientLeft ends the context of a connection whose client has gone while its reader is at a handler. The reader goes on:
+// leave ends the context of a connection whose client has gone while its reader is at a handler. The reader goes on:
 // what the client sent before it left is handled before the connection ends.
-func (c *Conn) clientLeft() {
-	c.mu.Lock()
-	if c.state.at() == closed { // endContext does it, or has
-		c.mu.Unlock()
+func (x *connContext) leave() {
+	x.mu.Lock()
+	if x.state.at() == closed { // end does it, or has
+		x.mu.Unlock()
 		return
 	}
-	c.runAfter(false)
+	x.runAfter(false)
 }
 
 // runAfter ends the context, wholly or but for what waits for the socket. It is called with mu held, and unlocks it.
-func (c *Conn) runAfter(gone bool) {
+func (x *connContext) runAfter(gone bool) {
+	c := (*Conn)(x)
 	var due []*after
 	first := c.state.note(left)&left == 0
 	if m := c.extra; m != nil {
@@ -168,7 +170,8 @@ type requestContext struct {
 }
 
 // request is the context of a client's request. finish must be called at its end.
-func (c *Conn) request() *requestContext {
+func (v *v1Client) request() *requestContext {
+	c := (*Conn)(v)
 	return &requestContext{conn: (*lifeContext)(c), deadline: time.Now().Add(requestTimeout)}
 }
 

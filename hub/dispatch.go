@@ -44,8 +44,12 @@ func (c *Conn) message(m Message) {
 	})
 }
 
+// v1Client is a Conn as protocol v1 sees it: from a frame to what it asks for, and the answer.
+type v1Client Conn
+
 // handleFrame handles a frame of protocol v1.
-func (c *Conn) handleFrame(opcode int, payload []byte) {
+func (v *v1Client) handleFrame(opcode int, payload []byte) {
+	c := (*Conn)(v)
 	switch {
 	case opcode != websocket.TextMessage:
 		c.closeWith(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
@@ -54,20 +58,21 @@ func (c *Conn) handleFrame(opcode int, payload []byte) {
 		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
-	if c.heavy && c.queueBehind(payload) {
+	if c.heavy && v.queueBehind(payload) {
 		return
 	}
-	c.dispatch(payload, false)
+	v.dispatch(payload, false)
 }
 
 // queueBehind keeps a frame in its order while calls of the connection are on the worker pool. It reports
 // whether it took the frame.
-func (c *Conn) queueBehind(payload []byte) bool {
+func (v *v1Client) queueBehind(payload []byte) bool {
+	c := (*Conn)(v)
 	payload = bytes.Clone(payload)
 	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.entry.Num, func(context.Context) {
-		if c.begun() {
+		if v.begun() {
 			defer c.hub.life.Leave()
-			c.dispatch(payload, true)
+			v.dispatch(payload, true)
 		}
 	})
 	if err != nil {
@@ -82,7 +87,8 @@ func (c *Conn) queueBehind(payload []byte) bool {
 
 // begun reports whether what waited on the worker pool is still wanted. The hub then waits for it, since the pool may
 // be another's, until life.Leave.
-func (c *Conn) begun() bool {
+func (v *v1Client) begun() bool {
+	c := (*Conn)(v)
 	c.hub.life.Enter()
 	if c.state.at() == closed {
 		c.hub.life.Leave()
@@ -107,12 +113,13 @@ var requests = sync.Pool{New: func() any { return new(protocol.Request) }}
 
 // dispatch does what a frame asks for. pooled says that it runs on the worker pool, in the connection's
 // turn.
-func (c *Conn) dispatch(payload []byte, pooled bool) {
+func (v *v1Client) dispatch(payload []byte, pooled bool) {
+	c := (*Conn)(v)
 	q := requests.Get().(*protocol.Request)
 	defer requests.Put(q)
 	err := q.Decode(payload)
 	if c.hello {
-		c.firstFrame(q, err)
+		v.firstFrame(q, err)
 		return
 	}
 	if err != nil {
@@ -122,20 +129,20 @@ func (c *Conn) dispatch(payload []byte, pooled bool) {
 	}
 	switch q.Op {
 	case protocol.OpPublish:
-		c.clientPublish(q)
+		v.publish(q)
 	case protocol.OpCall:
-		c.call(q, pooled)
+		v.call(q, pooled)
 	case protocol.OpSend:
 		c.message(Message{Data: bytes.Clone(q.Data)})
-		c.replyOK(q.ID)
+		v.replyOK(q.ID)
 	case protocol.OpJoin:
-		c.clientJoin(q)
+		v.join(q)
 	case protocol.OpLeave:
-		c.clientLeave(q)
+		v.leave(q)
 	case protocol.OpPresence:
-		c.clientPresence(q)
+		v.presence(q)
 	case protocol.OpPing:
-		c.replyOK(q.ID)
+		v.replyOK(q.ID)
 	case protocol.OpToken, protocol.OpHistory:
 		c.hub.stats.invalid.Add(1)
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownOp, Message: `op "` + q.Op.String() + `" is not known`})
@@ -145,7 +152,8 @@ func (c *Conn) dispatch(payload []byte, pooled bool) {
 }
 
 // firstFrame takes the hello.
-func (c *Conn) firstFrame(q *protocol.Request, err error) {
+func (v *v1Client) firstFrame(q *protocol.Request, err error) {
+	c := (*Conn)(v)
 	if err != nil || q.Op != protocol.OpHello {
 		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
 		return
@@ -157,12 +165,13 @@ func (c *Conn) firstFrame(q *protocol.Request, err error) {
 			c.closeWith(c.hub.closeFor(crash, protocol.CloseHandlerPanic))
 		}
 	}()
-	c.greet(q)
+	v.greet(q)
 	greeted = true
 }
 
 // greet does what the hello asks for.
-func (c *Conn) greet(q *protocol.Request) {
+func (v *v1Client) greet(q *protocol.Request) {
+	c := (*Conn)(v)
 	c.mu.Lock()
 	m := c.more()
 	inTime := m.cause == nil && (m.timer == nil || m.timer.Stop())
@@ -182,20 +191,20 @@ func (c *Conn) greet(q *protocol.Request) {
 	}
 	c.trim()
 	c.mu.Unlock()
-	if !inTime || !c.identify(by, string(q.Token)) {
+	if !inTime || !(*greeting)(c).identify(by, string(q.Token)) {
 		return
 	}
-	c.welcome(q.ID)
-	if !c.connected() {
+	(*greeting)(c).welcome(q.ID)
+	if !(*greeting)(c).connected() {
 		return
 	}
 	refused := 0
 	for _, r := range q.Resume {
 		// What OnConnect joined has gone on from its position already.
 		pos := c.takeResume(string(r.Room))
-		switch wait, ok := c.resumeWithin(string(r.Room), refused); {
+		switch wait, ok := v.resumeWithin(string(r.Room), refused); {
 		case ok:
-			c.joinFor(0, string(r.Room), rooms.Start{Since: toBroker(pos)})
+			v.joinFor(0, string(r.Room), rooms.Start{Since: toBroker(pos)})
 		case wait > 0:
 			refused++
 			c.replyError(0, clip(string(r.Room)), &Error{
@@ -208,7 +217,8 @@ func (c *Conn) greet(q *protocol.Request) {
 // resumeWithin counts a room of the hello as a message, and reports whether it is to be joined. If it is beyond the limit,
 // it says how long to wait, each room of those refused longer than the one before. A room that has been joined counts
 // nothing. The client has broken no rule, which it may not know yet, so this is neither counted nor held against it.
-func (c *Conn) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
+func (v *v1Client) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
+	c := (*Conn)(v)
 	l := c.hub.conf.messages
 	switch {
 	case c.rooms.Find(room) != nil:
@@ -243,7 +253,8 @@ func toBroker(p protocol.Position) broker.Position {
 }
 
 // call runs a handler, here or on the worker pool.
-func (c *Conn) call(q *protocol.Request, pooled bool) {
+func (v *v1Client) call(q *protocol.Request, pooled bool) {
+	c := (*Conn)(v)
 	m, ok := c.hub.handlers.set.Load().methods[string(q.Method)]
 	if !ok {
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownMethod, Message: "no such method"})
@@ -251,13 +262,13 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 	}
 	name, id, data := string(q.Method), q.ID, bytes.Clone(q.Data)
 	if !m.heavy || pooled {
-		c.answer(m.fn, name, id, data)
+		v.answer(m.fn, name, id, data)
 		return
 	}
 	err := c.hub.pool.Submit(c.Context(), c.entry.Num, func(context.Context) {
-		if c.begun() {
+		if v.begun() {
 			defer c.hub.life.Leave()
-			c.answer(m.fn, name, id, data)
+			v.answer(m.fn, name, id, data)
 		}
 	})
 	if err != nil {
@@ -268,13 +279,14 @@ func (c *Conn) call(q *protocol.Request, pooled bool) {
 }
 
 // answer runs a handler and sends what it returns. The client hears something however the handler ends.
-func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
+func (v *v1Client) answer(fn HandlerFunc, name string, id uint64, data []byte) {
+	c := (*Conn)(v)
 	var out []byte
 	failed := crash // see guard
 	defer func() {
 		switch {
 		case failed != nil:
-			c.replyError(id, "", c.handlerError(name, failed))
+			c.replyError(id, "", v.handlerError(name, failed))
 		case id != 0:
 			c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Data: out}) })
 		}
@@ -290,7 +302,8 @@ func (c *Conn) answer(fn HandlerFunc, name string, id uint64, data []byte) {
 }
 
 // handlerError is what the client hears of a call that failed.
-func (c *Conn) handlerError(name string, f *failure) *Error {
+func (v *v1Client) handlerError(name string, f *failure) *Error {
+	c := (*Conn)(v)
 	if f.call != nil {
 		return f.call
 	}
@@ -327,7 +340,8 @@ func encodeResult(v any) ([]byte, error) {
 	return out, nil
 }
 
-func (c *Conn) replyOK(id uint64) {
+func (v *v1Client) replyOK(id uint64) {
+	c := (*Conn)(v)
 	if id != 0 {
 		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id}) })
 	}

@@ -82,7 +82,8 @@ func (h *Hub) answerHeader(w http.ResponseWriter, r *http.Request, c *Conn) http
 	return all
 }
 
-func (c *Conn) upgradeFailed(w http.ResponseWriter, r *http.Request, err error) {
+func (hs *handshake) upgradeFailed(w http.ResponseWriter, r *http.Request, err error) {
+	c := (*Conn)(hs)
 	if errors.Is(err, http.ErrNotSupported) {
 		c.hub.cannotHijack(w, err)
 	}
@@ -105,7 +106,8 @@ func (c *Conn) ResponseHeader() http.Header {
 }
 
 // takeAnswer moves what OnHandshake has set to the response.
-func (c *Conn) takeAnswer(w http.ResponseWriter) {
+func (hs *handshake) takeAnswer(w http.ResponseWriter) {
+	c := (*Conn)(hs)
 	c.mu.Lock()
 	if c.extra == nil {
 		c.mu.Unlock()

@@ -19,7 +19,7 @@ func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
 	}()
 	err := h.admit(r, c)
 	ended = false
-	c.takeAnswer(w)
+	(*handshake)(c).takeAnswer(w)
 	if err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
 		h.refuse(w, r, err)
@@ -65,7 +65,8 @@ func (id *Identity) validate() error {
 
 // identify takes the hello's token, by a time on the hub's clock. It reports whether the connection may go on. What it asks
 // is a handshake under way, as what the authenticator asks is.
-func (c *Conn) identify(by time.Duration, token string) bool {
+func (g *greeting) identify(by time.Duration, token string) bool {
+	c := (*Conn)(g)
 	h := c.hub
 	f := h.conf.verifyToken
 	if f == nil {
@@ -82,14 +83,14 @@ func (c *Conn) identify(by time.Duration, token string) bool {
 	came := c.hub.revocations.Arrive()
 	defer c.hub.revocations.Done(came)
 	var id Identity
-	ok := c.taken("token verifier", protocol.CloseUnauthorized, func() (err error) {
+	ok := g.taken("token verifier", protocol.CloseUnauthorized, func() (err error) {
 		if id, err = f(ctx, token); err != nil {
 			return err
 		}
 		return id.validate()
 	})
 	if ok {
-		c.become(id, came)
+		g.become(id, came)
 	}
 	return ok
 }

@@ -124,7 +124,6 @@ func (m *member) Rescue() {
 
 // replay reads on in the history of a room that the connection had no place for, and closes the connection if that fails.
 func (c *Conn) replay(src *frame.Source) {
-	defer c.rescue()
 	room, err := c.hub.rooms.Replay((*member)(c), src)
 	if err == nil {
 		return

@@ -14,20 +14,24 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// readFailed ends a connection whose reader got err.
-func (c *Conn) readFailed(err error) {
+// ending is a Conn on its way out: its close frame, what its reader does last, and its teardown.
+type ending Conn
+
+// failed ends the connection because its reader got err.
+func (e *ending) failed(err error) {
+	c := (*Conn)(e)
 	var ce *websocket.CloseError
 	switch {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
 		// gorilla has answered with a close frame, or this is the answer to ours.
-		c.drain()
+		e.drain()
 		c.abortAndWait(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
 	case errors.Is(err, decoder.ErrTooLarge):
 		c.closeWith(&CloseError{Code: protocol.CloseTooBig, Reason: "message too large", Err: err})
-		c.linger()
+		e.linger()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.closeWith(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
-		c.linger()
+		e.linger()
 	case errors.Is(err, net.ErrClosed):
 		// This side has closed the socket, and whoever did knows why: see abort and WriterFailed.
 	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
@@ -36,18 +40,18 @@ func (c *Conn) readFailed(err error) {
 		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
 		// another one is not sent.
 		c.closeWith(&CloseError{Code: protocol.CloseProtocolError, Err: err})
-		c.linger()
+		e.linger()
 	}
 }
 
 // drain waits until what was sent is in the socket.
-func (c *Conn) drain() {
-	if n, _ := c.writer.Backlog(); n == 0 {
+func (e *ending) drain() {
+	if n, _ := e.writer.Backlog(); n == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.hub.conf.closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), e.hub.conf.closeTimeout)
 	defer cancel()
-	_ = c.writer.Drained(ctx) // an error means that it will not get there
+	_ = e.writer.Drained(ctx) // an error means that it will not get there
 }
 
 func isNetError(err error) bool {
@@ -64,19 +68,20 @@ const lingerBytes = 16 << 20
 // socket closed with unread data in it is reset, and the peer may then never see what was sent last.
 //
 // The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
-func (c *Conn) linger() {
-	c.drain()
-	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+func (e *ending) linger() {
+	e.drain()
+	if half, ok := e.conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // an error means that it is closed already
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.conf.closeTimeout)); err == nil {
-		c.discard()
+	if err := e.conn.SetReadDeadline(time.Now().Add(e.hub.conf.closeTimeout)); err == nil {
+		e.discard()
 	}
-	c.abortAndWait(nil)
+	(*Conn)(e).abortAndWait(nil)
 }
 
 // discard reads until the client has answered the close frame or is gone, but not without end.
-func (c *Conn) discard() {
+func (e *ending) discard() {
+	c := (*Conn)(e)
 	c.mu.Lock()
 	why, _ := errors.AsType[*CloseError](c.more().cause)
 	c.mu.Unlock()

@@ -30,7 +30,7 @@ func (l *link) WriteWire(p []byte) error {
 // Ping implements decoder.Link: a ping is answered, within the limits. It is counted here because it may come in
 // the midst of a message, too, as often as the other side likes.
 func (l *link) Ping(payload []byte) error {
-	if !(*Conn)(l).controlWithin() {
+	if !(*intake)(l).allowControl() {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
@@ -43,8 +43,8 @@ func (l *link) Ping(payload []byte) error {
 // Pong implements decoder.Link. The answer to the hub's ping is free. A pong that nobody asked for is legal
 // (RFC 6455 5.5.3) and counts like a message, wherever it comes. That something was heard is noted for every message.
 func (l *link) Pong() {
-	if c := (*Conn)(l); !c.marks.take(askedMark) {
-		c.controlWithin()
+	if !l.marks.take(askedMark) {
+		(*intake)(l).allowControl()
 	}
 }
 

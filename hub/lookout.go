@@ -2,7 +2,6 @@ package hub
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 	"weak"
 
@@ -39,64 +38,53 @@ func ahead(d *decoder.Decoder) uint32 {
 	}
 }
 
-// reading is what a goroutine that reads holds, and by which its connection is found.
-type reading struct{ conn atomic.Pointer[Conn] }
-
-// readers knows the goroutines that read. Those that end give their reading back for another, so that a list is written to
-// only when there are more than ever before; what the garbage collector has taken is struck from it.
+// readers knows the goroutines that read. Those that end give their frameReader back for another, so that a list is written
+// to only when there are more than ever before; what the garbage collector has taken is struck from it.
 type readers struct {
-	idle sync.Pool // of *reading
+	idle sync.Pool // of *frameReader
 	mu   sync.Mutex
-	all  []weak.Pointer[reading]
+	all  []weak.Pointer[frameReader]
 }
 
-func (r *readers) enter(c *Conn) *reading {
-	at, ok := r.idle.Get().(*reading)
+// enter returns a frameReader for a goroutine that reads from c by d. leave has to follow.
+func (rs *readers) enter(c *Conn, d *decoder.Decoder) *frameReader {
+	r, ok := rs.idle.Get().(*frameReader)
 	if !ok {
-		at = new(reading)
-		r.mu.Lock()
-		r.all = append(r.all, weak.Make(at))
-		r.mu.Unlock()
+		r = new(frameReader)
+		rs.mu.Lock()
+		rs.all = append(rs.all, weak.Make(r))
+		rs.mu.Unlock()
 	}
-	at.conn.Store(c)
-	return at
+	r.conn, r.decoder = c, d
+	r.at.Store(c)
+	return r
 }
 
-func (r *readers) leave(at *reading) {
-	at.conn.Store(nil)
-	r.idle.Put(at)
+func (rs *readers) leave(r *frameReader) {
+	r.conn, r.decoder = nil, nil
+	r.at.Store(nil)
+	rs.idle.Put(r)
 }
 
 // each calls f for every connection that is read from.
-func (r *readers) each(f func(*Conn)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	kept := r.all[:0]
-	for _, p := range r.all {
-		at := p.Value()
-		if at == nil {
+func (rs *readers) each(f func(*Conn)) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	kept := rs.all[:0]
+	for _, p := range rs.all {
+		r := p.Value()
+		if r == nil {
 			continue
 		}
 		kept = append(kept, p)
-		if c := at.conn.Load(); c != nil {
+		if c := r.at.Load(); c != nil {
 			f(c)
 		}
 	}
-	r.all = kept
+	rs.all = kept
 	if cap(kept) > 4*len(kept)+64 {
-		r.all = append([]weak.Pointer[reading](nil), kept...)
+		rs.all = append([]weak.Pointer[frameReader](nil), kept...)
 	}
-}
-
-// during calls f, which is at the connection before anything is read from it.
-func (c *Conn) during(d *decoder.Decoder, f func()) {
-	at := c.hub.readers.enter(c)
-	c.handling.Store(ahead(d))
-	defer func() {
-		c.hub.readers.leave(at)
-		c.handled()
-	}()
-	f()
 }
 
 // lookout looks for clients that have left.
@@ -137,6 +125,6 @@ func (l *lookout) lookAt(c *Conn) {
 	}
 	// What was seen counts if the reader has been at the same message all the while: else it was no frame's beginning.
 	if left && c.handling.Load() == at && c.lastMessage.Load() == begun {
-		c.clientLeft()
+		(*connContext)(c).leave()
 	}
 }

@@ -37,7 +37,8 @@ func checkRoom(room string) *Error {
 }
 
 // sendAnswer sends what all are answered, behind a head with the request's id.
-func (c *Conn) sendAnswer(id uint64, room string, a *presence.Answer) {
+func (v *v1Client) sendAnswer(id uint64, room string, a *presence.Answer) {
+	c := (*Conn)(v)
 	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
 	defer scratch.Put(buf)
 	var header [frame.MaxHeader]byte

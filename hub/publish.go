@@ -127,7 +127,7 @@ func (x receiver) StateChanged(s broker.State) {
 			h.rooms.PresenceMissed()
 		}
 		for _, c := range h.conns.All() {
-			c.tellState()
+			(*greeting)(c).tellState()
 		}
 	})
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // allowed asks an authorizer what a client may do, and returns what the client hears if it may not.
-func (c *Conn) allowed(what, room string, ask func() error) *Error {
+func (v *v1Client) allowed(what, room string, ask func() error) *Error {
+	c := (*Conn)(v)
 	if c.hub.isOpen(room) {
 		return nil
 	}
@@ -32,24 +33,26 @@ func (c *Conn) allowed(what, room string, ask func() error) *Error {
 }
 
 // admitted asks an authorizer and answers the client if it does not allow what was asked, or ends this goroutine.
-func (c *Conn) admitted(id uint64, what, room string, ask func() error) bool {
+func (v *v1Client) admitted(id uint64, what, room string, ask func() error) bool {
+	c := (*Conn)(v)
 	refused := crash.denial() // see guard
 	defer func() {
 		if refused != nil {
 			c.replyError(id, room, refused)
 		}
 	}()
-	refused = c.allowed(what, room, ask)
+	refused = v.allowed(what, room, ask)
 	return refused == nil
 }
 
-func (c *Conn) clientJoin(q *protocol.Request) {
+func (v *v1Client) join(q *protocol.Request) {
 	room := string(q.Room)
-	c.joinFor(q.ID, room, rooms.Start{Since: toBroker(q.Position), Last: q.History})
+	v.joinFor(q.ID, room, rooms.Start{Since: toBroker(q.Position), Last: q.History})
 }
 
 // joinFor joins a room because the client wants to.
-func (c *Conn) joinFor(id uint64, room string, from rooms.Start) {
+func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
+	c := (*Conn)(v)
 	h := c.hub
 	if err := checkRoom(room); err != nil {
 		c.replyError(id, clip(room), err)
@@ -59,20 +62,21 @@ func (c *Conn) joinFor(id uint64, room string, from rooms.Start) {
 	if f := h.handlers.set.Load().join; f != nil {
 		ask = func() error { return f(c.Context(), c, room) }
 	}
-	if !c.admitted(id, "OnJoin", room, ask) {
+	if !v.admitted(id, "OnJoin", room, ask) {
 		return
 	}
-	ctx := c.request()
+	ctx := v.request()
 	defer ctx.finish()
 	if err := h.rooms.Join(ctx, (*member)(c), id, room, from); err != nil && !errors.Is(err, net.ErrClosed) {
-		c.fault("join", room, err)
+		v.fault("join", room, err)
 		c.replyError(id, room, toError(err))
 	}
 }
 
 // fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
 // is none.
-func (c *Conn) fault(what, room string, err error) {
+func (v *v1Client) fault(what, room string, err error) {
+	c := (*Conn)(v)
 	if c.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)) {
 		return
 	}
@@ -81,23 +85,25 @@ func (c *Conn) fault(what, room string, err error) {
 	}
 }
 
-func (c *Conn) clientLeave(q *protocol.Request) {
+func (v *v1Client) leave(q *protocol.Request) {
+	c := (*Conn)(v)
 	id, room := q.ID, string(q.Room)
-	ctx := c.request()
+	ctx := v.request()
 	defer ctx.finish()
 	was, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
 	switch {
 	case !was:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
 	case err != nil:
-		c.fault("leave", room, err)
+		v.fault("leave", room, err)
 		c.replyError(id, room, toError(err))
 	case id != 0:
 		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room}) })
 	}
 }
 
-func (c *Conn) clientPublish(q *protocol.Request) {
+func (v *v1Client) publish(q *protocol.Request) {
+	c := (*Conn)(v)
 	h := c.hub
 	id, room := q.ID, string(q.Room)
 	if err := checkRoom(room); err != nil {
@@ -109,16 +115,16 @@ func (c *Conn) clientPublish(q *protocol.Request) {
 	if f := h.handlers.set.Load().publish; f != nil {
 		ask = func() error { return f(c.Context(), c, p) }
 	}
-	if !c.admitted(id, "OnPublish", room, ask) {
+	if !v.admitted(id, "OnPublish", room, ask) {
 		return
 	}
-	ctx := c.request()
+	ctx := v.request()
 	defer ctx.finish()
 	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{
-		idempotencyKey: p.IdempotencyKey, publisher: c.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
+		idempotencyKey: p.IdempotencyKey, publisher: v.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
 	})
 	if err != nil {
-		c.fault("publish", room, err)
+		v.fault("publish", room, err)
 		c.replyError(id, room, toError(err))
 		return
 	}
@@ -137,7 +143,8 @@ const (
 )
 
 // unread reports whether an answer about a room is still not in the socket after some patience.
-func (c *Conn) unread(r *rooms.Room) bool {
+func (v *v1Client) unread(r *rooms.Room) bool {
+	c := (*Conn)(v)
 	if !c.writer.Answering(r.Source()) {
 		return false
 	}
@@ -146,7 +153,8 @@ func (c *Conn) unread(r *rooms.Room) bool {
 	return c.writer.Answered(ctx, r.Source()) != nil
 }
 
-func (c *Conn) clientPresence(q *protocol.Request) {
+func (v *v1Client) presence(q *protocol.Request) {
+	c := (*Conn)(v)
 	id, room := q.ID, string(q.Room)
 	r := c.rooms.Find(room)
 	switch {
@@ -156,19 +164,19 @@ func (c *Conn) clientPresence(q *protocol.Request) {
 	case r.Attendance == nil:
 		c.replyError(id, room, toError(ErrNoPresence))
 		return
-	case c.unread(r):
+	case v.unread(r):
 		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "read the answer before first", RetryAfter: unreadPause})
 		return
 	}
-	ctx := c.request()
+	ctx := v.request()
 	defer ctx.finish()
 	answer, err := r.Attendance.Ask(ctx)
 	if err != nil {
-		c.fault("presence", room, err)
+		v.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
 		return
 	}
-	c.sendAnswer(id, room, answer)
+	v.sendAnswer(id, room, answer)
 }
 
 // clip shortens a name that was refused, to name it in the refusal.

@@ -101,8 +101,9 @@ func (h *Hub) working(c *Conn) bool {
 	return h.pool != nil && h.pool.Pending(c.entry.Num) > 0
 }
 
-// born notes when the connection came, and draws its age.
-func (c *Conn) born() {
+// came notes when the connection came, and draws its age.
+func (hs *handshake) came() {
+	c := (*Conn)(hs)
 	now := c.hub.now()
 	c.lastMessage.Store(uint32(now / time.Millisecond))
 	c.streak = -1 // the first message came after none

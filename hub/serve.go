@@ -37,31 +37,35 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.revocations.Done(came)
 		}
 	}()
-	c.noteAddr(r)
+	(*handshake)(c).noteAddr(r)
 	if !h.admits(w, r, c) {
 		return
 	}
-	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, c), h.conf.compress, c.attach)
+	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, c), h.conf.compress, (*handshake)(c).attach)
 	if err != nil {
 		h.stats.refused.Add(1)
-		c.upgradeFailed(w, r, err)
+		(*handshake)(c).upgradeFailed(w, r, err)
 		return
 	}
-	c.shaken(d)
+	(*handshake)(c).agreed(d)
 	stands = true
 	h.life.Enter() // until teardown
-	c.born()
+	(*handshake)(c).came()
 	h.conns.Add(c)
 	ok := c.register()
-	c.enlist(came)
+	(*greeting)(c).enlist(came)
 	h.revocations.Done(came)
 	if ok {
-		c.begin(d)
+		(*greeting)(c).begin(d)
 	}
 }
 
-// shaken notes what a handshake has agreed on.
-func (c *Conn) shaken(d *decoder.Decoder) {
+// handshake is a Conn whose handshake is under way: nobody else knows the connection.
+type handshake Conn
+
+// agreed notes what a handshake has agreed on.
+func (hs *handshake) agreed(d *decoder.Decoder) {
+	c := (*Conn)(hs)
 	h := c.hub
 	h.stats.accepted.Add(1)
 	c.ticket.Established()
@@ -79,7 +83,8 @@ func (c *Conn) shaken(d *decoder.Decoder) {
 }
 
 // attach gives the connection its socket, before anything is written to it.
-func (c *Conn) attach(conn net.Conn) decoder.Link {
+func (hs *handshake) attach(conn net.Conn) decoder.Link {
+	c := (*Conn)(hs)
 	h := c.hub
 	c.conn = conn
 	fd, ok := netpoll.Descriptor(conn)
@@ -102,10 +107,14 @@ func leaveAlone(conn net.Conn) {
 	}
 }
 
+// greeting is a Conn between its handshake and its first request: who it is, its welcome, and whether OnConnect takes it.
+type greeting Conn
+
 // begin starts a connection whose handshake is done. It owns d.
-func (c *Conn) begin(d *decoder.Decoder) {
+func (g *greeting) begin(d *decoder.Decoder) {
+	c := (*Conn)(g)
 	h := c.hub
-	defer c.attend(d) // even if OnConnect ends this goroutine
+	defer g.attend(d) // even if OnConnect ends this goroutine
 	if !h.life.Serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
 		c.closeWith(h.restartMeanwhile())
@@ -127,16 +136,17 @@ func (c *Conn) begin(d *decoder.Decoder) {
 	case h.conf.verifyToken != nil:
 		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "this hub wants a hello: offer subprotocol " + protocol.Subprotocol})
 	default:
-		c.welcome(0)
-		c.during(d, func() { c.connected() })
+		g.welcome(0)
+		h.readers.during(c, d, func() { g.connected() })
 	}
 }
 
 // attend sees to it that what the client sends is read. It owns d.
-func (c *Conn) attend(d *decoder.Decoder) {
+func (g *greeting) attend(d *decoder.Decoder) {
+	c := (*Conn)(g)
 	h := c.hub
 	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
-		h.life.RunFor((*link)(c), func() { c.read(d) })
+		h.life.RunFor((*link)(c), func() { h.readers.read(c, d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {
@@ -149,7 +159,8 @@ func (c *Conn) attend(d *decoder.Decoder) {
 }
 
 // welcome sends the first frame of protocol v1. id is that of the hello.
-func (c *Conn) welcome(id uint64) {
+func (g *greeting) welcome(id uint64) {
+	c := (*Conn)(g)
 	if c.kind == raw {
 		return
 	}
@@ -164,7 +175,7 @@ func (c *Conn) welcome(id uint64) {
 		scratch.Put(buf)
 	}
 	if c.hub.stats.stale.Load() {
-		c.tellState()
+		g.tellState()
 	}
 }
 
@@ -181,7 +192,8 @@ func (c *Conn) appendWelcome(dst []byte, id uint64) []byte {
 }
 
 // tellState tells the client that the broker was lost, or is back, unless it knows. The welcome comes first.
-func (c *Conn) tellState() {
+func (g *greeting) tellState() {
+	c := (*Conn)(g)
 	if !c.marks.has(greetedMark) {
 		return // welcome will see to it
 	}
@@ -201,25 +213,27 @@ func (c *Conn) tellState() {
 }
 
 // connected asks the application whether it takes the connection. It reports whether it did.
-func (c *Conn) connected() bool {
+func (g *greeting) connected() bool {
+	c := (*Conn)(g)
 	if c.state.at() >= closing {
 		return false
 	}
 	h := c.hub
 	if f := h.handlers.set.Load().connect; f != nil {
-		if !c.taken("OnConnect", protocol.CloseForbidden, func() error { return f(c.Context(), c) }) {
+		if !g.taken("OnConnect", protocol.CloseForbidden, func() error { return f(c.Context(), c) }) {
 			return false
 		}
 	}
 	why, ok := c.accept()
 	if !ok { // it ended while OnConnect ran
-		c.tellDisconnected(why)
+		(*ending)(c).tellDisconnected(why)
 	}
 	return ok
 }
 
 // taken asks a callback whether it takes the connection, and closes it if it does not, or ends this goroutine.
-func (c *Conn) taken(what string, code protocol.CloseCode, ask func() error) bool {
+func (g *greeting) taken(what string, code protocol.CloseCode, ask func() error) bool {
+	c := (*Conn)(g)
 	h := c.hub
 	failed := crash // see guard
 	defer func() {

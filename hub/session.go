@@ -63,7 +63,8 @@ func (c *Conn) session() string {
 }
 
 // publisher is whose the idempotency keys are that the client sends: the user's, or the session's if it is anonymous.
-func (c *Conn) publisher(key string) string {
+func (v *v1Client) publisher(key string) string {
+	c := (*Conn)(v)
 	if key == "" {
 		return ""
 	}

@@ -76,7 +76,7 @@ func (c *Conn) opened() {
 	}
 	c.mu.Unlock()
 	if why != nil { // closeWith has left it to us
-		c.sendClose(why)
+		(*ending)(c).sendClose(why)
 	}
 }
 
@@ -84,7 +84,7 @@ func (c *Conn) opened() {
 // teardown is done when register returns.
 func (c *Conn) register() bool {
 	if stateOf(c.state.note(registered)) == closed {
-		c.teardown(nil)
+		(*ending)(c).teardown(nil)
 		return false
 	}
 	return true
@@ -94,7 +94,7 @@ func (c *Conn) register() bool {
 // during the handshake the frame is sent after it.
 func (c *Conn) closeWith(why *CloseError) {
 	if !why.Code.Sendable() {
-		why = c.sendable(why)
+		why = (*ending)(c).sendable(why)
 	}
 	c.mu.Lock()
 	if c.state.at() == closed || c.extra != nil && c.extra.cause != nil {
@@ -105,12 +105,13 @@ func (c *Conn) closeWith(why *CloseError) {
 	before := stateOf(c.state.moveTo(closing))
 	c.mu.Unlock()
 	if before != handshaking {
-		c.sendClose(why)
+		(*ending)(c).sendClose(why)
 	}
 }
 
 // sendClose is called once, by whoever moved the connection to closing, or out of the handshake after that.
-func (c *Conn) sendClose(why *CloseError) {
+func (e *ending) sendClose(why *CloseError) {
+	c := (*Conn)(e)
 	c.mu.Lock()
 	m := c.more()
 	if m.timer != nil {
@@ -147,14 +148,15 @@ func (c *Conn) closeIfAnswered() {
 	switch {
 	case why == nil:
 	case c.hub.working(c):
-		c.hub.life.RunFor((*link)(c), func() { c.closeBehindTasks(why) })
+		c.hub.life.RunFor((*link)(c), func() { (*ending)(c).closeBehindTasks(why) })
 	default:
 		c.closeWith(why)
 	}
 }
 
 // closeBehindTasks is closeWith, but behind all that the connection has on the worker pool, in its turn.
-func (c *Conn) closeBehindTasks(why *CloseError) {
+func (e *ending) closeBehindTasks(why *CloseError) {
+	c := (*Conn)(e)
 	ctx := c.Context()
 	for {
 		queued, err := c.hub.pool.SubmitIfBusy(ctx, c.entry.Num, func(context.Context) { c.closeWith(why) })
@@ -203,21 +205,22 @@ func (c *Conn) crashed(v any) {
 // abort closes the socket at once. It may be called from anywhere, a fan-out pass included, and so the teardown has a goroutine
 // of its own. The first call counts.
 func (c *Conn) abort(why error) {
-	if c.closeSocket(why) {
-		c.hub.life.RunFor((*link)(c), func() { c.teardown(why) })
+	if (*ending)(c).closeSocket(why) {
+		c.hub.life.RunFor((*link)(c), func() { (*ending)(c).teardown(why) })
 	}
 }
 
 // abortAndWait is abort for a reader at its end, which has nothing else to do: it returns when OnDisconnect has.
 func (c *Conn) abortAndWait(why error) {
-	if c.closeSocket(why) {
-		c.teardown(why)
+	if (*ending)(c).closeSocket(why) {
+		(*ending)(c).teardown(why)
 	}
 }
 
 // closeSocket moves a connection to closed. It reports whether the teardown is the caller's to start: before the connection
 // is registered it is left to register, if that comes.
-func (c *Conn) closeSocket(why error) bool {
+func (e *ending) closeSocket(why error) bool {
+	c := (*Conn)(e)
 	c.mu.Lock()
 	before := c.state.moveTo(closed)
 	if stateOf(before) == closed {
@@ -248,7 +251,8 @@ func (c *Conn) accept() (why error, ok bool) { //nolint:revive // it is no error
 
 // release ends what is left of a connection's own life in its teardown. It returns why the connection has ended, and whether
 // OnDisconnect has to hear of it.
-func (c *Conn) release(why error) (cause error, tell bool) {
+func (e *ending) release(why error) (cause error, tell bool) {
+	c := (*Conn)(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extra != nil {

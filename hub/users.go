@@ -6,7 +6,8 @@ import "github.com/gohubkit/hubkit/internal/core/registry"
 func entryOf(c *Conn) *registry.Entry[*Conn] { return &c.entry }
 
 // enlist makes the connection one of its user's, whom the application has named since a.
-func (c *Conn) enlist(a registry.Arrival) {
+func (g *greeting) enlist(a registry.Arrival) {
+	c := (*Conn)(g)
 	h, user := c.hub, c.Identity().User
 	if user == "" {
 		return
@@ -24,8 +25,9 @@ func (c *Conn) enlist(a registry.Arrival) {
 }
 
 // become gives the connection another identity.
-func (c *Conn) become(id Identity, a registry.Arrival) {
+func (g *greeting) become(id Identity, a registry.Arrival) {
+	c := (*Conn)(g)
 	c.hub.users.Remove(c.Identity().User, c)
 	c.identity.Store(&id)
-	c.enlist(a)
+	g.enlist(a)
 }

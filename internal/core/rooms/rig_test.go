@@ -125,20 +125,24 @@ type conn struct {
 	ctx    context.Context //nolint:containedctx // it is a connection
 	got    chan string
 	rescue func(v any)
+
+	flushes sync.WaitGroup
 }
+
+// Run implements wire.Owner.
+func (c *conn) Run(f func()) { c.flushes.Go(f) }
 
 func (r *rig) conn(t *testing.T) *conn {
 	t.Helper()
 	here, there := net.Pipe()
 	c := &conn{ctx: t.Context(), got: make(chan string, 10_000)}
-	var flushes sync.WaitGroup
-	c.conf = wire.Config{MaxMessages: 1 << 16, MaxBytes: 1 << 26, Timeout: time.Hour, Start: flushes.Go}
+	c.conf = wire.Config{MaxMessages: 1 << 16, MaxBytes: 1 << 26, Timeout: time.Hour}
 	c.writer.Init(&c.conf, c, here, -1)
 	go c.read(there)
 	t.Cleanup(func() {
 		r.LeaveAll(c)
 		c.writer.Close()
-		flushes.Wait()
+		c.flushes.Wait()
 		for range c.got { // until the reader has seen it
 		}
 	})
