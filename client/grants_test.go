@@ -335,9 +335,7 @@ func TestServerJoinBecomesOwn(t *testing.T) {
 	p.joined("brief", at(1)) // crosses the join
 	p.ok(briefJoin.ID, "brief", at(1))
 	ready(t, brief)
-	if err := brief.Close(); err != nil {
-		t.Fatal(err)
-	}
+	brief.Stop()
 	p.ok(p.want(protocol.OpLeave).ID, "brief", client.Position{})
 	p.message("brief", "0", at(7))
 	p.joined("r", at(4)) // changes nothing
@@ -354,9 +352,7 @@ func TestServerJoinBecomesOwn(t *testing.T) {
 	p.joined("r", at(5)) // in place of ok
 	p.message("r", "0", at(6))
 	wantOffsets(t, own, 6)
-	if err := sub.Close(); err != nil {
-		t.Fatal(err)
-	}
+	sub.Stop()
 	leave := p.want(protocol.OpLeave)
 	p.joined("r", at(6)) // crosses the leave, and ends with it
 	p.message("r", "0", at(7))
@@ -456,13 +452,13 @@ func TestLeftCrossesEverything(t *testing.T) {
 		}
 		switch i % 7 {
 		case 0:
-			_ = current.Close()
+			current.Stop()
 		case 1, 2:
 			m.expel()
 		case 3:
 			ready(t, current)
 			m.expel()
-			_ = current.Close()
+			current.Stop()
 		case 4:
 			ready(t, current)
 			go m.expel()

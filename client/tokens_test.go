@@ -227,9 +227,7 @@ func TestRoomTokens(t *testing.T) {
 		}
 		synctest.Wait()
 		p.send(protocol.AppendJoined(nil, protocol.OK{Room: "given", Expires: time.Hour}))
-		if err := left.Close(); err != nil {
-			t.Fatal(err)
-		}
+		left.Stop()
 		if q := <-frames; q.Op != protocol.OpLeave {
 			t.Fatalf("client sent %+v", q)
 		} else {
