@@ -158,7 +158,7 @@ func (l *link) renew(room string) {
 				r.at = time.Now().Add(timeout) // for the answer
 			}
 			l.mu.Unlock()
-			err = l.c.sendToken(l, room, token)
+			err = l.sendToken(room, token)
 		}
 		l.fetched(room, err)
 	})
@@ -166,17 +166,14 @@ func (l *link) renew(room string) {
 
 var errTokenSize = errors.New("client: the token is larger than a message may be")
 
-// sendToken sends it over l, unless that is no longer the live connection: the next one has a token of its own.
-func (c *Client) sendToken(l *link, room, token string) error {
+// sendToken queues a token. The connection waits for its fetches to end before it takes what is queued away, so that no token
+// goes over the next connection, which has begun with a newer one.
+func (l *link) sendToken(room, token string) error {
 	r := &request{op: protocol.OpToken, room: room, token: token, done: make(chan struct{})}
 	if most := l.limits.Message; most > 0 && len(r.append(nil)) > most {
 		return fmt.Errorf("%w: %d bytes", errTokenSize, most)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.live == l {
-		c.queue.push(r)
-	}
+	l.c.queue.push(r)
 	return nil
 }
 
