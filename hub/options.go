@@ -326,7 +326,7 @@ func WithWriteTimeout(d time.Duration) Option {
 }
 
 // WithReadTimeout sets how long the rest of a message may take to arrive once it has begun. The default is 30 s. Beyond it
-// the connection is cut.
+// the connection ends.
 func WithReadTimeout(d time.Duration) Option {
 	return positive("WithReadTimeout", d, func(c *config) *time.Duration { return &c.readTimeout })
 }
