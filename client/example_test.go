@@ -98,7 +98,7 @@ func ExampleClient_PublishAsync() {
 
 // A room is joined at once, and again after every reconnect. Ready tells whether the server lets the client in.
 func ExampleClient_Subscribe() {
-	c, stop := connected()
+	c, stop := exampleClient()
 	defer stop()
 	got := make(chan string)
 	sub, err := c.Subscribe("chat", func(m client.Message) { got <- string(m.Data) },
@@ -130,7 +130,7 @@ func ExampleClient_Subscribe() {
 
 // Publish waits for the server's answer. The idempotency key makes it safe to publish the same thing again.
 func ExampleClient_Publish() {
-	c, stop := connected()
+	c, stop := exampleClient()
 	defer stop()
 	for range 2 {
 		at, err := c.Publish(context.Background(), "orders", []byte(`{"order":7}`), client.IdempotencyKey("order-7"))
@@ -145,7 +145,7 @@ func ExampleClient_Publish() {
 }
 
 func ExampleClient_Call() {
-	c, stop := connected()
+	c, stop := exampleClient()
 	answer, err := c.Call(context.Background(), "upper", []byte(`"hello"`))
 	fmt.Println(string(answer), err)
 
@@ -164,7 +164,7 @@ func ExampleClient_Call() {
 
 // Errors of requests tell apart what the caller can do.
 func ExampleClient_Call_errors() {
-	c, stop := connected()
+	c, stop := exampleClient()
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -232,8 +232,8 @@ func ExampleSubscription_Position() {
 	// {3f9c 2}
 }
 
-// connected is a client of a hub. Its rooms are chat and orders, which has history.
-func connected() (c *client.Client, stop func()) {
+// exampleClient is a client of a hub. Its rooms are chat and orders, which has history.
+func exampleClient() (c *client.Client, stop func()) {
 	h, err := hub.New(hub.WithOpenRooms("chat", "orders"), hub.WithRooms("orders", hub.DefaultHistory()))
 	if err != nil {
 		panic(err)
