@@ -97,8 +97,7 @@ func require(ok bool, format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...)
 }
 
-// New makes a policy of the defaults and the options. The error joins every fault found and matches
-// ErrOption.
+// New makes a policy of the defaults and the options. The error joins every fault and matches ErrOption.
 func New(opts ...Option) (*Policy, error) {
 	p := &Policy{base: DefaultBase, cap: DefaultCap, resetAfter: DefaultResetAfter, strategy: Full}
 	var faults []error

@@ -43,13 +43,13 @@ func OnRetry(f func(try int, err error, wait time.Duration)) RetryOption {
 	}
 }
 
-// Retry calls f until it returns nil, waiting between tries as the policy says; a nil policy is
+// Retry calls f, in the calling goroutine, until it returns nil. It waits between tries as the policy says; a nil policy is
 // Default(). An error that is a Hinter sets the next wait.
 //
-// It gives up when ctx is done, when f returns a Permanent error, and when an option's bound is reached.
-// What it returns then matches f's last error and, except for a Permanent one, why it gave up: both
-// ctx.Err() and context.Cause(ctx), ErrTries or ErrElapsed. Where ctx is done before the first try, f
-// is not called. Faulty options give an error that matches ErrOption, and f is not called.
+// It gives up when ctx is done, when f returns a Permanent error, and when an option's bound is reached. The error then matches
+// f's last error. Except for a Permanent one, it also matches why Retry gave up: ctx.Err() and context.Cause(ctx), ErrTries or
+// ErrElapsed. If ctx is done before the first try, f is not called. If options are faulty, f is not called and the error
+// matches ErrOption.
 func Retry(ctx context.Context, p *Policy, f func(context.Context) error, opts ...RetryOption) error {
 	r, err := newRetry(opts)
 	if err != nil {

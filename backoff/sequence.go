@@ -25,7 +25,7 @@ type Sequence struct {
 	since     time.Time
 }
 
-// Start begins a sequence.
+// Start begins a sequence: what one connection remembers between tries.
 func (p *Policy) Start() *Sequence {
 	s := &Sequence{policy: p, prev: p.base}
 	if p.seeded {
@@ -57,8 +57,7 @@ func (s *Sequence) Next() time.Duration {
 	return d
 }
 
-// Wait sleeps for the delay that Next returns. It returns nil then, and context.Cause(ctx) as soon as
-// ctx is done.
+// Wait blocks for the delay that Next returns. It returns nil then, or context.Cause(ctx) as soon as ctx is done.
 func (s *Sequence) Wait(ctx context.Context) error { return sleep(ctx, s.Next()) }
 
 // Hint says when the server wants to be tried again: the next delay is after + U(0, spread), once, in

@@ -23,6 +23,7 @@ const (
 	Decorrelated
 )
 
+// String returns the strategy in lower case.
 func (s Strategy) String() string {
 	switch s {
 	case Full:

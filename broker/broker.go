@@ -151,6 +151,7 @@ const (
 	Stale
 )
 
+// String returns "live" or "stale".
 func (s State) String() string {
 	if s == Live {
 		return "live"

@@ -74,8 +74,8 @@ func New(address string, opts ...Option) (*Client, error) {
 //
 // It never returns nil. When it returns, nothing of the client is left running, no callback is made any
 // more, and all requests, those to come too, fail with ErrClosed. Run can be called once; a second call
-// returns ErrRunning. Where ctx is done or Close was called, what has not reached its callback is
-// dropped; otherwise it is delivered before Run returns.
+// returns ErrRunning. If ctx is done or Close was called, what has not reached its callback is dropped; otherwise it is
+// delivered before Run returns.
 func (c *Client) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -129,9 +129,9 @@ func (c *Client) end(why error) {
 	c.mu.Unlock()
 }
 
-// Close ends Run and returns when nothing of the client is left running; it waits for a callback that
-// is being made, and so must not be called from one: there, cancel Run's context. It says goodbye to the
-// server, for which it takes a second at most. Closing again does nothing.
+// Close ends Run and blocks until nothing of the client is left running. It waits for a callback that is being made, so it
+// must not be called from one: there, cancel Run's context. It says goodbye to the server, which takes a second at most.
+// Closing again does nothing.
 //
 // The error is nil if Close has ended Run, or its context has. If Run had ended by itself, Close returns what Run did.
 func (c *Client) Close() error {

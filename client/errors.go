@@ -12,13 +12,12 @@ import (
 )
 
 var (
-	// ErrClosed is returned by everything once Run has ended or Close was called. It matches
-	// net.ErrClosed.
+	// ErrClosed is returned by every call after Run has ended or Close was called. It matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("client: %w", net.ErrClosed)
-	// ErrDisconnected is returned where a request had been sent and the connection was lost before
-	// the answer came: whether the server carried it out is not known.
+	// ErrDisconnected is returned if the connection was lost after a request was sent and before its answer came. Whether the
+	// server executed it is unknown.
 	ErrDisconnected = errors.New("client: disconnected before the answer")
-	// ErrQueueFull is returned where as many requests wait as WithQueue allows.
+	// ErrQueueFull is returned if as many requests wait as WithQueue allows.
 	ErrQueueFull = errors.New("client: queue full")
 	// ErrRunning is returned by the second call of Run.
 	ErrRunning = errors.New("client: Run was called before")
@@ -38,8 +37,7 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
-// CloseError is a close frame from the server. Run returns it where the code is one after which a
-// client does not come back.
+// CloseError is a close frame from the server. Run returns it if the code is one after which a client does not come back.
 type CloseError struct {
 	Code protocol.CloseCode
 	// Reason as it was sent. Where it is a hint, Hint says what it holds.
@@ -47,6 +45,7 @@ type CloseError struct {
 	Hint   protocol.Hint
 }
 
+// Error implements error.
 func (e *CloseError) Error() string {
 	reason := e.Reason
 	if e.Hint != (protocol.Hint{}) {
@@ -58,8 +57,7 @@ func (e *CloseError) Error() string {
 	return "client: closed by the server: " + e.Code.String() + ": " + reason
 }
 
-// RetryAfter returns when the server wants the client back: after + U(0, spread). Both are zero where it
-// did not say.
+// RetryAfter returns when the server wants the client back: after + U(0, spread). Both are zero if it did not say.
 func (e *CloseError) RetryAfter() (after, spread time.Duration) {
 	return e.Hint.RetryAfter, e.Hint.Spread
 }
@@ -72,6 +70,7 @@ type HandshakeError struct {
 	After time.Duration
 }
 
+// Error implements error.
 func (e *HandshakeError) Error() string {
 	return "client: handshake answered with " + strconv.Itoa(e.StatusCode) + " " + http.StatusText(e.StatusCode)
 }
@@ -92,6 +91,7 @@ type RoomError struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *RoomError) Error() string {
 	return "client: room " + strconv.Quote(e.Room) + ": " + e.Err.Error()
 }
@@ -125,6 +125,7 @@ type DecodeError struct {
 	Err     error
 }
 
+// Error implements error.
 func (e *DecodeError) Error() string {
 	return "client: message of room " + strconv.Quote(e.Message.Room) + ": " + e.Err.Error()
 }
@@ -141,6 +142,7 @@ type LoopError struct {
 	Err error
 }
 
+// Error implements error.
 func (e *LoopError) Error() string {
 	return "client: " + strconv.Itoa(e.Times) + " connections in a row ended so, without progress: " + e.Err.Error()
 }

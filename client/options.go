@@ -198,7 +198,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// OnState has f called when the state of the connection changes, in order, by the goroutine that makes all callbacks.
+// OnState has f called when the state of the connection changes, in order with all other callbacks. The last call, with
+// Closed, comes from the goroutine of Run.
 func OnState(f func(State)) Option {
 	return func(c *config) error {
 		c.onState = f

@@ -11,7 +11,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Publication is a message on its way to a room.
+// Publication is a message on its way to a room; see PublishAsync.
 type Publication struct {
 	c *Client
 	r *request
@@ -20,9 +20,9 @@ type Publication struct {
 // PublishOption configures a publication. Publish reports every fault of every option together.
 type PublishOption func(*request) error
 
-// IdempotencyKey sets the idempotency key, 1 to 128 bytes: of several publications to a room with the same
-// key the server takes one. Without it a random key is made. Give one where a process that was
-// restarted, or a caller that got an error, publishes the same thing again.
+// IdempotencyKey sets the idempotency key, 1 to 128 bytes. Of several publications to a room with the same key the server
+// takes one. The default is a random key for each publication, under which the client itself tries again. Set one if a
+// process that was restarted, or a caller that got an error, publishes the same thing again.
 func IdempotencyKey(key string) PublishOption {
 	return func(r *request) error {
 		if key == "" || len(key) > protocol.MaxIdempotencyKey {
@@ -33,14 +33,14 @@ func IdempotencyKey(key string) PublishOption {
 	}
 }
 
-// Publish publishes data, a JSON value, to a room and waits for the server's answer: the position in a
-// room with history, zero in another. While there is no connection the publication waits in the
-// queue. One whose answer was lost with a connection is sent again with the same idempotency key, so
-// that it is stored once. data must not be changed until Publish has returned.
+// Publish publishes data, one JSON value, to a room. It blocks until the server has answered, and returns the position in a
+// room with history, or zero in another room. While there is no connection the publication waits in the queue. If its answer
+// is lost with a connection, it is sent again with the same idempotency key, so that it is stored once. data must not be
+// changed until Publish has returned.
 //
-// The errors: a *protocol.Error where the server refuses, which for a room that the client may only read needs no
-// question; ErrQueueFull; ErrDisconnected where the answer was lost and the retry window has passed; ErrClosed; ErrInvalid; and the cause of ctx, where
-// ctx is done first: the publication is withdrawn then if it was not sent yet.
+// The error is a *protocol.Error if the server refuses. For a room that the client may only read, the server is not asked. The
+// error matches ErrDisconnected if the answer was lost and the retry window has passed, ErrQueueFull, ErrClosed or
+// ErrInvalid. If ctx is done first, it is the cause of ctx, and the publication is withdrawn unless it was sent.
 func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Position, error) {
 	p, err := c.PublishAsync(room, data, opts...)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...
 	return p.r.pos, nil
 }
 
-// PublishJSON is Publish of v in JSON.
+// PublishJSON is Publish of what json.Marshal makes of v.
 func (c *Client) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Position, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -61,8 +61,9 @@ func (c *Client) PublishJSON(ctx context.Context, room string, v any, opts ...Pu
 	return c.Publish(ctx, room, data, opts...)
 }
 
-// PublishAsync is Publish without the wait: it queues the publication and does not block. Publications are
-// first sent in the order of the calls. data must not be changed until the publication is done.
+// PublishAsync is Publish without the wait: it queues the publication and does not block. Publications are first sent in the
+// order of the calls. data must not be changed until the publication is done. The error matches ErrInvalid, ErrQueueFull or
+// ErrClosed; all others come from the Publication.
 func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (*Publication, error) {
 	r := &request{op: protocol.OpPublish, room: room, data: data, done: make(chan struct{})}
 	if err := checkRoom(room); err != nil {
@@ -97,8 +98,8 @@ func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (
 // Done is closed when the outcome is known.
 func (p *Publication) Done() <-chan struct{} { return p.r.done }
 
-// Wait waits for the outcome and returns what Publish would. When ctx is done first, it returns the cause
-// of ctx and the publication stays on its way.
+// Wait blocks until the outcome is known, and returns what Publish would. If ctx is done first, it returns the cause of ctx,
+// and the publication stays on its way.
 func (p *Publication) Wait(ctx context.Context) (Position, error) {
 	select {
 	case <-p.r.done:
@@ -111,8 +112,8 @@ func (p *Publication) Wait(ctx context.Context) (Position, error) {
 	}
 }
 
-// Flush waits until the outcome of every publication made before it is known. It returns the
-// cause of ctx where that is done first, and does not return what became of the publications.
+// Flush blocks until the outcome of every publication made before it is known. It returns the cause of ctx if that is done
+// first. It does not return what became of the publications.
 func (c *Client) Flush(ctx context.Context) error {
 	for _, r := range c.queue.publications() {
 		select {

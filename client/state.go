@@ -39,6 +39,7 @@ var statusNames = [...]string{
 	Dropped:      "dropped",
 }
 
+// String returns the status in lower case.
 func (s Status) String() string {
 	if s >= 0 && int(s) < len(statusNames) {
 		return statusNames[s]

@@ -131,18 +131,18 @@ func checkRoom(room string) error {
 // Room returns the room's name.
 func (s *Subscription) Room() string { return s.room }
 
-// Position returns the position of the last message, or gap, whose callback has returned; before the
-// first, where the stream began. It is zero in rooms without history. A process that stores it and
-// starts the next time with Since sees each message at least once.
+// Position returns the position of the last message, or gap, whose callback has returned. Before the first it is where the
+// stream began. It is zero in rooms without history. A process that stores it, and starts the next time with Since, sees each
+// message at least once.
 func (s *Subscription) Position() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
 }
 
-// Ready waits for the server's first answer: nil when the client is in the room, a [*RoomError] when it
-// was refused, though it may get in later, and ErrClosed when the subscription or the client has
-// ended before.
+// Ready blocks until the server has answered for the first time. It returns nil if the client is in the room, and a
+// [*RoomError] if it was refused, though it may get in later. The error matches ErrClosed if the subscription or the client
+// has ended before, and is the cause of ctx if that is done first.
 func (s *Subscription) Ready(ctx context.Context) error {
 	select {
 	case <-s.ready:
@@ -152,9 +152,9 @@ func (s *Subscription) Ready(ctx context.Context) error {
 	}
 }
 
-// Unsubscribe ends the subscription: no callback is made any more, but one that is being made may
-// outlast the call. It waits until the server has answered, the connection is lost or ctx is done;
-// only the last is an error, and even then the subscription has ended. Called again it does nothing.
+// Unsubscribe ends the subscription: no further callback is made, but one that is being made may outlast the call. It blocks
+// until the server has answered, the connection is lost or ctx is done. Only the last is an error, the cause of ctx, and even
+// then the subscription has ended. Called again it does nothing.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	r := s.end()
 	if r == nil {

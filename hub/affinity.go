@@ -31,9 +31,9 @@ type Affinity struct {
 	Header string
 }
 
-// WithAffinity has the answer to every handshake name this node, in a cookie (always HttpOnly) and in a header.
-// Without it neither is sent. The node's name is then one that a cookie can hold: see WithNode, and give it one
-// where the load balancer has to know it.
+// WithAffinity has the answer to every handshake name this node, in a cookie (always HttpOnly) and in a header. By default
+// neither is sent. The node's name must then be one that a cookie can hold. Set it with WithNode if the load balancer has to
+// know it.
 func WithAffinity(a Affinity) Option {
 	return func(c *config) error {
 		for _, d := range []struct {

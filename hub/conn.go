@@ -190,9 +190,9 @@ func (c *Conn) Get(key any) any {
 	return nil
 }
 
-// Send sends data to this connection alone: one JSON value in a message frame without a room, or, on a raw
-// hub, a text frame as it is. It does not block. The error matches ErrData or ErrText, or ErrClosed where the connection is gone or
-// going; after a backlog's overflow it is.
+// Send sends data to this connection alone: one JSON value in a message frame without a room, or on a raw hub a text frame
+// as it is. It does not block; data may be changed afterwards. The error matches ErrData, ErrText, or ErrClosed if the
+// connection is gone or going, which it is after its backlog has overflowed.
 func (c *Conn) Send(data []byte) error {
 	if c.kind == raw {
 		if !utf8.Valid(data) {
@@ -208,7 +208,8 @@ func (c *Conn) Send(data []byte) error {
 	})
 }
 
-// SendBinary sends a binary frame. Only raw hubs have them.
+// SendBinary sends a binary frame to this connection alone. It does not block; data may be changed afterwards. Only raw hubs
+// have binary frames: the error matches ErrRaw on others, or ErrClosed.
 func (c *Conn) SendBinary(data []byte) error {
 	if c.kind != raw {
 		return ErrRaw

@@ -2,8 +2,8 @@ package hub_test
 
 import (
 	"context"
-	"errors"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"strings"

@@ -31,10 +31,12 @@ type Publication struct {
 	ConflationKey string
 }
 
-// HandlerFunc answers a call. data is the client's JSON value, nil where it sent none, and the handler's to
-// keep. The result is sent as it is where it is a json.RawMessage or nil, and else as json.Marshal writes
-// it. An *Error is told to the client; any other error is logged, and the client hears "internal". The client hears that too
-// if the handler or the result's MarshalJSON panics.
+// HandlerFunc answers a call. data is the client's JSON value, or nil if it sent none, and the handler's to keep. A result
+// that is nil or a json.RawMessage is sent as it is, any other as json.Marshal writes it. An *Error is told to the client.
+// Any other error is logged, and the client hears "internal", as it does if the handler or the result's MarshalJSON panics.
+//
+// Calls of one connection come one at a time, in the goroutine that reads it or, if the handler is Heavy, on the worker
+// pool. ctx is the connection's context.
 type HandlerFunc func(ctx context.Context, c *Conn, data []byte) (any, error)
 
 // Typed makes a HandlerFunc of a function on Go types. Data that does not fit In is answered with
@@ -54,10 +56,9 @@ func Typed[In, Out any](f func(ctx context.Context, c *Conn, in In) (Out, error)
 // HandleOption says how a handler is run. Handle reports every fault of every option together.
 type HandleOption func(*method) error
 
-// Heavy runs the handler on the worker pool, for work that takes more than a moment of CPU. Calls of one
-// connection still run one after another, and what the same connection sends meanwhile waits its turn
-// behind them; other connections are not held up. Where the pool is full the client hears "busy", and when to
-// try again.
+// Heavy runs the handler on the worker pool, for work that takes more than a moment of CPU. Calls of one connection still
+// run one after another, and what the same connection sends meanwhile waits its turn behind them; other connections are not
+// held up. If the pool is full, the client hears "busy" and when to try again.
 func Heavy() HandleOption {
 	return func(m *method) error {
 		m.heavy = true

@@ -56,12 +56,12 @@ func Newest(n int) JoinOption {
 	}
 }
 
-// Join puts the connection into a room, whoever may join it or not. In a room with history it goes on from
-// where the client says in its hello that it was, unless an option says otherwise. It blocks until
-// the broker has subscribed, and until what is replayed is on its way. Joining a room again
-// does nothing.
+// Join puts the connection into a room, without asking OnJoin. In a room with history it goes on from where the client's
+// hello says that it was, unless an option says otherwise. It blocks until the broker has subscribed, and until what is
+// replayed is on its way. Joining a room again does nothing. A client of protocol v1 is told of the join with an ok frame.
 //
-// A client of protocol v1 is told of the join with an ok frame.
+// The error matches ErrNoHistory if an option needs history, ErrTooManyRooms, ErrJoining, ErrOption, ErrClosed,
+// broker.ErrRoomName or broker.ErrUnavailable, or is that of ctx.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
 	if c.state.at() == handshaking {
 		return ErrClosed
@@ -79,8 +79,9 @@ func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error 
 	return c.hub.rooms.Join(ctx, (*member)(c), 0, room, o.start)
 }
 
-// Leave takes the connection out of a room. It blocks while the broker is told, in rooms with presence.
-// Leaving a room it is not in does nothing.
+// Leave takes the connection out of a room. In rooms with presence it blocks while the broker is told. Leaving a room it is
+// not in does nothing. The error matches ErrJoining while a Join of the room is under way, or is the broker's: the
+// connection has left all the same.
 func (c *Conn) Leave(ctx context.Context, room string) error {
 	_, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
 	return err

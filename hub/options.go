@@ -18,8 +18,8 @@ import (
 // Option configures a hub. New reports every fault of every option together.
 type Option func(*config) error
 
-// WithBroker joins the hub with others. Without it the hub is alone, with a broker in memory. The hub starts the
-// broker and closes it.
+// WithBroker joins the hub with others. The default is a broker in memory, for a hub that is alone. New starts the broker,
+// and Close or Shutdown closes it.
 func WithBroker(b broker.Broker) Option {
 	return func(c *config) error {
 		if b == nil {
@@ -30,11 +30,8 @@ func WithBroker(b broker.Broker) Option {
 	}
 }
 
-// WithNode names this node; the name must differ from those of all other nodes alive. By default it is random.
-//
-// A node that is started again under its name takes the place of its earlier run: presence that a crash left behind is removed
-// within seconds. If a node with that name is alive, both log it and keep their members; the list of nodes shows one of
-// the two.
+// WithNode names this node. The default is a random name. It must differ from the names of all other nodes alive, and is
+// made like a room's name.
 func WithNode(id string) Option {
 	return func(c *config) error {
 		if err := broker.CheckRoom(id); err != nil {
@@ -58,8 +55,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithHeartbeat sets when silent connections are pinged and when they are given up; 25 s and 10 s without it.
-// heartbeat.Disabled() turns that off, and vanished clients are then found by the next write only.
+// WithHeartbeat sets after how long a silence a connection is pinged, and how long after that it is closed. The default is
+// 25 s and 10 s. With heartbeat.Disabled() only the next write finds clients that have vanished.
 func WithHeartbeat(p heartbeat.Policy) Option {
 	return func(c *config) error {
 		c.heartbeat = p
@@ -67,9 +64,8 @@ func WithHeartbeat(p heartbeat.Policy) Option {
 	}
 }
 
-// WithWorkerPool sets the pool that heavy handlers run on. It may be shared, and stays its maker's to
-// close, after the hub. Without it the hub makes its own, with the defaults of package workerpool, when
-// the first heavy handler is registered.
+// WithWorkerPool sets the pool that heavy handlers run on. By default the hub makes one, with the defaults of package
+// workerpool, when the first heavy handler is set. The pool may be shared. Its maker closes it, after the hub.
 func WithWorkerPool(p *workerpool.Pool) Option {
 	return func(c *config) error {
 		if p == nil {
@@ -80,9 +76,9 @@ func WithWorkerPool(p *workerpool.Pool) Option {
 	}
 }
 
-// WithAuthenticator tells who is at the other end, from the handshake's request: a cookie, a header, a query
-// parameter. It is called in the goroutine of the HTTP request. Without it connections are anonymous until a token says
-// otherwise.
+// WithAuthenticator tells who is at the other end, from the handshake's request: a cookie, a header, a query parameter. By
+// default connections are anonymous until a token says otherwise. f is called in the goroutine of the HTTP request, and may
+// be given once; further checks are OnHandshake's.
 //
 // Any error refuses the handshake, and its text stays in the log. ErrUnauthorized refuses it with 401, and an *HTTPError as
 // it says. Any other error is no verdict on the client: a context that ended, or a database that cannot be reached. It is
@@ -101,9 +97,10 @@ func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	}
 }
 
-// WithTokenVerifier tells who is at the other end from the token in the client's hello, for clients that
-// cannot set headers. It is called for every hello, with an empty token where the client sent none, and what it
-// returns replaces what the authenticator said. Plain clients, who say no hello, are refused with 4103.
+// WithTokenVerifier tells who is at the other end from the token in the client's hello, for clients that cannot set headers.
+// f is called for every hello, in a goroutine of the connection's own, with an empty token if the client sent none. What it
+// returns replaces what the authenticator said. It may be given once. Plain clients, which say no hello, are refused with
+// 4103.
 //
 // Any error closes the connection. ErrUnauthorized closes it with 4100, and a *CloseError as it says. Other errors close it
 // as OnConnect describes: so that the client comes back.
@@ -120,7 +117,8 @@ func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, erro
 	}
 }
 
-// WithOriginCheck replaces the check of the Origin header altogether. A panic refuses the handshake with 500.
+// WithOriginCheck replaces the check of the Origin header altogether. f is called in the goroutine of the HTTP request, and
+// may be given once. A panic refuses the handshake with 500.
 func WithOriginCheck(f func(*http.Request) bool) Option {
 	return func(c *config) error {
 		switch {
@@ -134,9 +132,8 @@ func WithOriginCheck(f func(*http.Request) bool) Option {
 	}
 }
 
-// WithRooms says what the rooms are like whose names match pattern, in which * stands for any run of
-// characters. Where several patterns match, the one given first counts. Rooms that none matches have neither
-// history nor presence.
+// WithRooms says what the rooms are like whose names match pattern, in which * stands for any run of characters. If several
+// patterns match, the one given first counts. Rooms that none matches have neither history nor presence.
 func WithRooms(pattern string, opts ...RoomOption) Option {
 	return func(c *config) error {
 		r, err := newRule(pattern, opts)
@@ -148,8 +145,8 @@ func WithRooms(pattern string, opts ...RoomOption) Option {
 	}
 }
 
-// WithOpenRooms lets every client that gets in join the rooms that match a pattern, and publish in them.
-// Everywhere else a client may do only what OnJoin and OnPublish allow.
+// WithOpenRooms lets every client that gets in join the rooms that match a pattern, and publish in them. In all other rooms
+// a client may do only what OnJoin and OnPublish allow.
 func WithOpenRooms(patterns ...string) Option {
 	return func(c *config) error {
 		if len(patterns) == 0 {
@@ -172,7 +169,7 @@ func WithRaw() Option {
 	}
 }
 
-// WithSubprotocols names the WebSocket subprotocols of a raw hub, the preferred first.
+// WithSubprotocols names the WebSocket subprotocols of a raw hub, the preferred first. By default it has none.
 func WithSubprotocols(names ...string) Option {
 	return func(c *config) error {
 		if len(names) == 0 {
@@ -194,8 +191,8 @@ const (
 	OutageDegrade
 )
 
-// WithOutage sets what happens while the broker cannot be reached; OutageRefuse without it. Either way clients are
-// told "stale", and "live" when it is back.
+// WithOutage sets what happens while the broker cannot be reached. The default is OutageRefuse. Either way clients are told
+// "stale", and "live" when it is back.
 func WithOutage(p OutagePolicy) Option {
 	return func(c *config) error {
 		if p != OutageRefuse && p != OutageDegrade {
@@ -206,29 +203,30 @@ func WithOutage(p OutagePolicy) Option {
 	}
 }
 
-// WithMaxMessage bounds what a client may send in one message, in bytes, after decompression too; 64 KiB without
-// it. A longer one closes the connection with 1009.
+// WithMaxMessage bounds what a client may send in one message, in bytes, after decompression too. The default is 64 KiB. A
+// larger message closes the connection with 1009.
 func WithMaxMessage(bytes int) Option {
 	return positive("WithMaxMessage", bytes, func(c *config) *int { return &c.maxMessage })
 }
 
-// WithMaxRooms bounds the rooms of one connection; 128 without it.
+// WithMaxRooms bounds the rooms of one connection. The default is 128. Another join is refused with too_many_rooms;
+// Conn.Join returns ErrTooManyRooms.
 func WithMaxRooms(n int) Option {
 	return positive("WithMaxRooms", n, func(c *config) *int { return &c.maxRooms })
 }
 
-// WithBacklog bounds what waits for a connection that reads slowly, in messages and in bytes; 256 and 1 MiB without
-// it. Beyond that its rooms' Overflow counts, and where that is of no help it is closed with 4001. So it is, earlier, if the hub
-// is short of memory: see WithMemoryBudget.
+// WithBacklog bounds what waits for one slow consumer, in messages and in bytes. The default is 256 and 1 MiB. Beyond it the
+// Overflow of the connection's rooms counts. If that does not help, the connection is closed with 4001. If the hub is short
+// of memory, it is closed earlier: see WithMemoryBudget.
 func WithBacklog(messages, bytes int) Option {
 	return both(
 		positive("WithBacklog: messages", messages, func(c *config) *int { return &c.backlogMessages }),
 		positive("WithBacklog: bytes", bytes, func(c *config) *int { return &c.backlogBytes }))
 }
 
-// WithRateLimit bounds how many messages a second a connection may send, and how many at once; 100 and 200
-// without it. What is beyond is refused with rate_limited; a client that goes on all the same is closed with
-// 4003, as is one of a raw hub at once. Pings count as messages, and so do pongs that answer no ping of the hub's.
+// WithRateLimit bounds how many messages a second a connection may send, and how many at once. The default is 100 and 200. A
+// message beyond it is refused with rate_limited. A client that goes on all the same is closed with 4003; that of a raw hub
+// is closed at once. Pings count as messages, and so do pongs that answer no ping of the hub's.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration
@@ -245,11 +243,12 @@ func WithRateLimit(perSecond float64, burst int) Option {
 // maxBurst keeps sums of times from overflowing.
 const maxBurst = 10_000 * 24 * time.Hour
 
-// WithByteRateLimit bounds how many bytes a second a connection may send, and how many at once; without it
-// there is no bound but the one that WithRateLimit and WithMaxMessage make together, 6.4 MB/s by default. A message
-// counts as what it took on the wire, with the headers and pings within it, or as what it decompressed to,
-// where that is more. Pings and pongs count too. What is beyond is treated as WithRateLimit says, and a
-// client closed when it has sent as much again as the burst. The burst must hold a message of WithMaxMessage.
+// WithByteRateLimit bounds how many bytes a second a connection may send, and how many at once. By default the only bound is
+// the one that WithRateLimit and WithMaxMessage make together, 6.4 MB/s. A message counts as what it took on the wire, with
+// the headers and pings within it, or as what it decompressed to, whichever is more. Pings and pongs count too.
+//
+// A message beyond it is treated as WithRateLimit says, and a client is closed when it has sent as much again as the burst.
+// The burst must hold a message of WithMaxMessage.
 func WithByteRateLimit(perSecond, burst int) Option {
 	return func(c *config) error {
 		if perSecond <= 0 || burst <= 0 {
@@ -263,7 +262,7 @@ func WithByteRateLimit(perSecond, burst int) Option {
 	}
 }
 
-// WithoutRateLimit lets a connection send as many messages as it can.
+// WithoutRateLimit lets a connection send as many messages as it can. WithByteRateLimit still holds.
 func WithoutRateLimit() Option {
 	return func(c *config) error {
 		c.messages = rate.Limit{}
@@ -271,18 +270,20 @@ func WithoutRateLimit() Option {
 	}
 }
 
-// WithMaxAge closes connections when they are so old, with 4006 and a hint to come back at once. Balancers
-// place connections only when they are made, so that without it a new node stays empty until clients happen to
-// reconnect. Each connection has its own age, random between three quarters of d and d, and WithRetirePace bounds
-// how many end at once: those that came together do not leave together. One that waits for an answer from
-// the worker pool is closed after it. d is at most 24 days.
+// WithMaxAge sets the maximum connection age. Older connections are closed with 4006 and a hint to come back at once. By
+// default there is none. Balancers place connections only when they are made, so without a maximum age a new node stays
+// empty until clients happen to reconnect.
+//
+// Each connection has its own age, random between three quarters of d and d, and WithRetirePace bounds how many end at once:
+// those that came together do not leave together. One that waits for an answer from the worker pool is closed after it. d is
+// at most 24 days.
 func WithMaxAge(d time.Duration) Option {
 	return lifetime("WithMaxAge", d, func(c *config) *time.Duration { return &c.maxAge })
 }
 
-// WithMaxIdle closes connections from which no message has come for so long, with 4007, as WithMaxAge does. Pings and
-// pongs are no messages; what the client receives does not count, and neither does the time in which an answer from
-// the worker pool is outstanding. Leave it out where clients only listen. d is at most 24 days.
+// WithMaxIdle closes connections from which no message has come for d, with 4007, in the way of WithMaxAge. By default none
+// is closed for that. Pings and pongs are no messages. What the client receives does not count, and neither does the time in
+// which an answer from the worker pool is outstanding. Leave it out if clients only listen. d is at most 24 days.
 func WithMaxIdle(d time.Duration) Option {
 	return lifetime("WithMaxIdle", d, func(c *config) *time.Duration { return &c.maxIdle })
 }
@@ -300,14 +301,14 @@ func lifetime(name string, d time.Duration, field func(*config) *time.Duration) 
 	}
 }
 
-// WithRetirePace bounds how many connections a second are closed for age or idleness, spread over the second; 100
-// without it. Where more become too old than that, they grow older.
+// WithRetirePace bounds how many connections a second are closed for age or idleness, spread over the second. The default is
+// 100. If more connections exceed their age than this rate allows, the rest stay open until their turn.
 func WithRetirePace(perSecond int) Option {
 	return positive("WithRetirePace", perSecond, func(c *config) *int { return &c.retirePace })
 }
 
-// WithRoomLinger sets how long the node stays subscribed to a room after its last local member left; 1 s
-// without it. Zero unsubscribes at once.
+// WithRoomLinger sets how long the node stays subscribed to a room after its last local member has left. The default is 1 s.
+// Zero unsubscribes at once.
 func WithRoomLinger(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -318,36 +319,36 @@ func WithRoomLinger(d time.Duration) Option {
 	}
 }
 
-// WithWriteTimeout sets how long a connection's socket may take nothing while something waits for it; 5 s without
-// it.
+// WithWriteTimeout sets how long a connection's socket may take nothing while something waits for it. The default is 5 s.
+// Beyond it the connection ends.
 func WithWriteTimeout(d time.Duration) Option {
 	return positive("WithWriteTimeout", d, func(c *config) *time.Duration { return &c.writeTimeout })
 }
 
-// WithReadTimeout sets how long the rest of a message may take to arrive once it has begun; 30 s without it.
+// WithReadTimeout sets how long the rest of a message may take to arrive once it has begun. The default is 30 s. Beyond it
+// the connection ends.
 func WithReadTimeout(d time.Duration) Option {
 	return positive("WithReadTimeout", d, func(c *config) *time.Duration { return &c.readTimeout })
 }
 
-// WithHandshakeTimeout sets how long a client of the subprotocol may take to say hello; 10 s without it. The
-// HTTP request before it is bounded by the http.Server's ReadHeaderTimeout.
+// WithHandshakeTimeout sets how long a client of the subprotocol may take to say hello. The default is 10 s. The HTTP
+// request before it is bounded by the http.Server's ReadHeaderTimeout.
 func WithHandshakeTimeout(d time.Duration) Option {
 	return positive("WithHandshakeTimeout", d, func(c *config) *time.Duration { return &c.handshakeTimeout })
 }
 
-// WithCloseTimeout sets how long the hub waits for the other side's close frame after its own; 2 s without
-// it.
+// WithCloseTimeout sets how long the hub waits for the other side's close frame after its own. The default is 2 s.
 func WithCloseTimeout(d time.Duration) Option {
 	return positive("WithCloseTimeout", d, func(c *config) *time.Duration { return &c.closeTimeout })
 }
 
-// WithDrain sets the window over which Shutdown sheds the connections; 30 s without it.
+// WithDrain sets the window over which Shutdown closes the connections. The default is 30 s.
 func WithDrain(window time.Duration) Option {
 	return positive("WithDrain", window, func(c *config) *time.Duration { return &c.drain })
 }
 
-// WithCompression offers permessage-deflate. A room's message is compressed once for all, at a level of
-// compress/flate (flate.BestSpeed is enough); messages shorter than minSize bytes are sent as they are. It
+// WithCompression offers permessage-deflate. By default nothing is compressed. A room's message is compressed once for all,
+// at a level of compress/flate (flate.BestSpeed is enough); messages shorter than minSize bytes are sent as they are. It
 // trades server CPU for the network: leave it off unless messages are large.
 func WithCompression(level, minSize int) Option {
 	return both(

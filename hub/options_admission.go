@@ -9,10 +9,9 @@ import (
 	"github.com/gohubkit/hubkit/preflight"
 )
 
-// WithAdmission bounds how many new connections a second the hub takes, and how many at once after a quiet time.
-// Without it there is no bound. Clients beyond it are told when to come back. Those that
-// come back with a valid ticket go first; new ones keep a quarter of the rate. With
-// a burst of at most perSecond/50 no 100 ms see more than 1.2 times the rate.
+// WithAdmission bounds how many new connections a second the hub takes, and how many at once after a quiet time. By default
+// there is no bound. A client beyond it is refused with 503 and a Retry-After. Resuming clients are admitted before new
+// ones, which keep a quarter of the rate. With a burst of at most perSecond/50 no 100 ms see more than 1.2 times the rate.
 func WithAdmission(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		if !(perSecond > 0 && perSecond <= 1e6) || burst <= 0 {
@@ -58,29 +57,29 @@ func WithResumeKey(key []byte, earlier ...[]byte) Option {
 	}
 }
 
-// WithMaxConns bounds the connections of this node, those whose handshake is under way included. Without it the
-// bound is what the preflight check finds safe. A number beyond that is obeyed, with a warning in the log, but for
-// file descriptors: where they do not suffice, the bound is what they allow.
+// WithMaxConns bounds the connections of this node, those whose handshake is under way included. The default is what the
+// preflight check finds safe. A larger number is obeyed, with a warning in the log. If there are too few file descriptors
+// for it, the bound is what they allow.
 func WithMaxConns(n int) Option {
 	return positive("WithMaxConns", n, func(c *config) *int { return &c.admission.MaxConns })
 }
 
-// WithMaxPerIP bounds the connections of one client address on this node: an IPv4 address, or an IPv6 /64. Without it
-// there is no bound. Behind a proxy it needs WithTrustedProxies, or all clients have one address.
+// WithMaxPerIP bounds the connections of one client address on this node: an IPv4 address, or an IPv6 /64. By default there
+// is no bound. Behind a proxy it needs WithTrustedProxies, or all clients have one address.
 func WithMaxPerIP(n int) Option {
 	return positive("WithMaxPerIP", n, func(c *config) *int { return &c.admission.MaxPerIP })
 }
 
-// WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. A call of the token
-// verifier counts as one too: if there are as many, the hub does not call it, and closes the connection with 1013 and a
-// hint. Without it there is no bound.
+// WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. By default there is no
+// bound. A call of the token verifier counts as one too: if there are as many, the hub does not call it, and closes the
+// connection with 1013 and a hint.
 func WithMaxHandshakes(n int) Option {
 	return positive("WithMaxHandshakes", n, func(c *config) *int { return &c.admission.MaxHandshakes })
 }
 
-// WithTrustedProxies names the proxies whose X-Forwarded-For is believed: addresses such as 10.0.0.7, or prefixes such
-// as 10.0.0.0/8, or "unix" for whoever connects by a Unix socket. Without it no such header is. A client's address is then the first, from the right, that
-// is not one of these; see ClientAddr.
+// WithTrustedProxies names the proxies whose X-Forwarded-For is believed: addresses such as 10.0.0.7, prefixes such as
+// 10.0.0.0/8, or "unix" for whoever connects by a Unix socket. By default no such header is believed. A client's address is
+// then the first, from the right, that is not one of these; see ClientAddr.
 func WithTrustedProxies(proxies ...string) Option {
 	return func(c *config) error {
 		if len(proxies) == 0 {
@@ -112,8 +111,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return addr.Prefix(addr.BitLen())
 }
 
-// WithSoftRefusals tells so many refused browsers a second when to come back. A browser does not see the 503 of a
-// refused handshake; one of these is let in, told with 1013 and a hint, and closed. Without it, or beyond it, a
+// WithSoftRefusals sets how many refused browsers a second are told when to come back. The default is none. A browser does
+// not see the 503 of a refused handshake. One of these is let in, told with 1013 and a hint, and closed. For the others the
 // browser's own backoff decides. Twice as many descriptors are kept back from connections.
 func WithSoftRefusals(perSecond int) Option {
 	return positive("WithSoftRefusals", perSecond, func(c *config) *int { return &c.admission.Soft })
@@ -137,9 +136,9 @@ func WithMemoryBudget(bytes int64) Option {
 	}
 }
 
-// WithPreflight changes what New's look at the machine goes by: how many descriptors are kept back, what memory a
-// connection takes. See package preflight. The bound it finds is for this hub alone: where a process has several, each
-// needs WithMaxConns.
+// WithPreflight changes what New's check of the machine goes by: how many descriptors are kept back, what memory a
+// connection takes. See package preflight. The bound it finds is for this hub alone: if a process has several, each needs
+// WithMaxConns.
 func WithPreflight(opts ...preflight.Option) Option {
 	return func(c *config) error {
 		c.preflight = append(c.preflight, opts...)

@@ -14,13 +14,13 @@ const (
 	// OverflowDisconnect closes the connection with 4001, so that its client comes back, and in a room with history gets
 	// what it missed.
 	OverflowDisconnect OverflowPolicy = iota
-	// OverflowDropOldest drops the room's messages that have waited longest: for what grows stale.
+	// OverflowDropOldest drops the room's messages that have waited longest. It is for what grows stale.
 	OverflowDropOldest
-	// OverflowDropNewest drops what finds no place: for where the beginning counts.
+	// OverflowDropNewest drops messages for which there is no place. It is for rooms in which the beginning counts.
 	OverflowDropNewest
 	// OverflowConflate replaces a message that waits by a newer one with the same ConflationKey, which goes to the end;
 	// messages without a key have the same one. It does so whenever something waits, so that a slow reader gets the latest
-	// state and not the way to it. Where even that is too much, it is OverflowDisconnect.
+	// state and not the way to it. If even that is too much, it is OverflowDisconnect.
 	OverflowConflate
 	// OverflowReplay forgets what waits, and reads on from the room's history at the pace of the socket: the client gets
 	// everything in order, as long as the history has it, and else a gap; the hub needs no more memory for one that
@@ -51,7 +51,7 @@ func (p OverflowPolicy) String() string {
 // and OverflowReplay is for them only.
 //
 // A message that the socket has begun to take is always sent whole, and who joins and who leaves is never
-// dropped: where that alone is too much, or what the connection is sent besides rooms, it is closed. To such
+// dropped: if that alone is too much, or what the connection is sent besides rooms, it is closed. To such
 // frames, and to rooms with another policy, dropping rooms make way, and rooms with OverflowReplay fall back on their
 // history.
 func Overflow(p OverflowPolicy) RoomOption {

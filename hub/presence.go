@@ -9,8 +9,9 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Presence tells who is in a room, on all nodes: how many there are, and up to limit of them; zero lists all.
-// The error matches ErrNoPresence where the room's rule does not enable it.
+// Presence tells who is in a room, on all nodes: how many there are, and up to limit of them; zero lists all. It blocks
+// while the broker is asked, for as long as ctx allows. The error matches ErrNoPresence if the room's rule does not enable
+// presence, or is the broker's.
 func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Presence, error) {
 	if h.presence == nil || !h.rule(room).Presence {
 		return protocol.Presence{}, ErrNoPresence
@@ -18,8 +19,9 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 	return h.presence.List(ctx, room, limit)
 }
 
-// History reads a room's stored messages. The error matches ErrNoHistory where the room's rule does not
-// enable it.
+// History reads up to limit of a room's stored messages that follow a position, oldest first. The zero Position is before
+// the oldest; a limit of zero is no bound. It blocks while the broker is asked, for as long as ctx allows. The error matches
+// ErrNoHistory if the room's rule does not enable history, or is the broker's.
 func (h *Hub) History(ctx context.Context, room string, since broker.Position, limit int) (broker.Page, error) {
 	retention := h.rule(room).Retention
 	if h.history == nil || !retention.Enabled() {

@@ -26,8 +26,9 @@ type publishOptions struct {
 	binary         bool
 }
 
-// IdempotencyKey makes a retry harmless: within ttl a publication of the service to the same room with the same key is
-// neither stored nor delivered again. Zero is five minutes. Keys that clients send are never taken for one of these.
+// IdempotencyKey makes a retry harmless. Within ttl a publication of the service to the same room with the same key is
+// neither stored nor delivered again, and its Result is marked as a duplicate. A ttl of zero is five minutes; an empty key
+// is none. Keys that clients send are never taken for one of these.
 func IdempotencyKey(key string, ttl time.Duration) PublishOption {
 	return func(o *publishOptions) error {
 		if ttl < 0 {
@@ -38,7 +39,7 @@ func IdempotencyKey(key string, ttl time.Duration) PublishOption {
 	}
 }
 
-// Binary publishes a binary frame. Only raw hubs have them.
+// Binary publishes a binary frame. Only raw hubs have them; on others Publish returns ErrRaw.
 func Binary() PublishOption {
 	return func(o *publishOptions) error {
 		o.binary = true
@@ -46,12 +47,12 @@ func Binary() PublishOption {
 	}
 }
 
-// Publish sends data to every member of a room, on every node: one JSON value, or on a raw hub the text or
-// binary frame as it is. data must not be changed afterwards. It blocks while the room's queue is full, for
-// as long as ctx allows. In a room with history the message is stored when it returns.
+// Publish sends data to every member of a room, on every node: one JSON value, or on a raw hub the text or binary frame as
+// it is. data must not be changed afterwards. It blocks while the room's queue is full, and until the broker has the
+// message, for as long as ctx allows. In a room with history the message is stored when it returns.
 //
-// The error matches ErrData, ErrText, ErrRaw, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that of
-// ctx.
+// The error matches ErrData, ErrText, ErrRaw, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that
+// of ctx.
 func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
 	if len(opts) == 0 {
 		return h.publish(ctx, room, data, publishOptions{})
@@ -63,7 +64,7 @@ func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...Pub
 	return h.publish(ctx, room, data, o)
 }
 
-// PublishJSON is Publish of what json.Marshal makes of v.
+// PublishJSON is Publish of what json.Marshal makes of v. The error is also that of json.Marshal.
 func (h *Hub) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Result, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
