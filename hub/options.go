@@ -32,6 +32,9 @@ func WithBroker(b broker.Broker) Option {
 
 // WithNode names this node. The default is a random name. It must differ from the names of all other nodes alive, and is
 // made like a room's name.
+//
+// A node that starts again under its name takes the place of its earlier run: members that a crash left in presence are
+// removed within seconds. If a node of that name is alive, both log it and keep their members.
 func WithNode(id string) Option {
 	return func(c *config) error {
 		if err := broker.CheckRoom(id); err != nil {
