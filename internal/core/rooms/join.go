@@ -107,7 +107,8 @@ func (j *join) enter(ctx context.Context) (fanout.Place, error) {
 	} else {
 		// Who has heard that it is in must miss nothing.
 		var ok bool
-		place, ok = r.JoinAfter(j.member.Writer(), 0, func() { j.member.Joined(j.request, r.name, broker.Position{}) })
+		m, request := j.member, j.request // a closure over j would have it on the heap
+		place, ok = r.JoinAfter(m.Writer(), 0, func() { m.Joined(request, r.name, broker.Position{}) })
 		if !ok {
 			err = errors.New("hub: a room without history refused a member")
 		}

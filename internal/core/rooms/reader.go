@@ -64,17 +64,18 @@ type reader struct {
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
 func (j *join) catchUp(ctx context.Context) (place fanout.Place, err error) {
-	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from}
+	m, r, request := j.member, j.room, j.request
+	x := reader{node: j.node, writer: m.Writer(), room: r, from: j.from}
 	answered := false
 	x.answer = func(start broker.Position) {
 		if !answered {
 			answered = true
-			j.member.Joined(j.request, j.room.name, start)
+			m.Joined(request, r.name, start)
 		}
 	}
 	x.missed = func(fanout.Mark) {}
 	x.join = func(since fanout.Mark) (ok bool) {
-		place, ok = j.room.JoinAfter(x.writer, since, func() { x.answer(x.start) })
+		place, ok = r.JoinAfter(x.writer, since, func() { x.answer(x.start) })
 		return ok
 	}
 	err = x.read(ctx)
