@@ -434,8 +434,7 @@ func TestLeftCrossesEverything(t *testing.T) {
 	for i := range rounds {
 		over := new(atomic.Bool)
 		sub, err := c.Subscribe("r", func(client.Message) {}, client.OnError(func(err error) {
-			var e *client.LeftError
-			if !errors.As(err, &e) {
+			if _, ok := errors.AsType[*client.LeftError](err); !ok {
 				return // refused while the connection went
 			}
 			if over.Swap(true) {
@@ -549,8 +548,7 @@ func TestLeftWhileResuming(t *testing.T) {
 		for i := range 1000 {
 			room := fmt.Sprint("r", i)
 			sub := subscribe(t, c, room, func(client.Message) {}, client.OnError(func(err error) {
-				var e *client.LeftError
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*client.LeftError](err); ok {
 					onEnd(e.Room)
 				}
 			}))
