@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (h stored) answer(q request) ([]byte, *protocol.Error) {
 	}
 	inside := func(offset uint64) bool { return offset >= h.oldest && offset <= h.newest }
 	offset := from + uint64(step)
-	for ; inside(offset) && len(page.Messages) < min(h.page, q.Limit); offset += uint64(step) {
+	for ; inside(offset) && len(page.Messages) < min(h.page, cmp.Or(q.Limit, protocol.DefaultPage)); offset += uint64(step) {
 		page.Messages = append(page.Messages, protocol.HistoryMessage{Offset: offset, Data: fmt.Append(nil, offset)})
 	}
 	page.More = inside(offset)
