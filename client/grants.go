@@ -56,7 +56,7 @@ func (l *link) grant(s *Subscription, ev *protocol.Event) {
 // stay before.
 func (l *link) left(ev *protocol.Event) bool {
 	s, _ := l.room(ev.Room)
-	if s == nil || !s.joined && !(s.given && s.asked == l) {
+	if s == nil || !s.joined && (!s.given || s.asked != l) {
 		return true
 	}
 	e := &protocol.Error{Code: protocol.ErrorCode(ev.Code), Message: string(ev.Message), RetryAfter: ev.RetryAfter}

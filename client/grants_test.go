@@ -34,7 +34,7 @@ func TestLeft(t *testing.T) {
 	message := func(m client.Message) { event(string(m.Data)) }
 	errs, onError := collect[error](10)
 	sub := subscribe(t, c, "r", message, client.OnError(func(err error) { event("left"); onError(err) }))
-	quiet := subscribe(t, c, "quiet", message)
+	subscribe(t, c, "quiet", message)
 	run(t, c)
 	p, _ := s.greet()
 	p.left("r", protocol.Error{Code: protocol.CodeRemoved}) // about another time
@@ -65,10 +65,8 @@ func TestLeft(t *testing.T) {
 	if join.Room != "r" || join.Position != at(2) {
 		t.Errorf("join is %+v", join)
 	}
-	for _, old := range []*client.Subscription{sub, quiet} {
-		if err := old.Unsubscribe(t.Context()); err != nil {
-			t.Error(err)
-		}
+	if err := sub.Unsubscribe(t.Context()); err != nil { // it has ended
+		t.Error(err)
 	}
 	p.ok(join.ID, "r", at(2))
 	p.message("r", "4", at(3))
@@ -436,8 +434,7 @@ func TestLeftCrossesEverything(t *testing.T) {
 	for i := range rounds {
 		over := new(atomic.Bool)
 		sub, err := c.Subscribe("r", func(client.Message) {}, client.OnError(func(err error) {
-			var e *client.LeftError
-			if !errors.As(err, &e) {
+			if _, ok := errors.AsType[*client.LeftError](err); !ok {
 				return // refused while the connection went
 			}
 			if over.Swap(true) {
@@ -551,8 +548,7 @@ func TestLeftWhileResuming(t *testing.T) {
 		for i := range 1000 {
 			room := fmt.Sprint("r", i)
 			sub := subscribe(t, c, room, func(client.Message) {}, client.OnError(func(err error) {
-				var e *client.LeftError
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*client.LeftError](err); ok {
 					onEnd(e.Room)
 				}
 			}))

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (h stored) answer(q request) ([]byte, *protocol.Error) {
 	}
 	inside := func(offset uint64) bool { return offset >= h.oldest && offset <= h.newest }
 	offset := from + uint64(step)
-	for ; inside(offset) && len(page.Messages) < min(h.page, q.Limit); offset += uint64(step) {
+	for ; inside(offset) && len(page.Messages) < min(h.page, cmp.Or(q.Limit, protocol.DefaultPage)); offset += uint64(step) {
 		page.Messages = append(page.Messages, protocol.HistoryMessage{Offset: offset, Data: fmt.Append(nil, offset)})
 	}
 	page.More = inside(offset)
@@ -131,13 +132,16 @@ func TestHistory(t *testing.T) {
 	if err != nil || len(p.Messages) != 2 || p.Newest != at(30) || !p.More {
 		t.Errorf("page %+v, %v", p, err)
 	}
-	for range c.HistoryMessages(t.Context(), "r", client.HistoryQuery{}) {
+	for _, err := range c.HistoryMessages(t.Context(), "r", client.HistoryQuery{}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // a reader may stop
 	}
 }
 
 func TestHistoryErrors(t *testing.T) {
-	c := connected(t, func(q request) ([]byte, *protocol.Error) {
+	c := connected(t, func(request) ([]byte, *protocol.Error) {
 		return nil, &protocol.Error{Code: protocol.CodeNoHistory}
 	})
 	for name, f := range map[string]func() error{
@@ -248,7 +252,10 @@ func TestPresencePages(t *testing.T) {
 	if q := <-asked; err != nil || p.Count != 25 || p.Users != 1 || p.Members != nil || !q.Count {
 		t.Errorf("count %+v, %v, asked with %+v", p, err, q)
 	}
-	for range c.Members(t.Context(), "r") {
+	for _, err := range c.Members(t.Context(), "r") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // a reader may stop
 	}
 }

@@ -96,7 +96,7 @@ func newLink(c *Client, ws *websocket.Conn, deflate bool) *link {
 // run keeps the connection until it is lost or has to end, and returns why.
 func (l *link) run(ctx context.Context) error {
 	l.c.config.log.Info("hubkit client connected", "conn", l.state.Conn, "node", l.state.Node)
-	l.tokens.ctx, l.tokens.cancel = context.WithCancel(ctx)
+	l.tokens.begin(ctx)
 	l.c.adopt(l)
 	l.c.state(ctx, l.state)
 	if l.tooBig != nil {

@@ -40,6 +40,8 @@ type renewal struct {
 	failures int       // of the function, in a row
 }
 
+func (t *tokens) begin(ctx context.Context) { t.ctx, t.cancel = context.WithCancel(ctx) }
+
 // due takes the renewal whose time has come, if any. Otherwise it makes wait end when there is one.
 func (t *tokens) due(now time.Time, wait *time.Duration) (room string, ok bool) {
 	if t.fetching {

@@ -145,7 +145,7 @@ func TestTokenAnswers(t *testing.T) {
 				default:
 				}
 				// In the end the server closes, and the client comes back with a new token.
-				p.ws.Close()
+				p.cut()
 			}, client.WithToken(f), longHeartbeat)
 		})
 	}

@@ -118,7 +118,7 @@ func appendMembers(dst []byte, p Presence, limit int, page bool) ([]byte, int) {
 		if page {
 			size += next + max(len(m.Conn), len(p.Next))
 		}
-		if size > limit && !(page && i == 0) {
+		if size > limit && (!page || i > 0) {
 			return dst[:whole], i
 		}
 	}
