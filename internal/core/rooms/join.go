@@ -164,13 +164,10 @@ func (n *Node) Leave(ctx context.Context, m Member, room string) (was bool, err 
 func (n *Node) LeaveAll(m Member) {
 	first := m.Memberships().close()
 	ctx := n.conf.Context
-	for s := first; s != nil; s = s.next {
-		if s.room.rule.Presence { // others wait for nothing
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, leaveTimeout)
-			defer cancel() //nolint:revive // there is one
-			break
-		}
+	if first.present() { // others wait for nothing
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, leaveTimeout)
+		defer cancel()
 	}
 	for s := first; s != nil; s = s.next {
 		if !s.joining() { // else the join finds out, and cleans up

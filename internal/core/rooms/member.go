@@ -46,6 +46,16 @@ type membership struct {
 
 func (s *membership) joining() bool { return s.place == fanout.Place{} }
 
+// present reports whether one of the memberships from s on is of a room with presence.
+func (s *membership) present() bool {
+	for ; s != nil; s = s.next {
+		if s.room.rule.Presence {
+			return true
+		}
+	}
+	return false
+}
+
 // reserve notes that a room is being joined. If the connection is in it already, it returns the place that it has; in a room
 // with history it is then joining it again.
 func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Place, err error) {

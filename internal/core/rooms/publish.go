@@ -12,14 +12,16 @@ import (
 //
 // The error matches ErrClosed, or is the broker's or that of ctx.
 func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (res broker.Result, degraded bool, err error) {
-	r := n.index.find(name)
+	r, rule := n.index.find(name), (*Rule)(nil)
 	if r == nil {
-		p.Retention = n.conf.Rule(name).Retention
-	} else if err = r.Ready(ctx); err != nil {
-		return res, false, err
+		rule = n.conf.Rule(name)
 	} else {
-		p.Retention = r.rule.Retention
+		rule = r.rule
+		if err := r.Ready(ctx); err != nil {
+			return res, false, err
+		}
 	}
+	p.Retention = rule.Retention
 	res, err = n.conf.Broker.Publish(ctx, name, p)
 	switch {
 	case err == nil:
