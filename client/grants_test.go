@@ -270,8 +270,9 @@ func TestServerJoin(t *testing.T) {
 
 	resumed(at(45))
 	p.joined("user:7", at(50)) // not where the client was
+	wantOffsets(t, got, -50)   // at once, not with the next message
 	p.message("user:7", "0", at(51))
-	wantOffsets(t, got, -50, 51)
+	wantOffsets(t, got, 51)
 	p.cut()
 
 	resumed(at(51))
