@@ -67,7 +67,7 @@ func (r *reader) fail(format string, args ...any) {
 
 // has reports whether the field is there. Null counts as absent, except as data.
 func (r *reader) has(k field) bool {
-	raw := r.fields[k]
+	raw := r.fields.get(k)
 	return len(raw) > 0 && raw[0] != 'n'
 }
 
@@ -75,7 +75,7 @@ func (r *reader) text(k field) []byte {
 	if !r.has(k) {
 		return nil
 	}
-	raw := r.fields[k]
+	raw := r.fields.get(k)
 	if raw[0] != '"' {
 		r.fail("%s must be a string", fieldNames[k])
 		return nil
@@ -93,7 +93,7 @@ func (r *reader) integer(k field, most uint64) uint64 {
 	if !r.has(k) {
 		return 0
 	}
-	v, ok := parseUint(r.fields[k])
+	v, ok := parseUint(r.fields.get(k))
 	if !ok || v > most {
 		r.fail("%s must be an integer from 0 to %d", fieldNames[k], most)
 		return 0
@@ -106,7 +106,7 @@ func (r *reader) upTo(k field, most uint64) uint64 {
 	if !r.has(k) {
 		return 0
 	}
-	v, ok := parseUint(r.fields[k])
+	v, ok := parseUint(r.fields.get(k))
 	if !ok {
 		r.fail("%s must be an integer of at least 0", fieldNames[k])
 		return 0
@@ -123,7 +123,7 @@ func (r *reader) flag(k field) bool {
 	if !r.has(k) {
 		return false
 	}
-	switch r.fields[k][0] {
+	switch r.fields.get(k)[0] {
 	case 't':
 		return true
 	case 'f':
@@ -147,7 +147,7 @@ func (r *reader) position() Position {
 // need complains where a field is absent.
 func (r *reader) need(keys ...field) {
 	for _, k := range keys {
-		if !r.has(k) && (k != fieldData || r.fields[k] == nil) {
+		if !r.has(k) && (k != fieldData || r.fields.get(k) == nil) {
 			r.fail("%s is missing", fieldNames[k])
 		}
 	}

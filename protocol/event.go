@@ -72,11 +72,11 @@ func (e *Event) decode(r *reader) {
 		e.Ticket = r.text(fieldTicket)
 		e.Limits = r.limits()
 		e.Expires = r.delay(fieldExpires)
-		e.Data = r.fields[fieldData]
+		e.Data = r.fields.get(fieldData)
 	case OpOK:
 		e.ID = r.integer(fieldID, MaxID)
 		e.decodeGrant(r)
-		e.Data = r.fields[fieldData]
+		e.Data = r.fields.get(fieldData)
 	case OpJoined:
 		e.decodeGrant(r)
 	case OpError:
@@ -90,14 +90,14 @@ func (e *Event) decode(r *reader) {
 	case OpMessage:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
-		e.Data = r.fields[fieldData]
+		e.Data = r.fields.get(fieldData)
 	case OpPresence:
 		e.Room = r.text(fieldRoom)
-		e.Data = r.fields[fieldData]
+		e.Data = r.fields.get(fieldData)
 		e.Spread = r.delay(fieldSpread)
 	case OpJoin, OpLeave:
 		e.Room = r.text(fieldRoom)
-		e.Data = r.fields[fieldData]
+		e.Data = r.fields.get(fieldData)
 	case OpGap:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()

@@ -140,14 +140,31 @@ func lookupField(name []byte) field {
 	return fieldNone
 }
 
-// fields holds the values of one object as they were written, nil where absent. A key that comes
-// twice has the last value. Values are taken apart only when the op is known, so that a field
-// which does not belong to the op can hold anything.
-type fields [fieldCount][]byte
+// fields holds where the values of one object are, as they were written. A key that comes twice has the last value. Values
+// are taken apart only when the op is known, so that a field which does not belong to the op can hold anything.
+//
+// It is cleared for every frame, so it keeps places and no slices. A frame has less than 4 GiB.
+type fields struct {
+	object []byte
+	at     [fieldCount]span
+}
+
+// span is where a value is. Its end is zero if there is none.
+type span struct{ from, to uint32 }
+
+// get returns a value as it was written, and nil if it is absent.
+func (f *fields) get(k field) []byte {
+	s := f.at[k]
+	if s.to == 0 {
+		return nil
+	}
+	return f.object[s.from:s.to:s.to]
+}
 
 // scan reads b, which must be one object, and returns the index and the kind of the first fault. What
 // was read before the fault is kept.
 func (f *fields) scan(b []byte, depth int) (int, fault) {
+	f.object = b
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return i, faultNotObject
@@ -175,7 +192,7 @@ func (f *fields) scan(b []byte, depth int) (int, fault) {
 			return i, flt
 		}
 		if k := nameField(name); k != fieldNone {
-			f[k] = b[value:i:i]
+			f.at[k] = span{uint32(value), uint32(i)}
 		}
 		i = skipSpace(b, i)
 		switch {

@@ -8,7 +8,7 @@ const maxIDSearch = 64
 func RequestID(frame []byte) uint64 {
 	var f fields
 	f.scanHead(frame[:min(len(frame), maxIDSearch)])
-	if id, ok := parseUint(f[fieldID]); ok && id <= MaxID {
+	if id, ok := parseUint(f.get(fieldID)); ok && id <= MaxID {
 		return id
 	}
 	return 0
@@ -21,7 +21,7 @@ func (e *Event) DecodeHead(head []byte) bool {
 	r := reader{scratch: e.scratch[:0]}
 	*e = Event{}
 	r.fields.scanHead(head)
-	r.fields[fieldData] = nil
+	r.fields.at[fieldData] = span{}
 	if e.Op = lookupOp(r.text(fieldOp)); !e.Op.Event() {
 		e.Op = OpUnknown
 	}
@@ -33,13 +33,9 @@ func (e *Event) DecodeHead(head []byte) bool {
 // scanHead keeps the values that end before the end of b. One that ends with it may be cut.
 func (f *fields) scanHead(b []byte) {
 	f.scan(b, frameDepth)
-	if len(b) == 0 {
-		return
-	}
-	last := &b[len(b)-1]
-	for k := range f {
-		if n := len(f[k]); n > 0 && &f[k][n-1] == last {
-			f[k] = nil
+	for k := range f.at {
+		if f.at[k].to == uint32(len(b)) {
+			f.at[k] = span{}
 		}
 	}
 }

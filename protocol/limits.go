@@ -53,7 +53,7 @@ func (r *reader) limits() (l Limits) {
 	if !r.has(fieldLimits) {
 		return l
 	}
-	raw := r.fields[fieldLimits]
+	raw := r.fields.get(fieldLimits)
 	if raw[0] != '{' {
 		r.fail("limits must be an object")
 		return l

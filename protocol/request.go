@@ -118,7 +118,7 @@ func (q *Request) decode(r *reader, name []byte) {
 	case OpPublish:
 		r.need(fieldRoom, fieldData)
 		q.Room = r.text(fieldRoom)
-		q.Data = r.fields[fieldData]
+		q.Data = r.fields.get(fieldData)
 		q.IdempotencyKey = r.text(fieldKey)
 		if q.IdempotencyKey != nil && (len(q.IdempotencyKey) == 0 || len(q.IdempotencyKey) > MaxIdempotencyKey) {
 			r.fail("key must have 1 to %d bytes", MaxIdempotencyKey)
@@ -130,10 +130,10 @@ func (q *Request) decode(r *reader, name []byte) {
 		if q.Method != nil && len(q.Method) == 0 {
 			r.fail("method is empty")
 		}
-		q.Data = r.fields[fieldData]
+		q.Data = r.fields.get(fieldData)
 	case OpSend:
 		r.need(fieldData)
-		q.Data = r.fields[fieldData]
+		q.Data = r.fields.get(fieldData)
 	case OpPing:
 	default:
 		r.need(fieldOp)
@@ -155,7 +155,7 @@ func (q *Request) decodeResume(r *reader) {
 	if !r.has(fieldResume) {
 		return
 	}
-	raw := r.fields[fieldResume]
+	raw := r.fields.get(fieldResume)
 	if raw[0] != '[' {
 		r.fail("resume must be an array")
 		return
