@@ -31,8 +31,8 @@ func ExampleNew_faults() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, broker.ErrInvalid))
 	// Output:
-	// redis: broker: invalid argument: no address
-	// broker: invalid argument: database -1
+	// redis: broker: invalid argument: WithDatabase: database -1
+	// broker: invalid argument: no address
 	// true
 }
 
