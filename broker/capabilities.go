@@ -8,7 +8,7 @@ import (
 
 // History is implemented by brokers that store rooms.
 type History interface {
-	// Read returns stored messages in order. It serves a client that resumes and a newcomer who
+	// Read returns stored messages in order, or in reverse if the query says so. It serves a client that resumes and a newcomer who
 	// wants the last few. If Query.Retention is enabled, Page.Top has an epoch even if nothing was ever published,
 	// and can be resumed from: what is missed after it makes a gap like anything else.
 	//
@@ -25,7 +25,10 @@ type Query struct {
 	Since Position
 	// Last, when positive, selects only the newest so many messages after Since.
 	Last int
-	// Limit bounds the number of messages returned, oldest first; zero means no bound.
+	// Reverse selects the messages before Since, the newest first; with the zero Since it begins at the newest of all.
+	// There is a gap only if Since is of another epoch. Last has no effect.
+	Reverse bool
+	// Limit bounds the number of messages returned, the first in the order asked for; zero means no bound.
 	Limit int
 	// Bytes bounds their payloads together; zero means no bound. The first message is returned whatever its size.
 	// The broker does not fetch much more than that.

@@ -143,7 +143,9 @@ func (v *v1Client) dispatch(payload []byte, pooled bool) {
 		v.presence(q)
 	case protocol.OpPing:
 		v.replyOK(q.ID)
-	case protocol.OpToken, protocol.OpHistory:
+	case protocol.OpHistory:
+		v.history(q)
+	case protocol.OpToken:
 		c.hub.stats.invalid.Add(1)
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownOp, Message: `op "` + q.Op.String() + `" is not known`})
 	default: // a second hello: decode refuses all that is no request
@@ -365,6 +367,8 @@ func toError(err error) *Error {
 		return &Error{Code: protocol.CodeTooManyRooms, Message: "leave a room first"}
 	case errors.Is(err, ErrNoHistory):
 		return &Error{Code: protocol.CodeNoHistory, Message: "the room has no history"}
+	case errors.Is(err, rooms.ErrGone):
+		return &Error{Code: protocol.CodeGone, Message: "the history does not go on from this position"}
 	case errors.Is(err, ErrNoPresence):
 		return &Error{Code: protocol.CodeNoPresence, Message: "the room has no presence"}
 	case errors.Is(err, ErrJoining):

@@ -18,6 +18,7 @@ type callbacks struct {
 	disconnect []func(context.Context, *Conn, error)
 	join       func(ctx context.Context, c *Conn, room string) error
 	publish    func(ctx context.Context, c *Conn, p *Publication) error
+	history    func(ctx context.Context, c *Conn, room string) error
 	methods    map[string]method
 	surveys    map[string]SurveyFunc
 }

@@ -19,17 +19,6 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 	return h.presence.List(ctx, room, limit)
 }
 
-// History reads up to limit of a room's stored messages that follow a position, oldest first. The zero Position is before
-// the oldest; a limit of zero is no bound. It blocks while the broker is asked, for as long as ctx allows. The error matches
-// ErrNoHistory if the room's rule does not enable history, or is the broker's.
-func (h *Hub) History(ctx context.Context, room string, since broker.Position, limit int) (broker.Page, error) {
-	retention := h.rule(room).Retention
-	if h.history == nil || !retention.Enabled() {
-		return broker.Page{}, ErrNoHistory
-	}
-	return h.history.Read(ctx, room, broker.Query{Since: since, Limit: limit, Retention: retention})
-}
-
 // checkRoom is what a client hears of a bad room name; nil for a good one.
 func checkRoom(room string) *Error {
 	if err := broker.CheckRoom(room); err != nil {

@@ -21,6 +21,12 @@ func (v *v1Client) allowed(what, room string, ask func() error) *Error {
 	if ask == nil {
 		return ErrForbidden
 	}
+	return v.asked(what, room, ask)
+}
+
+// asked is allowed for a room that is not open.
+func (v *v1Client) asked(what, room string, ask func() error) *Error {
+	c := (*Conn)(v)
 	failed := c.guard(what, ask)
 	if failed == nil {
 		return nil
@@ -34,6 +40,11 @@ func (v *v1Client) allowed(what, room string, ask func() error) *Error {
 
 // admitted asks an authorizer and answers the client if it does not allow what was asked, or ends this goroutine.
 func (v *v1Client) admitted(id uint64, what, room string, ask func() error) bool {
+	return v.decided(id, room, func() *Error { return v.allowed(what, room, ask) })
+}
+
+// decided answers the client with what decide returns, and reports whether that is nil.
+func (v *v1Client) decided(id uint64, room string, decide func() *Error) bool {
 	c := (*Conn)(v)
 	refused := crash.denial() // see guard
 	defer func() {
@@ -41,7 +52,7 @@ func (v *v1Client) admitted(id uint64, what, room string, ask func() error) bool
 			c.replyError(id, room, refused)
 		}
 	}()
-	refused = v.allowed(what, room, ask)
+	refused = decide()
 	return refused == nil
 }
 

@@ -16,6 +16,7 @@ var historyChecks = []check{
 	{"HistoryRead", hasHistory, checkHistoryRead},
 	{"HistoryPages", hasHistory, checkHistoryPages},
 	{"HistoryPageBytes", hasHistory, checkHistoryPageBytes},
+	{"HistoryReverse", hasHistory, checkHistoryReverse},
 	{"HistoryBeginning", hasHistory, checkHistoryBeginning},
 	{"HistoryPlain", hasHistory, checkHistoryPlain},
 	{"HistoryReadWhilePublishing", hasHistory, checkHistoryReadWhilePublishing},
@@ -217,6 +218,61 @@ func checkHistoryPageBytes(t testing.TB, w *world) {
 	}
 	if page := sub.read(room, broker.Query{Last: 3, Bytes: 40, Retention: hundred}); len(page.Messages) != 2 || !page.More {
 		t.Errorf("newest three: %d messages, more %v; want the older two of them", len(page.Messages), page.More)
+	}
+}
+
+// The questions in reverse that a reader can ask of ten messages of which the first four were dropped: the newest come first,
+// and only another epoch is a gap.
+func checkHistoryReverse(t testing.TB, w *world) {
+	pub, sub := w.pair()
+	room := w.room("reverse")
+	six := broker.Retention{Size: 6, TTL: time.Minute}
+	empty := sub.read(room, broker.Query{Reverse: true, Retention: six})
+	if empty.Gap || empty.More || len(empty.Messages) > 0 || empty.Top.Epoch == "" {
+		t.Errorf("empty room: %+v, want nothing but a top with an epoch", empty)
+	}
+	top := pub.fill(room, 10, six)
+	at := func(offset uint64) broker.Position { return broker.Position{Epoch: top.Epoch, Offset: offset} }
+	for _, c := range []struct {
+		name         string
+		since        broker.Position
+		limit, bytes int
+		from, to     uint64 // the offsets expected, counting down; from < to for none
+		gap, more    bool
+	}{
+		{name: "all", from: 10, to: 5},
+		{name: "limit", limit: 4, from: 10, to: 7, more: true},
+		{name: "limit of all", limit: 6, from: 10, to: 5},
+		{name: "limit beyond", limit: 7, from: 10, to: 5},
+		{name: "bytes", bytes: 4, from: 10, to: 8, more: true}, // the newest has two
+		{name: "one in any case", bytes: 1, from: 10, to: 10, more: true},
+		{name: "bytes of all", bytes: 7, from: 10, to: 5},
+		{name: "bytes within limit", bytes: 4, limit: 5, from: 10, to: 8, more: true},
+		{name: "limit within bytes", bytes: 6, limit: 2, from: 10, to: 9, more: true},
+		{name: "before", since: at(8), from: 7, to: 5},
+		{name: "before, limit", since: at(8), limit: 2, from: 7, to: 6, more: true},
+		{name: "before, bytes", since: at(8), bytes: 1, from: 7, to: 7, more: true},
+		{name: "before the oldest but one", since: at(6), from: 5, to: 5},
+		{name: "before the oldest", since: at(5), to: 1},
+		{name: "before what was dropped", since: at(2), to: 1},
+		{name: "before the beginning", since: at(0), to: 1},
+		{name: "before the future", since: at(99), limit: 1, from: 10, to: 10, more: true},
+		{name: "another epoch", since: broker.Position{Epoch: "another", Offset: 7}, to: 1, gap: true},
+		{name: "no epoch", since: broker.Position{Offset: 7}, to: 1, gap: true},
+	} {
+		page := sub.read(room, broker.Query{Since: c.since, Reverse: true, Limit: c.limit, Bytes: c.bytes, Retention: six})
+		var want []broker.Message
+		for i := c.from; i >= c.to; i-- {
+			want = append(want, broker.Message{Data: fmt.Append(nil, i), Position: at(i)})
+		}
+		compare(t, c.name, page.Messages, want)
+		if page.Top != top || page.Gap != c.gap || page.More != c.more {
+			t.Errorf("%s: top %+v, gap %v, more %v; want %+v, %v, %v", c.name, page.Top, page.Gap, page.More, top, c.gap, c.more)
+		}
+		page = sub.read(room, broker.Query{Since: c.since, Reverse: true, PositionOnly: true, Retention: six})
+		if page.Top != top || page.Gap != c.gap || len(page.Messages) > 0 {
+			t.Errorf("%s, position only: %+v; want top %+v, gap %v", c.name, page, top, c.gap)
+		}
 	}
 }
 

@@ -106,6 +106,9 @@ func (h *history) expire(now int64) {
 
 // read answers a query as broker.History says.
 func (h *history) read(q *broker.Query) broker.Page {
+	if q.Reverse {
+		return h.readBack(q)
+	}
 	page := broker.Page{Top: h.position()}
 	from := h.first()
 	if !q.Since.IsZero() {
@@ -128,30 +131,59 @@ func (h *history) read(q *broker.Query) broker.Page {
 		n, page.More = q.Limit, true
 	}
 	skip := int(from - h.first())
-	if fit := h.fitting(skip, n, q.Bytes); fit < n {
-		n, page.More = fit, true
-	}
-	if n == 0 {
-		return page
-	}
-	page.Messages = make([]broker.Message, n)
-	for i := range page.Messages {
-		e := h.entries.at(skip + i)
-		page.Messages[i] = broker.Message{
-			Data: e.data, Binary: e.binary, JSON: e.json, ConflationKey: e.key,
-			Position: broker.Position{Epoch: h.epoch, Offset: from + uint64(i)},
-		}
-	}
+	h.take(&page, q, skip, n, 1)
 	return page
 }
 
+// readBack is read for a query in reverse.
+func (h *history) readBack(q *broker.Query) broker.Page {
+	page := broker.Page{Top: h.position()}
+	before := h.top + 1
+	if !q.Since.IsZero() {
+		if q.Since.Epoch != h.epoch {
+			page.Gap = true
+			return page
+		}
+		before = min(before, q.Since.Offset)
+	}
+	if q.PositionOnly || before <= h.first() {
+		return page
+	}
+	n := int(before - h.first())
+	newest := n - 1
+	if q.Limit > 0 && n > q.Limit {
+		n, page.More = q.Limit, true
+	}
+	h.take(&page, q, newest, n, -1)
+	return page
+}
+
+// take puts n entries in a page, from a place on, up or down, or as many of them as the query has bytes for.
+func (h *history) take(page *broker.Page, q *broker.Query, place, n, step int) {
+	if fit := h.fitting(place, n, step, q.Bytes); fit < n {
+		n, page.More = fit, true
+	}
+	if n == 0 {
+		return
+	}
+	page.Messages = make([]broker.Message, n)
+	for i := range page.Messages {
+		at := place + i*step
+		e := h.entries.at(at)
+		page.Messages[i] = broker.Message{
+			Data: e.data, Binary: e.binary, JSON: e.json, ConflationKey: e.key,
+			Position: broker.Position{Epoch: h.epoch, Offset: h.first() + uint64(at)},
+		}
+	}
+}
+
 // fitting is how many of n messages have so many bytes; one in any case, and all if bytes is zero.
-func (h *history) fitting(skip, n, bytes int) int {
+func (h *history) fitting(place, n, step, bytes int) int {
 	if bytes == 0 {
 		return n
 	}
 	for i := range n {
-		if bytes -= len(h.entries.at(skip + i).data); bytes < 0 {
+		if bytes -= len(h.entries.at(place + i*step).data); bytes < 0 {
 			return max(i, 1)
 		}
 	}

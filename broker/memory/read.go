@@ -32,7 +32,8 @@ func void(q *broker.Query, epoch func() string) broker.Page {
 		return broker.Page{Gap: !q.Since.IsZero()}
 	}
 	top := broker.Position{Epoch: epoch()}
-	return broker.Page{Top: top, Gap: !q.Since.IsZero() && q.Since != top}
+	gap := !q.Since.IsZero() && (q.Since.Epoch != top.Epoch || q.Since.Offset > 0 && !q.Reverse)
+	return broker.Page{Top: top, Gap: gap}
 }
 
 // read takes a locked room and releases it.

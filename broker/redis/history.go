@@ -40,9 +40,16 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	if q.PositionOnly {
 		limit = -1
 	}
-	p, err := b.read(ctx, channel, !q.Since.IsZero(), []string{
+	how, back := readFrom, "0"
+	switch {
+	case q.Reverse:
+		how, back = readBack, "1"
+	case !q.Since.IsZero():
+		how = readOn
+	}
+	p, err := b.read(ctx, channel, how, []string{
 		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(limit),
-		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin, strconv.Itoa(q.Bytes),
+		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin, strconv.Itoa(q.Bytes), back,
 	})
 	if err != nil {
 		return broker.Page{}, err
@@ -63,9 +70,9 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 // readAfter reads what comes after a message that this node has handed over, and has Redis verify that the
 // history still contains that message.
 func (b *Broker) readAfter(ctx context.Context, channel string, last mark) (page, error) {
-	return b.read(ctx, channel, true, []string{
+	return b.read(ctx, channel, readOn, []string{
 		last.epoch, strconv.FormatUint(last.offset, 10), strconv.FormatUint(last.stamp, 10),
-		"0", strconv.Itoa(catchUpPage), "0", "0", b.metadataMillis, strconv.Itoa(catchUpBytes),
+		"0", strconv.Itoa(catchUpPage), "0", "0", b.metadataMillis, strconv.Itoa(catchUpBytes), "0",
 	})
 }
 
@@ -73,7 +80,16 @@ func (b *Broker) readAfter(ctx context.Context, channel string, last mark) (page
 // connection come back meanwhile.
 const emptyAge = 2 * time.Minute
 
-func (b *Broker) read(ctx context.Context, channel string, after bool, args []string) (p page, err error) {
+// reading is how entries of a log are read.
+type reading int
+
+const (
+	readFrom reading = iota // from the oldest asked for
+	readOn                  // from the one after the message that the reader was at
+	readBack                // from the newest asked for
+)
+
+func (b *Broker) read(ctx context.Context, channel string, how reading, args []string) (p page, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
 	res, err := b.exec(ctx, channel, readScript, []string{channel + ":meta", channel + ":log"},
@@ -89,7 +105,7 @@ func (b *Broker) read(ctx context.Context, channel string, after bool, args []st
 	if err != nil {
 		return page{}, unavailable(err)
 	}
-	p.take(first, entries, after)
+	p.take(first, entries, how)
 	b.stats.invalid.Add(p.invalid)
 	return p, nil
 }
@@ -116,20 +132,24 @@ func parsePage(answer []rueidis.RedisMessage) (p page, first uint64, entries []s
 }
 
 // take opens entries. One that is no message is left out and counted. What follows it is read with the next page, after a
-// gap: after says that the reader was at the message before the first.
-func (p *page) take(first uint64, entries []string, after bool) {
+// gap if the reader was at the message before the first.
+func (p *page) take(first uint64, entries []string, how reading) {
 	p.messages = make([]message, 0, len(entries))
 	for i, e := range entries {
 		m, err := decodeMessage(e)
+		want := first + uint64(i)
+		if how == readBack {
+			want = first - uint64(i)
+		}
 		switch {
-		case err != nil || m.at.offset != first+uint64(i):
+		case err != nil || m.at.offset != want:
 			p.invalid++
 			if len(p.messages) > 0 {
 				p.more = true
 				return
 			}
 			continue
-		case after && len(p.messages) == 0 && i > 0:
+		case how == readOn && len(p.messages) == 0 && i > 0:
 			p.top, p.gap, p.more = mark{p.top.epoch, m.at.offset - 1, m.before}, true, true
 			return
 		}
@@ -137,7 +157,7 @@ func (p *page) take(first uint64, entries []string, after bool) {
 		m.at.epoch, m.Position.Epoch = p.top.epoch, p.top.epoch
 		p.messages = append(p.messages, m)
 	}
-	if after && len(entries) > 0 && len(p.messages) == 0 {
+	if how == readOn && len(entries) > 0 && len(p.messages) == 0 {
 		p.gap, p.more = true, false // up to the newest
 	}
 }

@@ -2,17 +2,18 @@
 -- KEYS: meta, log
 -- ARGV: epoch, offset and stamp to read after (offset -1: from the oldest; stamp -1: not to be verified), newest so many
 --       (0: all), limit (0: none, -1: no entries), size and age in ms of the history (0: as stored), age of the metadata in ms (0: do not
---       begin one), bytes of payloads (0: no limit), age in ms of the metadata of a room without messages
--- Reply: epoch, offset and stamp of the newest, 1 for a gap, 1 for more, offset of the first entry, how many entries of
+--       begin one), bytes of payloads (0: no limit), 1 for the messages before the offset (-1: from the newest), newest
+--       first, age in ms of the metadata of a room without messages
+-- Reply: epoch, offset and stamp of the newest, 1 for a gap, 1 for more, offset of the first entry in the list, how many entries of
 -- the log were no messages and have been removed, entries. With a gap and a stamp to verify: of the place to read on from.
 local since, offset, seen = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local newest, limit, size, age = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local space = tonumber(ARGV[9])
+local space, back = tonumber(ARGV[9]), ARGV[10] == '1'
 local time = redis.call('TIME')
 local epoch, top, stamp, born, bytes
 local function save()
   redis.call('SET', KEYS[1], string.format('%s %.0f %.0f %.0f %.0f', epoch, top, stamp, born, bytes),
-    'PX', top > 0 and ARGV[8] or ARGV[10])
+    'PX', top > 0 and ARGV[8] or ARGV[11])
 end
 local function begin()
   epoch = string.sub(redis.sha1hex(time[1] .. '.' .. time[2] .. KEYS[1]), 1, 12)
@@ -30,7 +31,7 @@ local meta = redis.call('GET', KEYS[1])
 if meta then epoch, top, stamp, born, bytes = string.match(meta, '^(%S+) (%d+) (%d+) (%d+) (%d+)$') end
 if epoch and #epoch == 12 then
   top, stamp, born, bytes = tonumber(top), tonumber(stamp), tonumber(born), tonumber(bytes)
-  if ARGV[8] ~= '0' then redis.call('PEXPIRE', KEYS[1], top > 0 and ARGV[8] or ARGV[10]) end
+  if ARGV[8] ~= '0' then redis.call('PEXPIRE', KEYS[1], top > 0 and ARGV[8] or ARGV[11]) end
 elseif ARGV[8] == '0' then
   return {'', 0, 0, offset >= 0 and 1 or 0, 0, 0, 0, {}}
 else
@@ -85,7 +86,14 @@ if age > 0 and length > 0 then
 end
 if size > 0 and top - from >= size then from = top - size + 1 end
 
-if offset >= 0 then
+local to, more = top, 0
+if back then
+  if offset >= 0 then
+    if since ~= epoch then return {epoch, top, stamp, 1, 0, 0, junk, {}} end
+    to = math.min(top, offset - 1)
+  end
+  if limit > 0 and to - from >= limit then from, more = to - limit + 1, 1 end
+elseif offset >= 0 then
   if since == '' then since = epoch end -- the asker saw the room before its first message
   if seen >= 0 and since == epoch then
     -- The asker had the message at offset, with this stamp. If it is not the one stored, or not stored, a
@@ -105,19 +113,24 @@ if offset >= 0 then
   end
   from = offset + 1
 end
-if newest > 0 and top - from >= newest then from = top - newest + 1 end
-local to, more = top, 0
-if limit > 0 and to - from >= limit then to, more = from + limit - 1, 1 end
+if not back then
+  if newest > 0 and top - from >= newest then from = top - newest + 1 end
+  if limit > 0 and to - from >= limit then to, more = from + limit - 1, 1 end
+end
 if from > to or limit < 0 then return {epoch, top, stamp, 0, 0, 0, junk, {}} end
-if space == 0 then
+if space == 0 and not back then
   return {epoch, top, stamp, 0, more, from, junk, redis.call('LRANGE', KEYS[2], from - base - 1, to - base - 1)}
 end
 
--- As many as fit: one first, and then as many at a time as seem to.
-local list, first, used, step = {}, from, 0, 1
+-- As many as fit, from where the asker begins: one first, and then as many at a time as seem to.
+if space == 0 then space = math.huge end
+local list, first, used, step = {}, back and to or from, 0, 1
 while from <= to do
-  local some = redis.call('LRANGE', KEYS[2], from - base - 1, math.min(from + step - 1, to) - base - 1)
-  for _, entry in ipairs(some) do
+  local n = math.min(step, to - from + 1)
+  local at = back and to - n + 1 or from
+  local some = redis.call('LRANGE', KEYS[2], at - base - 1, at + n - base - 2)
+  for i = 1, #some do
+    local entry = some[back and #some + 1 - i or i]
     local payload = #entry - 38
     if payload >= 4 and math.floor(string.byte(entry, 2) / 2) % 2 == 1 then
       payload = payload - 4 - struct.unpack('>I4', entry, 39)
@@ -126,7 +139,7 @@ while from <= to do
     if used > space and #list > 0 then return {epoch, top, stamp, 0, 1, first, junk, list} end
     list[#list + 1] = entry
   end
-  from = from + #some
+  if back then to = to - #some else from = from + #some end
   if #some == 0 or used >= space then break end
   step = math.max(1, math.min(2 * step, math.floor((space - used) * #list / math.max(used, 1))))
 end

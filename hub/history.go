@@ -1,0 +1,106 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// History reads up to limit of a room's stored messages that follow a position, oldest first. The zero Position is before
+// the oldest; a limit of zero is no bound. It blocks while the broker is asked, for as long as ctx allows. The error matches
+// ErrNoHistory if the room's rule does not enable history, or is the broker's.
+func (h *Hub) History(ctx context.Context, room string, since broker.Position, limit int) (broker.Page, error) {
+	return h.readHistory(ctx, room, broker.Query{Since: since, Limit: limit})
+}
+
+// HistoryBefore reads up to limit of a room's stored messages that precede a position, newest first. The zero Position is
+// after the newest. The page has a gap if the position's epoch is over. Otherwise it is History.
+func (h *Hub) HistoryBefore(ctx context.Context, room string, before broker.Position, limit int) (broker.Page, error) {
+	return h.readHistory(ctx, room, broker.Query{Since: before, Limit: limit, Reverse: true})
+}
+
+func (h *Hub) readHistory(ctx context.Context, room string, q broker.Query) (broker.Page, error) {
+	q.Retention = h.rule(room).Retention
+	if h.history == nil || !q.Retention.Enabled() {
+		return broker.Page{}, ErrNoHistory
+	}
+	return h.history.Read(ctx, room, q)
+}
+
+// history answers a client that reads a part of a room's history.
+func (v *v1Client) history(q *protocol.Request) {
+	c := (*Conn)(v)
+	id, room := q.ID, string(q.Room)
+	if err := checkRoom(room); err != nil {
+		c.replyError(id, clip(room), err)
+		return
+	}
+	query := broker.Query{Since: toBroker(q.Position), Limit: q.Limit, Reverse: q.Reverse}
+	if query.Limit == 0 {
+		query.Limit = protocol.DefaultPage
+	}
+	if c.rooms.Find(room) == nil && !v.mayRead(id, room) {
+		return
+	}
+	ctx := v.request()
+	defer ctx.finish()
+	err := c.hub.rooms.Page(ctx, room, query, func(page broker.Page) { v.sendPage(id, page) })
+	if err != nil {
+		v.fault("history", room, err)
+		c.replyError(id, room, toError(err))
+	}
+}
+
+// mayRead asks the application whether a client may read the history of a room that it is not in, and answers the client if
+// it may not.
+func (v *v1Client) mayRead(id uint64, room string) bool {
+	c := (*Conn)(v)
+	f := c.hub.handlers.set.Load().history
+	if f == nil {
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
+		return false
+	}
+	return v.decided(id, room, func() *Error {
+		return v.asked("OnHistory", room, func() error { return f(c.Context(), c, room) })
+	})
+}
+
+func (v *v1Client) sendPage(id uint64, page broker.Page) {
+	h := protocol.History{More: page.More, Messages: make([]protocol.HistoryMessage, len(page.Messages))}
+	for i, m := range page.Messages {
+		h.Messages[i] = protocol.HistoryMessage{Offset: m.Position.Offset, Data: m.Data}
+	}
+	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
+	*buf = protocol.AppendHistoryWithin((*buf)[:0], h, rooms.MaxPage)
+	(*Conn)(v).send(func(dst []byte) []byte {
+		return protocol.AppendOK(dst, protocol.OK{ID: id, Epoch: page.Top.Epoch, Offset: page.Top.Offset, Data: *buf})
+	})
+	if cap(*buf) <= keepScratch {
+		scratch.Put(buf)
+	}
+}
+
+// OnHistory adds a function that says who may read the history of which room without being in it. Clients read that of rooms
+// that they are in without anybody being asked, and without OnHistory no other, also among those of WithOpenRooms. It is
+// otherwise like OnJoin.
+func (h *Hub) OnHistory(f func(ctx context.Context, c *Conn, room string) error) {
+	if f == nil {
+		f = func(context.Context, *Conn, string) error { return errNilHook }
+		h.nilHook("OnHistory")
+	}
+	h.handlers.change(func(s *callbacks) {
+		before := s.history
+		if before == nil {
+			s.history = f
+			return
+		}
+		s.history = func(ctx context.Context, c *Conn, room string) error {
+			if err := before(ctx, c, room); err != nil {
+				return err
+			}
+			return f(ctx, c, room)
+		}
+	})
+}
