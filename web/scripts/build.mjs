@@ -1,0 +1,21 @@
+// Builds dist: one minified module for each entry point, and the types.
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+rmSync("dist", { recursive: true, force: true });
+await build({
+  entryPoints: ["src/index.ts"],
+  outdir: "dist",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  external: ["./index.js", "react"],
+  // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
+  mangleProps:
+    /^(asked|crowded|dropLargest|ended|expires|inside|live|loops|paused|postpone|progress|pump|sent|served|settle|slowDown|wake)$/,
+});
+execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
