@@ -263,7 +263,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
       if (self.live) again = queue.dropLargest();
       else if (greeted) again = bare = true;
     }
-    if (!again) close(new HubError(code === 4100 ? "unauthorized" : code === 4101 ? "forbidden" : "closed", message, details));
+    if (!again) close(new HubError("closed", message, details));
     // A hint of zero is none: all who were told the same would come at once.
     else lost(message, /100[56]/.test("" + code) ? "" : "" + code, after || hint?.spread ? after + random(hint!.spread) : undefined, details);
   }

@@ -80,7 +80,8 @@ export function createRooms(core: Core) {
     room.status = "left";
     all.delete(room.name);
     core.touch();
-    if (error) room.tell("onLeft", error);
+    if (!error) return;
+    room.tell("onLeft", error);
     joinCrowded();
   };
 
