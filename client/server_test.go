@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.t.Error(err)
 		return
 	}
-	s.peers <- &peer{t: s.t, ws: ws, header: r.Header, patience: s.patience}
+	s.peers <- &peer{t: s.t, ws: ws, header: r.Header, query: r.URL.Query(), patience: s.patience}
 }
 
 func (s *server) answer(f func(w http.ResponseWriter, r *http.Request) bool) {
@@ -115,6 +116,7 @@ type peer struct {
 	t        testing.TB
 	ws       *websocket.Conn
 	header   http.Header
+	query    url.Values
 	patience time.Duration
 }
 

@@ -4,7 +4,7 @@ export type Emitter<H extends object> = ReturnType<typeof createEmitter<H>>;
 export declare function createEmitter<H extends object>(): {
     emit: <K extends keyof H>(name: K, value: Value<H[K]>) => boolean;
     /** Adds handlers, and returns what takes them away. */
-    on(handlers: H): () => void;
+    on: (handlers: H) => (() => void);
     /** Calls the handlers of what must not pass in silence. */
     tell<K extends keyof H>(name: K, value: Value<H[K]>): void;
 };

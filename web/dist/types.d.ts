@@ -218,7 +218,7 @@ export interface ConnectOptions extends HubHandlers {
      * Returns the token for the hub's authenticator. It is called before every attempt to connect, and again before the token expires.
      * An error counts as a failed attempt; a HubError with code "unauthorized" or "forbidden" is final.
      */
-    token?(request: TokenRequest): string | Promise<string>;
+    token?: (request: TokenRequest) => string | Promise<string>;
     /** Connect only when `open()` is called. */
     lazy?: boolean;
     /** How long calls and questions may take, unless they say so themselves. The default is 30,000; 0 is without limit. */

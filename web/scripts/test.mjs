@@ -6,7 +6,11 @@ import { build } from "esbuild";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const files = process.argv.slice(2);
-const tests = files.length ? files : readdirSync("test").filter((name) => /\.test\.tsx?$/.test(name)).map((name) => "test/" + name);
+const tests = files.length
+  ? files
+  : readdirSync("test")
+      .filter((name) => /\.test\.tsx?$/.test(name))
+      .map((name) => "test/" + name);
 const out = "node_modules/.tests";
 rmSync(out, { recursive: true, force: true });
 await build({

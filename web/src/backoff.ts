@@ -28,12 +28,11 @@ export interface Hint {
 export function parseHint(text: string): Hint | undefined {
   try {
     const hint = JSON.parse(text) as Record<string, unknown>;
-    const [after, spread] = [hint.retry_after_ms, hint.spread_ms].map((n) => {
-      if (n != null && !(Number.isInteger(n) && (n as number) >= 0)) throw 0;
-      return Math.min((n as number) || 0, MAX_DELAY);
-    }) as [number, number];
+    const [after, spread] = [hint.retry_after_ms, hint.spread_ms].map((n) =>
+      n == null ? 0 : Number.isInteger(n) && (n as number) >= 0 ? Math.min(n as number, MAX_DELAY) : NaN,
+    ) as [number, number];
     const reason = hint.reason ?? "";
-    return !Array.isArray(hint) && typeof reason === "string" ? { after, spread, reason } : undefined;
+    return after + spread >= 0 && typeof reason === "string" && !Array.isArray(hint) ? { after, spread, reason } : undefined;
   } catch {
     return undefined;
   }

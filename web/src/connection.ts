@@ -6,7 +6,7 @@ import { bytes, HubError } from "./errors.js";
 import type { Frame, Limits } from "./frames.js";
 import { createPace, helloLimits } from "./pace.js";
 import type { Queue, Request } from "./queue.js";
-import type { ConnectOptions, State, WebSocketClass, WebSocketLike } from "./types.js";
+import type { ConnectOptions, State, WebSocketLike } from "./types.js";
 
 const PROTOCOL = "hubkit.v1";
 const HANDSHAKE = 1e4; // from the token to the welcome
@@ -132,7 +132,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
   }
 
   function connect(token: string | undefined): void {
-    const Class = options.WebSocket ?? (WebSocket as unknown as WebSocketClass);
+    const Class = options.WebSocket ?? WebSocket;
     if (self.ticket) url.searchParams.set("hubkit_resume", self.ticket);
     const ws = (socket = new Class(url.href, PROTOCOL));
     ws.onopen = () => {
@@ -151,7 +151,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
         receive(JSON.parse(data) as Frame);
       } catch (error) {
         // Callbacks do not throw into here: the frame could not be read.
-        lost("broken frame: " + error, "frame");
+        lost("broken frame: " + String(error), "frame");
       }
     };
     ws.onclose = ({ code, reason }: CloseEvent) => closed(code, reason);
@@ -265,7 +265,8 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     }
     if (!again) close(new HubError("closed", message, details));
     // A hint of zero is none: all who were told the same would come at once.
-    else lost(message, /100[56]/.test("" + code) ? "" : "" + code, after || hint?.spread ? after + random(hint!.spread) : undefined, details);
+    else
+      lost(message, /100[56]/.test("" + code) ? "" : "" + code, after || hint?.spread ? after + random(hint!.spread) : undefined, details);
   }
 
   // `reason` names how the connection ended, in the same words each time; it is empty if the network took it.

@@ -27,7 +27,7 @@ export function createEmitter<H extends object>() {
     emit,
 
     /** Adds handlers, and returns what takes them away. */
-    on(handlers: H): () => void {
+    on: (handlers: H): (() => void) => {
       const own = { ...handlers }; // the same object may be added twice
       all.add(own);
       return () => void all.delete(own);

@@ -17,11 +17,7 @@ export class HubError extends Error {
   /** The close code, if the connection ended with one. */
   declare readonly closeCode?: number;
 
-  constructor(
-    code: string,
-    message?: string,
-    details?: { retryAfter?: number; room?: string | undefined; closeCode?: number },
-  ) {
+  constructor(code: string, message?: string, details?: { retryAfter?: number; room?: string | undefined; closeCode?: number }) {
     super(message || code);
     Object.assign(this, { name: "HubError", code, retryAfter: 0 }, details);
   }

@@ -119,8 +119,7 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
     open: connection.open,
     close: () => connection.close(),
     reconnect: connection.reconnect,
-    subscribe: (name, more = {}) =>
-      rooms.subscribe(name, { ...(more as object), position: more.position ?? store?.take(name) }) as never,
+    subscribe: (name, more = {}) => rooms.subscribe(name, { ...(more as object), position: more.position ?? store?.take(name) }) as never,
     room: (name) => rooms.all.get(name) as never,
     publish,
     async call(method, data, options) {

@@ -2,7 +2,7 @@
 
 import type { Connection } from "./connection.js";
 
-const listen = (target: EventTarget | undefined, types: string, f: (event: Event) => void) => {
+const listen = (target: Partial<EventTarget> | undefined, types: string, f: (event: Event) => void) => {
   for (const type of types.split(" ")) target?.addEventListener?.(type, f);
 };
 
@@ -13,7 +13,7 @@ const listen = (target: EventTarget | undefined, types: string, f: (event: Event
 export function watchPage({ network, reconnect, wake }: Connection, save: () => void): void {
   const page = globalThis.document as Document | undefined; // none in a worker
   const look = () => (page!.hidden ? save() : wake());
-  listen(globalThis as unknown as EventTarget, "online offline", ({ type }) => network(type === "online"));
+  listen(globalThis, "online offline", ({ type }) => network(type === "online"));
   listen(page, "freeze", save);
   listen(page, "resume visibilitychange", look);
   if (!page) return;

@@ -12,18 +12,18 @@ const SAVE = 1e3; // how often positions are written, at most
 export function persist(storage: StorageLike, key = "hubkit"): PositionStore {
   return (all, connection) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let kept: Record<string, Position> = {};
+    let kept = new Map<string, Position>();
     try {
       const found = JSON.parse(storage.getItem(key)!) as { ticket?: unknown; rooms: Record<string, Position> };
       if (typeof found.ticket === "string") connection.ticket = found.ticket;
-      kept = { ...found.rooms };
+      kept = new Map(Object.entries(found.rooms));
     } catch {
       // What cannot be read is as good as nothing.
     }
     const write = () => {
       clearTimeout(timer);
       timer = undefined;
-      const rooms = { ...kept };
+      const rooms = Object.fromEntries(kept);
       for (const { name, position } of all.values()) if (position) rooms[name] = position;
       try {
         storage.setItem(key, JSON.stringify({ ticket: connection.ticket, rooms }));
@@ -33,8 +33,8 @@ export function persist(storage: StorageLike, key = "hubkit"): PositionStore {
     };
     return {
       take(room) {
-        const at = kept[room];
-        delete kept[room];
+        const at = kept.get(room);
+        kept.delete(room);
         return isPosition(at) ? at : undefined;
       },
       touch: () => void (timer ??= setTimeout(write, SAVE)),

@@ -59,7 +59,13 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
     const [head] = wait;
     turn = !!urgent[0] && (!head || !turn);
     if (turn) return urgent.shift()!;
-    if (head) return remove(urgent, urgent.find((r) => r.room === head.room)) ?? wait.shift()!;
+    if (head)
+      return (
+        remove(
+          urgent,
+          urgent.find((r) => r.room === head.room),
+        ) ?? wait.shift()!
+      );
     return Math.min(NEVER, ...later.map((r) => r.until! - now));
   };
 

@@ -64,8 +64,8 @@ export function createRooms(core: Core) {
       readOnly: false,
       ...createEmitter<api.RoomHandlers>(),
       publish: (data, options) => core.publish(name, data, options),
-      presence: (options) => core.presence(name, options) as never,
-      history: (options) => core.history(name, options) as never,
+      presence: (options) => core.presence(name, options),
+      history: (options) => core.history(name, options),
       leave: () => {
         if (all.get(name) !== room) return;
         end(room);
@@ -162,7 +162,7 @@ export function createRooms(core: Core) {
       if (same && at.offset <= next.offset) return; // a duplicate
       // The server should have said so.
       if (!same || at.offset !== next.offset + 1) missed(room, { epoch: at.epoch, offset: at.offset - 1 });
-      if ((room.status as Status) === "left") return; // by a callback
+      if (room.status === "left") return; // by a callback
     }
     connection.progress = true;
     const value = { room: name, data: frame.data, ...at };

@@ -10,11 +10,7 @@ const AHEAD = 6e4; // of the end, or a quarter of the time if that is less
 const AGAIN = 2e3; // after a failure
 
 /** Renews the identity of a connection, which has no room, and the grants of its rooms. */
-export function createTokens(
-  token: ConnectOptions["token"],
-  handlers: Emitter<HubHandlers>,
-  send: (frame: Outgoing) => Promise<Frame>,
-) {
+export function createTokens(token: ConnectOptions["token"], handlers: Emitter<HubHandlers>, send: (frame: Outgoing) => Promise<Frame>) {
   const timers = new Map<string | undefined, ReturnType<typeof setTimeout>>();
   let abort = new AbortController();
 

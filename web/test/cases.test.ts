@@ -31,7 +31,7 @@ class Run {
     Socket.chooses = "hubkit.v1";
     const { token } = c.options ?? {};
     this.#hub = connect("ws://example.com/ws", {
-      WebSocket: Socket as never,
+      WebSocket: Socket,
       ...(token ? { token: () => token } : {}),
       onState: (s) => this.#states.push({ ...s, at: this.clock.now }),
       onMessage: (message) => this.#events.push({ message }),
@@ -47,7 +47,7 @@ class Run {
   async step(step: Json): Promise<void> {
     const [what] = Object.keys(step) as [string];
     const arg = step[what] as Json & { room: string; as: string };
-    const room = arg?.room;
+    const { room } = arg;
     switch (what) {
       case "subscribe": {
         const { history, epoch, offset } = arg as { history?: number; epoch?: string; offset?: number };
@@ -80,7 +80,10 @@ class Run {
       case "history": {
         const { epoch, offset, limit, reverse } = arg as { epoch?: string; offset?: number; limit?: number; reverse?: boolean };
         const from = epoch ? { from: { epoch, offset: offset ?? 0 } } : {};
-        return this.#result(arg.as, this.#hub.room(room)!.history({ ...from, ...(limit ? { limit } : {}), ...(reverse ? { reverse } : {}) }));
+        return this.#result(
+          arg.as,
+          this.#hub.room(room)!.history({ ...from, ...(limit ? { limit } : {}), ...(reverse ? { reverse } : {}) }),
+        );
       }
       case "dial": {
         await this.#until(() => Socket.all.length > 0, "a connection");
@@ -95,7 +98,7 @@ class Run {
       case "push":
         return this.#socket.push(this.#fill(arg) as Json);
       case "text":
-        return this.#socket.push(arg as unknown as string);
+        return this.#socket.push(arg);
       case "close":
         return this.#socket.end(this.#fill(arg.code) as number, this.#fill(arg.reason) as string);
       case "cut":
@@ -105,7 +108,7 @@ class Run {
         assert.deepEqual(plain(this.#events.shift()), plain(arg));
         return;
       case "state": {
-        await this.#until(() => this.#states.some((s) => s.status === (arg as unknown)), `state ${arg as unknown}`);
+        await this.#until(() => this.#states.some((s) => s.status === (arg as unknown)), "the state of " + JSON.stringify(step));
         let state: State & { at: number };
         do state = this.#states.shift()!;
         while (state.status !== (arg as unknown));
@@ -138,7 +141,7 @@ class Run {
   #result(as: string, promise: Promise<unknown>): void {
     this.#results[as] = promise.then(
       (ok) => ({ ok: ok ?? null }),
-      (error: HubError) => ({ error: error.code }),
+      (error: unknown) => ({ error: (error as HubError).code }),
     );
   }
 
@@ -170,7 +173,11 @@ const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? nu
 
 // An offset of 0 and an empty list are the same as none.
 const frame = (value: Json): unknown =>
-  JSON.parse(JSON.stringify(value, (k, v: unknown) => ((k === "offset" && v === 0) || (k === "resume" && !(v as []).length) ? undefined : v)));
+  JSON.parse(
+    JSON.stringify(value, (k, v: unknown) =>
+      (k === "offset" && v === 0) || (k === "resume" && (v as unknown[]).length === 0) ? undefined : v,
+    ),
+  );
 
 for (const file of readdirSync(dir)) {
   const { cases } = JSON.parse(readFileSync(dir + file, "utf8")) as { cases: Case[] };
