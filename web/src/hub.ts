@@ -117,7 +117,10 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
     },
     on: handlers.on,
     open: connection.open,
-    close: () => connection.close(),
+    close() {
+      connection.close();
+      store?.write();
+    },
     reconnect: connection.reconnect,
     subscribe: (name, more = {}) => rooms.subscribe(name, { ...(more as object), position: more.position ?? store?.take(name) }) as never,
     room: (name) => rooms.all.get(name) as never,

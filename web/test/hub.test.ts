@@ -1,30 +1,9 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
-import { connect, HubError, type ConnectOptions, type Hub, type Message, type State } from "../src/index.js";
-import { Clock, settle } from "./clock.js";
+import { test } from "node:test";
+import { HubError, type Message, type State } from "../src/index.js";
+import { settle } from "./clock.js";
 import { dialed, greeted, Socket } from "./server.js";
-
-let clock: Clock;
-let hub: Hub | undefined;
-
-beforeEach(() => {
-  clock = new Clock();
-  clock.install();
-  Socket.all = [];
-  Socket.chooses = "hubkit.v1";
-});
-
-afterEach(() => {
-  hub?.close();
-  hub = undefined;
-  assert.equal(clock.pending, 0, "timers are left behind");
-  clock.uninstall();
-});
-
-function start(options: ConnectOptions = {}): Hub {
-  hub = connect("ws://example.com/ws", { WebSocket: Socket, ...options });
-  return hub;
-}
+import { clock, start } from "./setup.js";
 
 const statuses = (list: State[]) => list.map((s) => s.status);
 
