@@ -93,8 +93,8 @@ test("a grant is renewed for its room", async () => {
   await socket.push({ op: "ok", room: "a", expires_ms: 4000, read_only: true });
   assert.ok(room.readOnly);
   await clock.pass(3000);
-  const { id: _, ...frame } = socket.take("token");
-  assert.deepEqual(frame, { op: "token", room: "a", token: "t" });
+  const frame = socket.take("token");
+  assert.deepEqual(frame, { op: "token", id: frame.id, room: "a", token: "t" });
   assert.deepEqual(rooms, [undefined, "a"]);
 });
 
@@ -109,8 +109,8 @@ test("a room that was taken away may be subscribed again", async () => {
   room.leave(); // does nothing more
   socket.quiet();
   hub.subscribe("a", { position: room.position! });
-  const { id: _, ...join } = socket.take("join");
-  assert.deepEqual(join, { op: "join", room: "a", epoch: "e", offset: 1 });
+  const join = socket.take("join");
+  assert.deepEqual(join, { op: "join", id: join.id, room: "a", epoch: "e", offset: 1 });
 });
 
 test("rooms of the server's have handlers, may be subscribed, and end with left", async () => {
@@ -224,7 +224,7 @@ test("a page that is reloaded goes on where it was, once", async () => {
   await clock.pass(1000);
   assert.deepEqual(JSON.parse(storage.getItem("hubkit")!), { rooms: {} });
   second.subscribe("a");
-  assert.deepEqual(socket.frames.map((f) => f.op + String(f.offset ?? "")).slice(-1), ["join"]);
+  assert.equal(socket.frames.at(-1)?.offset, undefined);
 });
 
 test("a message whose callback did not return comes again after a reload", async () => {

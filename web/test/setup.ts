@@ -24,7 +24,7 @@ afterEach(() => {
 
 /** Connects to a server that is played by hand. */
 export function start(options: ConnectOptions = {}): Hub {
-  const hub = connect("ws://example.com/ws", { WebSocket: Socket as never, ...options });
+  const hub = connect("ws://example.com/ws", { WebSocket: Socket, ...options });
   hubs.push(hub);
   return hub;
 }
