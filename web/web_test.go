@@ -17,8 +17,6 @@ import (
 	"github.com/gohubkit/hubkit/web"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
-
 func get(t *testing.T, name string, headers ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/assets/"+name, http.NoBody)

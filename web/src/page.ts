@@ -12,14 +12,14 @@ const listen = (target: Partial<EventTarget> | undefined, types: string, f: (eve
  */
 export function watchPage({ network, reconnect, wake }: Connection, save: () => void): void {
   const page = globalThis.document as Document | undefined; // none in a worker
-  const look = () => (page!.hidden ? save() : wake());
   listen(globalThis, "online offline", ({ type }) => network(type === "online"));
   listen(page, "freeze", save);
-  listen(page, "resume visibilitychange", look);
+  listen(page, "resume", wake);
+  listen(page, "visibilitychange", () => (page!.hidden ? save() : wake()));
   if (!page) return;
   listen(window, "pagehide", () => {
     save();
     reconnect(Infinity);
   });
-  listen(window, "pageshow", look);
+  listen(window, "pageshow", wake);
 }

@@ -50,7 +50,9 @@ test("a page that comes back from the back/forward cache goes on where it was", 
   assert.equal(first.socket.closedWith, 1000);
   await clock.pass(3_600_000);
   assert.equal(Socket.all.length, 0, "connected in the cache");
+  page.hidden = true; // as a page is whose tab is not looked at
   win.dispatchEvent(new Event("pageshow"));
+  page.hidden = false;
   // The first pageshow of a page, and a second one, do no harm.
   win.dispatchEvent(new Event("pageshow"));
   const next = await greeted();
