@@ -2,12 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/gohubkit/hubkit/internal/browser"
-	"github.com/gohubkit/hubkit/protocol"
 )
 
 // tab is a page of the chat.
@@ -114,6 +112,27 @@ func TestChatInBrowser(t *testing.T) {
 	ada.Screenshot("dark-phone")
 }
 
+// Who drops the connection misses nothing, and is told how many messages were recovered.
+func TestDropButton(t *testing.T) {
+	s := startServer(t)
+	b := browser.Start(t)
+	ada, bob := enter(t, b, s, "Ada"), enter(t, b, s, "Bob")
+	ada.awaitPeople("Ada", "Bob")
+	ada.Eval(`document.getElementById("drop").click()`)
+	ada.awaitState("waiting")
+	bob.awaitPeople("Bob")
+	for _, text := range []string{"one", "two", "three"} {
+		bob.say(text)
+	}
+	bob.awaitLog("Bob: one", "Bob: two", "Bob: three")
+	ada.say("four")
+	ada.awaitState("live")
+	ada.awaitLog("Bob: one", "Bob: two", "Bob: three", "Ada: four")
+	ada.Await(`document.getElementById("status").textContent === "Live, 3 messages recovered"`)
+	bob.awaitPeople("Ada", "Bob")
+	ada.Screenshot("recovered")
+}
+
 // When the server loses Redis the page says so, and stays connected.
 func TestPageShowsStale(t *testing.T) {
 	addr := newServer(t).addr
@@ -141,42 +160,4 @@ func TestPageTakesAnyMessage(t *testing.T) {
 		c.send(`{"op":"publish","room":"chat:lobby","data":` + data + `}`)
 	}
 	p.awaitLog("someone: bare", "someone: null", "someone: [1,2]", `someone: {"text":7}`, "someone: x", "Bot: y")
-}
-
-// The page follows the same table of close codes and the same hints as the Go client.
-func TestPageAgreesWithProtocol(t *testing.T) {
-	s := startServer(t)
-	b := browser.Start(t)
-	p := b.Open("pacing", s.url())
-	var back []bool
-	got := p.Eval(`import("/pacing.js").then(({ comesBack }) => Array.from({ length: 5100 }, (_, code) => comesBack(code)))`)
-	if err := json.Unmarshal([]byte(got), &back); err != nil {
-		t.Fatal(err)
-	}
-	for code := 1000; code < len(back); code++ {
-		if want := protocol.CloseCode(code).Reconnect(); back[code] != want {
-			t.Errorf("comesBack(%d) = %v, want %v", code, back[code], want)
-		}
-	}
-	for _, reason := range []string{
-		`{"retry_after_ms":1200,"spread_ms":30000,"reason":"drain"}`, `{"spread_ms":1}`, `{"retry_after_ms":99999999999}`, `{"spread_ms":null,"retry_after_ms":5}`,
-		``, `restart`, `{}`, `[]`, `null`, `7`, `{"retry_after_ms":-1}`, `{"retry_after_ms":1.5}`, `{"spread_ms":"1"}`,
-	} {
-		want := "null"
-		if h, _ := protocol.ParseHint(reason); h.RetryAfter+h.Spread > 0 {
-			want = fmt.Sprintf(`{"after":%d,"spread":%d}`, h.RetryAfter.Milliseconds(), h.Spread.Milliseconds())
-		}
-		got := p.Eval(`import("/pacing.js").then(({ parseHint }) => parseHint(` + quote(reason) + `) ?? null)`)
-		if got != want {
-			t.Errorf("parseHint(%s) = %s, want %s", reason, got, want)
-		}
-	}
-	const within = `import("/pacing.js").then(({ backoff, wait }) => [0, 1, 2, 3, 20].every((n) => {
-		const all = Array.from({ length: 400 }, () => backoff(n));
-		const most = [2000, 1000, 2000, 4000, 30000][[0, 1, 2, 3, 20].indexOf(n)];
-		return all.every((ms) => ms >= 0 && ms < most) && Math.max(...all) > most * 0.9 && Math.min(...all) < most * 0.1;
-	}) && wait(5) === 5 && wait() === 0)`
-	if got := p.Eval(within); got != "true" {
-		t.Error("the page's backoff is not spread over its windows")
-	}
 }

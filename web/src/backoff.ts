@@ -32,7 +32,7 @@ export function parseHint(text: string): Hint | undefined {
       n == null ? 0 : Number.isInteger(n) && (n as number) >= 0 ? Math.min(n as number, MAX_DELAY) : NaN,
     ) as [number, number];
     const reason = hint.reason ?? "";
-    return after + spread >= 0 && typeof reason === "string" && !Array.isArray(hint) ? { after, spread, reason } : undefined;
+    return after + spread >= 0 && typeof reason === "string" && /^\s*{/.test(text) ? { after, spread, reason } : undefined;
   } catch {
     return undefined;
   }
