@@ -31,6 +31,7 @@ test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-
 	go test -race -shuffle=on -count=1 -timeout=10m $(TESTFLAGS) ./...
 	cd bench && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 	cd cmd/hubload && go test -race -shuffle=on -count=1 -timeout=5m -parallel=8 $(TESTFLAGS) ./...
+	npm test --prefix web --silent
 
 	$(MAKE) --no-print-directory test-shipped
 
@@ -66,6 +67,18 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 	cd cmd/hubload && $(STATICCHECK) ./...
 	$(GOLANGCILINT) run ./...
 	cd cmd/hubload && $(GOLANGCILINT) run ./...
+	.ci/deps npm
+	npm run lint --prefix web --silent
+
+.PHONY: web
+web: ## build the browser client: web/dist is committed
+	.ci/deps npm
+	npm run build --prefix web --silent
+
+.PHONY: web-sizes
+web-sizes: ## print the sizes of the browser client and of others, bundled by the same tool
+	.ci/deps npm
+	web/scripts/sizes
 
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp BENCHTIME=1s)

@@ -11,3 +11,6 @@ require (
 )
 
 require golang.org/x/sync v0.11.0 // indirect
+
+// What npm installs there has Go files of its own.
+ignore ./web/node_modules

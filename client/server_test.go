@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.t.Error(err)
 		return
 	}
-	s.peers <- &peer{t: s.t, ws: ws, header: r.Header, patience: s.patience}
+	s.peers <- &peer{t: s.t, ws: ws, header: r.Header, query: r.URL.Query(), patience: s.patience}
 }
 
 func (s *server) answer(f func(w http.ResponseWriter, r *http.Request) bool) {
@@ -116,6 +117,7 @@ type peer struct {
 	t        testing.TB
 	ws       *websocket.Conn
 	header   http.Header
+	query    url.Values
 	patience time.Duration
 }
 

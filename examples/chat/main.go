@@ -21,8 +21,7 @@
 // behind a login.
 //
 // Where to look: server.go is the hub and its routes, broker.go chooses between memory and Redis, state.go
-// keeps the history over a restart, page/hubkit.js speaks the protocol in the browser and page/chat.js is
-// the page.
+// keeps the history over a restart, page/chat.js is the page. It uses the browser client, which the hub serves.
 package main
 
 import (

@@ -2,46 +2,44 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/internal/browser"
 )
 
+// tab is a page of the chat.
+type tab struct{ *browser.Tab }
+
 // enter opens the page and goes in with the keyboard alone.
-func (b *browser) enter(s *server, name string) *tab {
-	b.t.Helper()
-	p := b.open(name, s.url())
-	p.fill("name", name)
-	p.press("Enter", 13)
+func enter(t *testing.T, b *browser.Browser, s *server, name string) tab {
+	t.Helper()
+	p := tab{b.Open(name, s.url())}
+	p.Fill("name", name)
+	p.Press("Enter", 13)
 	p.awaitState("live")
-	p.await(`document.activeElement.id === "text"`)
+	p.Await(`document.activeElement.id === "text"`)
 	return p
 }
 
-func (p *tab) awaitState(status string) {
-	p.t.Helper()
-	p.await(`document.getElementById("state").dataset.status === "` + status + `"`)
+func (p tab) awaitState(status string) {
+	p.Await(`document.getElementById("state").dataset.status === "` + status + `"`)
 }
 
-func (p *tab) say(text string) {
-	p.t.Helper()
-	p.fill("text", text)
-	p.press("Enter", 13)
+func (p tab) say(text string) {
+	p.Fill("text", text)
+	p.Press("Enter", 13)
 }
 
 // awaitLog waits until the log is exactly this, line by line; lines still to be sent begin with "…".
-func (p *tab) awaitLog(lines ...string) {
-	p.t.Helper()
-	p.await(`JSON.stringify([...document.querySelectorAll("#log > li")].map((li) => li.className === "note" ? "gap"
+func (p tab) awaitLog(lines ...string) {
+	p.Await(`JSON.stringify([...document.querySelectorAll("#log > li")].map((li) => li.className === "note" ? "gap"
 		: (li.classList.contains("pending") ? "…" : "") + li.querySelector(".by").textContent + ": " + li.querySelector(".body").textContent
 		)) === ` + quote(string(mustJSON(lines))))
 }
 
-func (p *tab) awaitPeople(names ...string) {
-	p.t.Helper()
-	p.await(`JSON.stringify([...document.querySelectorAll("#people > li")].map((li) => li.textContent)) === ` + quote(string(mustJSON(names))))
+func (p tab) awaitPeople(names ...string) {
+	p.Await(`JSON.stringify([...document.querySelectorAll("#people > li")].map((li) => li.textContent)) === ` + quote(string(mustJSON(names))))
 }
 
 func mustJSON(v any) []byte {
@@ -56,9 +54,9 @@ func quote(s string) string { return string(mustJSON(s)) }
 
 func TestChatInBrowser(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
+	b := browser.Start(t)
 
-	ada, bob := b.enter(s, "Ada"), b.enter(s, "Bob")
+	ada, bob := enter(t, b, s, "Ada"), enter(t, b, s, "Bob")
 	ada.awaitPeople("Ada", "Bob")
 	bob.awaitPeople("Ada", "Bob")
 	const markup = `<img src="x" onerror="alert(1)"> & <b>co</b>`
@@ -67,20 +65,20 @@ func TestChatInBrowser(t *testing.T) {
 	lines := []string{"Ada: Hello, Bob!", "Ada: " + markup}
 	ada.awaitLog(lines...)
 	bob.awaitLog(lines...)
-	bob.await(`document.querySelector("#log img, #log b") === null`)
+	bob.Await(`document.querySelector("#log img, #log b") === null`)
 	bob.say("Hi Ada. I will stop the server now; you will not lose a word.")
 	lines = append(lines, "Bob: Hi Ada. I will stop the server now; you will not lose a word.")
 	ada.awaitLog(lines...)
-	ada.screenshot("live")
+	ada.Screenshot("live")
 
 	// The server goes, and comes back with its history: what was typed meanwhile arrives, once.
 	s.stop()
 	ada.awaitState("waiting")
 	bob.awaitState("waiting")
-	ada.await(`/^in \d+ s$/.test(document.getElementById("countdown").textContent)`)
+	ada.Await(`/^in \d+ s$/.test(document.getElementById("countdown").textContent)`)
 	bob.say("typed while it was away")
 	bob.awaitLog(append(lines, "…Bob: typed while it was away")...)
-	bob.screenshot("reconnecting")
+	bob.Screenshot("reconnecting")
 	s.start()
 	lines = append(lines, "Bob: typed while it was away")
 	ada.awaitLog(lines...)
@@ -89,18 +87,18 @@ func TestChatInBrowser(t *testing.T) {
 	bob.awaitPeople("Ada", "Bob")
 
 	// A newcomer sees what was said, a tab that is loaded again goes back in, and who leaves is gone.
-	carol := b.enter(s, "Carol")
+	carol := enter(t, b, s, "Carol")
 	carol.awaitLog(lines...)
-	carol.reload()
+	carol.Reload()
 	carol.awaitState("live")
 	carol.awaitLog(lines...)
 	ada.awaitPeople("Ada", "Bob", "Carol")
-	carol.close()
+	carol.Close()
 	ada.awaitPeople("Ada", "Bob")
-	bob.eval(`document.getElementById("leave").click()`)
+	bob.Eval(`document.getElementById("leave").click()`)
 	ada.awaitPeople("Ada")
-	bob.await(`document.getElementById("door").hidden === false && document.activeElement.id === "name"`)
-	bob.screenshot("door")
+	bob.Await(`document.getElementById("door").hidden === false && document.activeElement.id === "name"`)
+	bob.Screenshot("door")
 
 	// A crash loses the history; those who were there are told.
 	s.proc.Kill()
@@ -109,9 +107,30 @@ func TestChatInBrowser(t *testing.T) {
 	ada.awaitLog(append(lines, "gap")...)
 	ada.say("still here")
 	ada.awaitLog(append(lines, "gap", "Ada: still here")...)
-	ada.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}}, nil)
-	ada.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 700, "deviceScaleFactor": 2, "mobile": true}, nil)
-	ada.screenshot("dark-phone")
+	ada.Do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}}, nil)
+	ada.Do("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 700, "deviceScaleFactor": 2, "mobile": true}, nil)
+	ada.Screenshot("dark-phone")
+}
+
+// Who drops the connection misses nothing, and is told how many messages were recovered.
+func TestDropButton(t *testing.T) {
+	s := startServer(t)
+	b := browser.Start(t)
+	ada, bob := enter(t, b, s, "Ada"), enter(t, b, s, "Bob")
+	ada.awaitPeople("Ada", "Bob")
+	ada.Eval(`document.getElementById("drop").click()`)
+	ada.awaitState("waiting")
+	bob.awaitPeople("Bob")
+	for _, text := range []string{"one", "two", "three"} {
+		bob.say(text)
+	}
+	bob.awaitLog("Bob: one", "Bob: two", "Bob: three")
+	ada.say("four")
+	ada.awaitState("live")
+	ada.awaitLog("Bob: one", "Bob: two", "Bob: three", "Ada: four")
+	ada.Await(`document.getElementById("status").textContent === "Live, 3 messages recovered"`)
+	bob.awaitPeople("Ada", "Bob")
+	ada.Screenshot("recovered")
 }
 
 // When the server loses Redis the page says so, and stays connected.
@@ -119,8 +138,8 @@ func TestPageShowsStale(t *testing.T) {
 	addr := newServer(t).addr
 	redis := startRedis(t, addr)
 	s := startServer(t, "-redis", addr)
-	b := startBrowser(t)
-	p := b.enter(s, "Ada")
+	b := browser.Start(t)
+	p := enter(t, b, s, "Ada")
 	p.awaitPeople("Ada")
 	redis.Kill()
 	p.awaitState("stale")
@@ -128,55 +147,17 @@ func TestPageShowsStale(t *testing.T) {
 	p.awaitState("live")
 	p.awaitPeople("Ada")
 	p.say("back")
-	p.await(`document.querySelector("#log > li:last-child:not(.pending) .body")?.textContent === "back"`)
+	p.Await(`document.querySelector("#log > li:last-child:not(.pending) .body")?.textContent === "back"`)
 }
 
 // Other clients publish what they like; the page makes the best of it.
 func TestPageTakesAnyMessage(t *testing.T) {
 	s := startServer(t)
-	b := startBrowser(t)
-	p := b.enter(s, "Ada")
+	b := browser.Start(t)
+	p := enter(t, b, s, "Ada")
 	c := s.dial("")
 	for _, data := range []string{`"bare"`, `null`, `[1,2]`, `{"text":7}`, `{"name":" ","text":"x","at":1e300,"id":{}}`, `{"name":"Bot","text":"y","at":-1}`} {
 		c.send(`{"op":"publish","room":"chat:lobby","data":` + data + `}`)
 	}
 	p.awaitLog("someone: bare", "someone: null", "someone: [1,2]", `someone: {"text":7}`, "someone: x", "Bot: y")
-}
-
-// The page follows the same table of close codes and the same hints as the Go client.
-func TestPageAgreesWithProtocol(t *testing.T) {
-	s := startServer(t)
-	b := startBrowser(t)
-	p := b.open("pacing", s.url())
-	var back []bool
-	got := p.eval(`import("/pacing.js").then(({ comesBack }) => Array.from({ length: 5100 }, (_, code) => comesBack(code)))`)
-	if err := json.Unmarshal([]byte(got), &back); err != nil {
-		t.Fatal(err)
-	}
-	for code := 1000; code < len(back); code++ {
-		if want := protocol.CloseCode(code).Reconnect(); back[code] != want {
-			t.Errorf("comesBack(%d) = %v, want %v", code, back[code], want)
-		}
-	}
-	for _, reason := range []string{
-		`{"retry_after_ms":1200,"spread_ms":30000,"reason":"drain"}`, `{"spread_ms":1}`, `{"retry_after_ms":99999999999}`, `{"spread_ms":null,"retry_after_ms":5}`,
-		``, `restart`, `{}`, `[]`, `null`, `7`, `{"retry_after_ms":-1}`, `{"retry_after_ms":1.5}`, `{"spread_ms":"1"}`,
-	} {
-		want := "null"
-		if h, _ := protocol.ParseHint(reason); h.RetryAfter+h.Spread > 0 {
-			want = fmt.Sprintf(`{"after":%d,"spread":%d}`, h.RetryAfter.Milliseconds(), h.Spread.Milliseconds())
-		}
-		got := p.eval(`import("/pacing.js").then(({ parseHint }) => parseHint(` + quote(reason) + `) ?? null)`)
-		if got != want {
-			t.Errorf("parseHint(%s) = %s, want %s", reason, got, want)
-		}
-	}
-	const within = `import("/pacing.js").then(({ backoff, wait }) => [0, 1, 2, 3, 20].every((n) => {
-		const all = Array.from({ length: 400 }, () => backoff(n));
-		const most = [2000, 1000, 2000, 4000, 30000][[0, 1, 2, 3, 20].indexOf(n)];
-		return all.every((ms) => ms >= 0 && ms < most) && Math.max(...all) > most * 0.9 && Math.min(...all) < most * 0.1;
-	}) && wait(5) === 5 && wait() === 0)`
-	if got := p.eval(within); got != "true" {
-		t.Error("the page's backoff is not spread over its windows")
-	}
 }

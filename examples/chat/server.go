@@ -61,6 +61,7 @@ func routes(h *hub.Hub) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /ws", h)
+	mux.Handle("GET /hubkit/", hub.Script())
 	mux.Handle("GET /", secure(http.FileServerFS(page)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))

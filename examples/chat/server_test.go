@@ -95,7 +95,7 @@ func TestPageAndProbes(t *testing.T) {
 		holds  string
 	}{
 		{"", http.StatusOK, "<!doctype html>"},
-		{"hubkit.js", http.StatusOK, "hubkit.v1"},
+		{"hubkit/hubkit.js", http.StatusOK, "hubkit.v1"},
 		{"healthz", http.StatusOK, "ok\n"},
 		{"readyz", http.StatusOK, "ready\n"},
 		{"main.go", http.StatusNotFound, ""},

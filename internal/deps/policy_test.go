@@ -75,6 +75,11 @@ var policy = []rule{
 		grants: []string{xsys},
 	},
 	{
+		pkgs:  []string{"web"},
+		not:   []string{"..."},
+		tests: []string{"..."}, // a hub, for the browser
+	},
+	{
 		pkgs:   []string{"internal/testenv"},
 		not:    []string{"..."},
 		grants: []string{goleak, xsys},
@@ -138,7 +143,7 @@ var policy = []rule{
 // testOnly may be imported by tests, by other modules (bench, cmd/hubload) and by each other alone.
 var testOnly = []string{
 	"broker/brokertest", "internal/testenv", "internal/interop", "internal/redistest", "internal/deps",
-	"internal/wsload", "internal/payload",
+	"internal/wsload", "internal/payload", "internal/browser",
 }
 
 // testGrants are the modules that every test may import.

@@ -1,24 +1,24 @@
-// The page: what people see of the client in hubkit.js. Everything that comes from others is put in as text,
-// never as markup.
-import { Client, randomID } from "./hubkit.js";
+// The page. Everything that comes from others is put in as text, never as markup.
+import { connect } from "./hubkit/hubkit.js";
 import { Log } from "./log.js";
 import { People } from "./people.js";
 
 const HISTORY = 50; // messages shown to a newcomer
+const DROP = 3000; // how long the button keeps the connection away, in milliseconds
 
 const $ = (id) => document.getElementById(id);
 const log = new Log($("log"), $("latest"));
 const people = new People($("people"), $("count"));
 
-let client = null;
+let hub = null;
+let room = null;
 let name = "";
-let room = "";
+let recovered = null; // messages since a resume, until the server has answered what was asked behind it
 let countdown;
 
 function enter() {
   const title = $("room").value.trim();
   name = $("name").value.trim();
-  room = "chat:" + title;
   remember({ name, room: title });
   history.replaceState(null, "", "#" + encodeURIComponent(title));
   $("title").textContent = title;
@@ -26,30 +26,56 @@ function enter() {
   $("door").hidden = true;
   $("chat").hidden = false;
   $("text").focus();
+  log.name = name;
 
   const url = new URL("ws", location.href);
-  url.protocol = url.protocol.replace("http", "ws");
   url.search = new URLSearchParams({ name });
-  url.hash = "";
-  client = new Client(url, {
-    state: showState,
-    joined: () => {
-      log.settle();
-      people.ask(client.presence(room));
+  hub = connect(url, { onState: showState });
+  room = hub.subscribe("chat:" + title, {
+    history: HISTORY,
+    onJoin: ({ resumed }) => joined(resumed),
+    onMessage: ({ data }) => {
+      if (recovered !== null && data?.name !== name) recovered++;
+      log.add(readMessage(data));
     },
-    message: (_, data) => log.add(readMessage(data)),
-    member: (_, member, here) => people.change(member, here),
-    gap: () => log.note("Some messages are missing here: the server no longer has them."),
-    refused: (_, error) => log.note(`The server does not let you in: ${error.message}`),
+    onPresence: (event) => {
+      if (event.type !== "changed") people.change(event.member, event.type === "join");
+      else setTimeout(askPeople, Math.random() * event.spreadMs, room);
+    },
+    onGap: () => log.note("Some messages are missing here: the server no longer has them."),
+    onError: (error) => log.note(`The server does not let you in: ${error.message}`),
+    onLeft: (error) => log.note(`You are no longer in the room: ${error.message}`),
   });
-  log.name = name;
-  client.join(room, HISTORY);
-  client.connect();
+}
+
+// joined says how many messages came because the room was resumed. The server answers in order, so that the answer about the people comes
+// behind them.
+function joined(resumed) {
+  log.settle();
+  recovered = resumed ? 0 : null;
+  if (resumed) showStatus("recovering");
+  askPeople(room).then(() => {
+    const n = recovered ?? 0;
+    recovered = null;
+    if (hub?.state.status !== "open") return;
+    showStatus("live");
+    if (n > 0) $("status").textContent += `, ${n} ${n === 1 ? "message" : "messages"} recovered`;
+  });
+}
+
+// askPeople resolves when there is an answer, or never if the connection is lost before: then it is asked again.
+function askPeople(of) {
+  return new Promise((resolve) => {
+    if (of !== room || of.status !== "joined") return;
+    const answer = of.presence();
+    people.ask(answer);
+    answer.then(resolve, () => {});
+  });
 }
 
 function leave() {
-  client.close();
-  client = null;
+  hub.close();
+  hub = room = null;
   clearInterval(countdown);
   remember({});
   log.clear();
@@ -79,24 +105,40 @@ function say() {
   const message = { name, text, at: Date.now(), id: randomID() };
   log.add(readMessage(message), "pending");
   // The room brings it back: that is when it counts as said.
-  client.publish(room, message, message.id).catch((e) => log.fail(message.id, e.message));
+  room.publish(message, { key: message.id }).catch((e) => log.fail(message.id, e.message));
   $("text").value = "";
 }
 
-const STATES = {
+// randomID also works on pages without TLS, where crypto.randomUUID does not exist.
+function randomID() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+const STATUS = {
   connecting: "Connecting…",
   waiting: "Reconnecting…",
+  recovering: "Recovering…",
   live: "Live",
   stale: "Delayed: the server does not hear the other servers",
   closed: "Disconnected",
 };
 
-function showState({ status, until, code, reason }) {
-  clearInterval(countdown);
-  if (status === "live" && $("state").dataset.status === "stale") people.ask(client.presence(room));
+function showStatus(status) {
   $("state").dataset.status = status;
-  $("status").textContent = STATES[status] + (status === "closed" ? ` (${reason || code})` : "");
+  $("status").textContent = STATUS[status];
+}
+
+function showState({ status, until, error }) {
+  clearInterval(countdown);
   $("countdown").textContent = "";
+  if (status === "open") {
+    // The room says when it is there, unless it has been there all along.
+    if (room?.status !== "joined") return;
+    askPeople(room);
+    return showStatus("live");
+  }
+  showStatus(status);
+  if (status === "closed" && error) $("status").textContent += ` (${error.message})`;
   if (status === "waiting") {
     people.stale();
     const tick = () => {
@@ -129,6 +171,7 @@ $("enter").addEventListener("submit", (e) => {
   enter();
 });
 $("leave").addEventListener("click", leave);
+$("drop").addEventListener("click", () => hub.reconnect(DROP));
 $("say").addEventListener("submit", (e) => {
   e.preventDefault();
   say();

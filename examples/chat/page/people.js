@@ -13,16 +13,16 @@ export class People {
     this.#count = count;
   }
 
-  // ask takes the promise of an answer to "presence".
+  // ask takes the promise of what room.presence() answers.
   ask(answer) {
     const asked = ++this.#asked;
     this.#since = [];
-    answer?.then(
-      ({ data }) => {
+    answer.then(
+      ({ members }) => {
         if (asked !== this.#asked) return;
         const since = this.#since;
         this.#since = null;
-        this.#members = new Map(data.members.map((m) => [m.conn, nameOf(m)]));
+        this.#members = new Map(members.map((m) => [m.conn, nameOf(m)]));
         for (const [member, here] of since) this.#apply(member, here);
         this.#show();
       },

@@ -1,4 +1,6 @@
-package main
+// Package browser drives a headless Chromium for tests, by the DevTools protocol
+// (https://chromedevtools.github.io/devtools-protocol/).
+package browser
 
 import (
 	"context"
@@ -18,10 +20,9 @@ import (
 	"github.com/gohubkit/hubkit/internal/testenv"
 )
 
-// browser is a headless Chromium, driven by the DevTools protocol
-// (https://chromedevtools.github.io/devtools-protocol/).
-type browser struct {
-	t  *testing.T
+// Browser is a headless Chromium.
+type Browser struct {
+	t  testing.TB
 	ws *websocket.Conn
 
 	mu      sync.Mutex
@@ -36,7 +37,8 @@ type answer struct {
 	Error  *struct{ Message string }
 }
 
-func startBrowser(t *testing.T) *browser {
+// Start starts one that ends with the test. The test fails if a page throws an exception or breaks its security policy.
+func Start(t testing.TB) *Browser {
 	t.Helper()
 	const ready = "DevTools listening on "
 	proc := testenv.Start(t, testenv.Command{
@@ -53,7 +55,7 @@ func startBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
-	b := &browser{t: t, ws: ws, answers: make(map[int]chan answer)}
+	b := &Browser{t: t, ws: ws, answers: make(map[int]chan answer)}
 	var reading sync.WaitGroup
 	reading.Go(b.read)
 	t.Cleanup(func() {
@@ -66,7 +68,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-func (b *browser) read() {
+func (b *Browser) read() {
 	for {
 		var m struct {
 			ID     int
@@ -116,14 +118,14 @@ func fault(method string, params json.RawMessage) string {
 }
 
 // do sends a command and decodes its result into out, unless that is nil.
-func (b *browser) do(session, method string, params map[string]any, out any) {
+func (b *Browser) do(session, method string, params map[string]any, out any) {
 	b.t.Helper()
 	if err := b.try(session, method, params, out); err != nil {
 		b.t.Fatalf("%s %v: %v", method, params, err)
 	}
 }
 
-func (b *browser) try(session, method string, params map[string]any, out any) error {
+func (b *Browser) try(session, method string, params map[string]any, out any) error {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
 	c := make(chan answer, 1)
@@ -158,37 +160,52 @@ func (b *browser) try(session, method string, params map[string]any, out any) er
 	}
 }
 
-// tab is a page in a browser profile of its own.
-type tab struct {
-	*browser
+// Tab is a page.
+type Tab struct {
+	browser               *Browser
+	t                     testing.TB
 	name, target, session string
+	profile               string
 }
 
-func (b *browser) open(name, url string) *tab {
+// Open opens a page in a browser profile of its own. name is what failures call it.
+func (b *Browser) Open(name, url string) *Tab {
 	b.t.Helper()
 	var profile struct{ BrowserContextID string }
 	b.do("", "Target.createBrowserContext", nil, &profile)
+	return b.open(name, url, profile.BrowserContextID)
+}
+
+// Beside opens another page in the profile of this one.
+func (p *Tab) Beside(name, url string) *Tab {
+	p.t.Helper()
+	return p.browser.open(name, url, p.profile)
+}
+
+func (b *Browser) open(name, url, profile string) *Tab {
+	b.t.Helper()
 	var made struct{ TargetID string }
-	b.do("", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": profile.BrowserContextID,
+	b.do("", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": profile,
 		"width": 960, "height": 640}, &made)
 	var attached struct{ SessionID string }
 	b.do("", "Target.attachToTarget", map[string]any{"targetId": made.TargetID, "flatten": true}, &attached)
-	p := &tab{b, name, made.TargetID, attached.SessionID}
+	p := &Tab{b, b.t, name, made.TargetID, attached.SessionID, profile}
 	for _, domain := range []string{"Runtime", "Log", "Page"} {
-		p.do(domain+".enable", nil, nil)
+		p.Do(domain+".enable", nil, nil)
 	}
-	p.do("Page.navigate", map[string]any{"url": url}, nil)
-	p.await(`document.readyState === "complete"`)
+	p.Do("Page.navigate", map[string]any{"url": url}, nil)
+	p.Await(`document.readyState === "complete"`)
 	return p
 }
 
-func (p *tab) do(method string, params map[string]any, out any) {
+// Do sends a command of the DevTools protocol to the page, and decodes its result into out unless that is nil.
+func (p *Tab) Do(method string, params map[string]any, out any) {
 	p.t.Helper()
 	p.browser.do(p.session, method, params, out)
 }
 
-// eval returns the value of an expression, in JSON.
-func (p *tab) eval(expression string) string {
+// Eval returns the value of an expression, in JSON.
+func (p *Tab) Eval(expression string) string {
 	p.t.Helper()
 	value, err := p.tryEval(expression)
 	if err != nil {
@@ -197,21 +214,21 @@ func (p *tab) eval(expression string) string {
 	return value
 }
 
-func (p *tab) tryEval(expression string) (string, error) {
+func (p *Tab) tryEval(expression string) (string, error) {
 	var r struct {
 		Result           struct{ Value json.RawMessage }
 		ExceptionDetails json.RawMessage
 	}
 	params := map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true}
-	err := p.try(p.session, "Runtime.evaluate", params, &r)
+	err := p.browser.try(p.session, "Runtime.evaluate", params, &r)
 	if err == nil && r.ExceptionDetails != nil {
 		err = errors.New(string(r.ExceptionDetails))
 	}
 	return string(r.Result.Value), err
 }
 
-// await waits until an expression is true. An error means that it is not, as in a page that is just loading.
-func (p *tab) await(expression string) {
+// Await waits until an expression is true. An error means that it is not, as in a page that is just loading.
+func (p *Tab) Await(expression string) {
 	p.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -220,41 +237,43 @@ func (p *tab) await(expression string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("%s waited in vain for %s (%v); the page says:\n%s", p.name, expression, err, p.eval("document.body.innerText"))
+			p.t.Fatalf("%s waited in vain for %s (%v); the page says:\n%s", p.name, expression, err, p.Eval("document.body.innerText"))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// reload loads the page again and waits for it.
-func (p *tab) reload() {
+// Reload loads the page again and waits for it.
+func (p *Tab) Reload() {
 	p.t.Helper()
-	p.eval("window.before = true")
-	p.do("Page.reload", nil, nil)
-	p.await(`window.before === undefined && document.readyState === "complete"`)
+	p.Eval("window.before = true")
+	p.Do("Page.reload", nil, nil)
+	p.Await(`window.before === undefined && document.readyState === "complete"`)
 }
 
-// fill puts text where the cursor is put, in place of what is there.
-func (p *tab) fill(id, text string) {
+// Fill puts text where the cursor is put, in place of what is there.
+func (p *Tab) Fill(id, text string) {
 	p.t.Helper()
-	p.eval(`document.getElementById("` + id + `").select()`)
-	p.do("Input.insertText", map[string]any{"text": text}, nil)
+	p.Eval(`document.getElementById("` + id + `").select()`)
+	p.Do("Input.insertText", map[string]any{"text": text}, nil)
 }
 
-func (p *tab) press(key string, code int) {
+// Press presses and releases a key.
+func (p *Tab) Press(key string, code int) {
 	p.t.Helper()
 	down := map[string]any{"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code}
 	if key == "Enter" {
 		down["text"] = "\r"
 	}
-	p.do("Input.dispatchKeyEvent", down, nil)
-	p.do("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code}, nil)
+	p.Do("Input.dispatchKeyEvent", down, nil)
+	p.Do("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code}, nil)
 }
 
-func (p *tab) screenshot(name string) {
+// Screenshot takes one, and keeps it in the folder that HUBKIT_SCREENSHOTS names.
+func (p *Tab) Screenshot(name string) {
 	p.t.Helper()
 	var shot struct{ Data string }
-	p.do("Page.captureScreenshot", nil, &shot)
+	p.Do("Page.captureScreenshot", nil, &shot)
 	png, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err != nil {
 		p.t.Fatal(err)
@@ -268,7 +287,8 @@ func (p *tab) screenshot(name string) {
 	}
 }
 
-func (p *tab) close() {
+// Close closes the page.
+func (p *Tab) Close() {
 	p.t.Helper()
 	p.browser.do("", "Target.closeTarget", map[string]any{"targetId": p.target}, nil)
 }

@@ -1,0 +1,24 @@
+package hub
+
+import (
+	"net/http"
+
+	"github.com/gohubkit/hubkit/web"
+)
+
+// Script returns a handler that serves the browser client. It goes by the last element of the request's path, so that it can be mounted
+// anywhere:
+//
+//	mux.Handle("GET /hubkit/", hub.Script())
+//
+// A page then imports it as a module:
+//
+//	import { connect } from "/hubkit/hubkit.js";
+//
+// "hubkit.js" has an ETag, and browsers ask each time whether it has changed. [ScriptName] is a name that browsers keep for a year.
+// Any other name is answered with 404. A program that does not call Script does not contain the client.
+func Script() http.Handler { return web.Script() }
+
+// ScriptName returns the file name of the browser client with a version in it, such as "hubkit-3f2a5c0de417.js". The version changes
+// with the content, so that a page which is rendered with this name never gets an older client.
+func ScriptName() string { return web.Name() }

@@ -1,0 +1,22 @@
+// Builds dist, or the folder that is named: one minified module for each entry point, and the types.
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const outdir = process.argv[2] ?? "dist";
+rmSync(outdir, { recursive: true, force: true });
+await build({
+  entryPoints: { hubkit: "src/index.ts" },
+  outdir,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  external: ["./hubkit.js", "react"],
+  // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
+  mangleProps:
+    /^(asked|crowded|dropLargest|ended|expires|inside|live|loops|paused|postpone|progress|pump|sent|served|settle|slowDown|wake)$/,
+});
+execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", outdir], { stdio: "inherit" });

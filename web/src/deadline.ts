@@ -1,0 +1,15 @@
+const LATE = 2e3;
+
+/**
+ * Calls f after ms milliseconds, unless what it returns is called before. A timer that fires late says nothing about the server:
+ * the page was frozen, or hidden and throttled, or the machine slept, and the answer may wait behind the timer. It then runs once more.
+ */
+export function deadline(ms: number, f: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const start = (first: boolean) => {
+    const due = Date.now() + ms;
+    timer = setTimeout(() => (first && Date.now() > due + LATE ? start(false) : f()), ms);
+  };
+  start(true);
+  return () => clearTimeout(timer);
+}

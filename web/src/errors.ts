@@ -1,0 +1,35 @@
+/**
+ * Why something failed. `code` is an error code of the protocol, one of the application's own, or one of the client's:
+ *
+ * - `disconnected`: the connection was lost before the answer, and whether the server carried the request out is unknown; as
+ *   the error of a state: the connection was lost.
+ * - `closed`: the hub is closed.
+ * - `queue_full`: too many requests wait.
+ * - `timeout`: the answer did not come in time.
+ */
+export class HubError extends Error {
+  /** The error code. */
+  declare readonly code: string;
+  /** Milliseconds before which another attempt is in vain; 0 if the server does not say. */
+  declare readonly retryAfter: number;
+  /** The room that the error is about. */
+  declare readonly room?: string;
+  /** The close code, if the connection ended with one. */
+  declare readonly closeCode?: number;
+
+  constructor(code: string, message?: string, details?: { retryAfter?: number; room?: string | undefined; closeCode?: number }) {
+    super(message || code);
+    Object.assign(this, { name: "HubError", code, retryAfter: 0 }, details);
+  }
+}
+
+/** Throws unless the condition holds. */
+export function check(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new TypeError("hubkit: invalid " + what);
+}
+
+/** The bytes of a text in UTF-8. */
+export const bytes = (text: string): number => new TextEncoder().encode(text).length;
+
+/** Throws unless a server takes the name: 1 to 255 bytes without control characters. */
+export const checkRoom = (name: string): void => check(/^\P{Cc}+$/u.test(name) && bytes(name) < 256, "room name");

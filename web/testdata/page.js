@@ -1,0 +1,41 @@
+// A page that publishes numbers and notes everything that comes, over reloads too.
+import { connect, persist } from "/hubkit/hubkit.js";
+
+const room = decodeURIComponent(location.hash.slice(1));
+const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}");
+const page = {
+  id: kept.id ?? Math.random().toString(36).slice(2),
+  sent: kept.sent ?? 0, // numbers given out
+  settled: kept.settled ?? 0, // of them, those whose outcome is known
+  failed: kept.failed ?? [],
+  got: kept.got ?? [], // [publisher, number] in their order
+  gaps: kept.gaps ?? [],
+  states: [],
+};
+addEventListener("pagehide", () => {
+  const { id, sent, settled, failed, got, gaps } = page;
+  sessionStorage.setItem("page", JSON.stringify({ id, sent, settled, failed, got, gaps }));
+});
+
+const hub = connect("/ws", {
+  store: persist(sessionStorage),
+  onState: ({ status, error }) => page.states.push(status + (error ? ` (${error.message})` : "")),
+});
+hub.subscribe(room, {
+  onMessage: ({ data }) => page.got.push(data),
+  onGap: (gap) => page.gaps.push(gap),
+});
+
+let timer;
+page.hub = hub;
+page.start = (ms) => {
+  timer = setInterval(() => {
+    const n = ++page.sent;
+    hub.publish(room, [page.id, n]).then(
+      () => page.settled++,
+      (error) => page.failed.push(`${n}: ${error.code}`),
+    );
+  }, ms);
+};
+page.stop = () => clearInterval(timer);
+window.page = page;
