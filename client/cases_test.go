@@ -150,7 +150,7 @@ func (r *caseRun) step(what string, arg any, step object) {
 	case "subscribe":
 		r.subscribe(room, o)
 	case "leave":
-		_ = r.subs[arg.(string)].Close()
+		r.subs[arg.(string)].Stop()
 	case "publish":
 		r.publish(as, room, data, o["key"].(string))
 	case "call":
@@ -203,10 +203,10 @@ func (r *caseRun) subscribe(room string, o object) {
 	r.t.Helper()
 	var opts []client.SubOption
 	if n, ok := o["history"].(float64); ok {
-		opts = append(opts, client.FromHistory(int(n)))
+		opts = append(opts, client.Newest(int(n)))
 	}
 	if epoch, ok := o["epoch"].(string); ok {
-		opts = append(opts, client.FromPosition(client.Position{Epoch: epoch, Offset: uint64(o["offset"].(float64))}))
+		opts = append(opts, client.Since(client.Position{Epoch: epoch, Offset: uint64(o["offset"].(float64))}))
 	}
 	opts = append(opts,
 		client.OnGap(func(g client.Gap) {
@@ -233,7 +233,7 @@ func (r *caseRun) publish(as, room string, data []byte, key string) {
 	r.t.Helper()
 	var opts []client.PublishOption
 	if !strings.HasPrefix(key, "$") {
-		opts = append(opts, client.WithKey(key))
+		opts = append(opts, client.IdempotencyKey(key))
 	}
 	p, err := r.client.PublishAsync(room, data, opts...)
 	if err != nil {
