@@ -62,7 +62,7 @@ func (e *ending) teardown(why error) {
 	(*connContext)(c).end()
 	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
-	why, tell := e.release(why)
+	tell, why := e.release(why)
 	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
 	h.stats.closed(why)

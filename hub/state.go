@@ -237,21 +237,21 @@ func (e *ending) closeSocket(why error) bool {
 
 // accept notes that OnConnect has taken the connection. It reports false, and why, if the connection was torn down meanwhile:
 // the teardown has then left it to the caller to tell OnDisconnect.
-func (c *Conn) accept() (why error, ok bool) { //nolint:revive // it is no error of accept's
+func (c *Conn) accept() (ok bool, why error) {
 	if c.state.note(accepted)&released == 0 {
-		return nil, true
+		return true, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extra != nil {
 		why = c.extra.cause
 	}
-	return why, false
+	return false, why
 }
 
-// release ends what is left of a connection's own life in its teardown. It returns why the connection has ended, and whether
-// OnDisconnect has to hear of it.
-func (e *ending) release(why error) (cause error, tell bool) {
+// release ends what is left of a connection's own life in its teardown. It returns whether OnDisconnect has to hear of the
+// end, and why the connection has ended.
+func (e *ending) release(why error) (tell bool, cause error) {
 	c := (*Conn)(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -264,8 +264,8 @@ func (e *ending) release(why error) (cause error, tell bool) {
 		}
 	}
 	if c.state.note(released)&accepted != 0 {
-		return why, true
+		return true, why
 	}
 	c.more().cause = why // for accept, if OnConnect is at it now
-	return why, false
+	return false, why
 }
