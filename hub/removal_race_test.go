@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"sync"
@@ -29,7 +30,9 @@ func TestRemoveRace(t *testing.T) {
 			err = hub.ErrForbidden
 		}
 		asked[who] <- struct{}{} // the answer is on its way
-		runtime.Gosched()
+		for range rand.N(100) {
+			runtime.Gosched()
+		}
 		return err
 	}
 	s.OnJoin(func(_ context.Context, c *hub.Conn, _ string) error { return may(c) })
@@ -60,7 +63,7 @@ func TestRemoveRace(t *testing.T) {
 				if round%10 > 0 {
 					<-asked[who]
 				}
-				for range round % 50 * 10 { // a little later each time
+				for range rand.N(30) {
 					runtime.Gosched()
 				}
 				allowed[who].Store(false)
