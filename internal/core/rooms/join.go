@@ -30,7 +30,9 @@ type join struct {
 	room       *Room
 	from       Start
 	membership *membership
+	start      broker.Position // that the client is told
 	answered   bool
+	refused    error // why it must be no member
 }
 
 // ToldError is the error of a Join that failed when the client took itself to be in the room.
@@ -137,13 +139,18 @@ func (j *join) again(ctx context.Context) error {
 // take makes the connection a member that has seen all up to since, and tells it first: who has heard that it is in must
 // miss nothing. It reports false if messages were sent to the room meanwhile. An error says that it must be none.
 func (j *join) take(since fanout.Mark, start broker.Position) (ok bool, err error) {
-	_, ok = j.room.JoinAfter(j.member.Writer(), since, func(place fanout.Place) bool {
-		if err = j.member.Memberships().keep(j.membership, place, j.member); err == nil {
-			j.answer(start)
-		}
-		return err == nil
-	})
-	return ok, err
+	j.start = start
+	_, ok = j.room.JoinAfter(j.member.Writer(), since, j.admit)
+	return ok, j.refused
+}
+
+// admit is called with the room locked.
+func (j *join) admit(place fanout.Place) bool {
+	if j.refused = j.member.Memberships().keep(j.membership, place, j.member); j.refused != nil {
+		return false
+	}
+	j.answer(j.start)
+	return true
 }
 
 // answer tells the client once that it is in the room.
