@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
+	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/broker/memory"
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -230,5 +233,96 @@ func TestJoinedAgain(t *testing.T) {
 	for _, room := range []string{"gone", "past:b"} {
 		c.expect(`{"op":"left","room":"` + room + `","code":"removed","message":"the application has not joined the room again"}`)
 	}
+	c.alive()
+}
+
+// secondFails is a broker whose histories cannot be read on once they have begun.
+type secondFails struct {
+	*memory.Broker
+	reads atomic.Int64
+	read  func()
+}
+
+func (b *secondFails) Read(ctx context.Context, room string, q broker.Query) (broker.Page, error) {
+	if b.reads.Add(1) == 2 {
+		return broker.Page{}, broker.ErrUnavailable
+	}
+	if b.read != nil {
+		b.read()
+	}
+	return b.Broker.Read(ctx, room, q)
+}
+
+func newSecondFails(t *testing.T) *secondFails {
+	t.Helper()
+	b, err := memory.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &secondFails{Broker: b}
+}
+
+// TestJoinFailsAfterTheAnswer: a client that was told that it is in a room is told that it is not, and when to come back.
+func TestJoinFailsAfterTheAnswer(t *testing.T) {
+	const n = 200 // more than a page
+	b := newSecondFails(t)
+	s := start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithAuthenticator(asUser), hub.WithRooms("*", hub.DefaultHistory()))
+	for i := range n {
+		s.publish(t, "a", i)
+	}
+	c := s.dialAs(t, "ada")
+	left := func(first string) {
+		t.Helper()
+		if r := c.read(); r.Op != first {
+			t.Fatalf("got %+v, want %s", r, first)
+		}
+		r := c.read()
+		for r.Op == "message" {
+			r = c.read()
+		}
+		if r.Op != "left" || r.Room != "a" || r.Code != "unavailable" || r.RetryAfter < 1000 {
+			t.Errorf("got %+v, want left", r)
+		}
+		c.alive()
+	}
+	b.reads.Store(0)
+	c.write(`{"op":"join","id":1,"room":"a","history":200}`)
+	left("ok")
+	b.reads.Store(0)
+	if err := s.JoinUser(t.Context(), "ada", "a", hub.Newest(n)); !errors.Is(err, broker.ErrUnavailable) {
+		t.Errorf("JoinUser: %v", err)
+	}
+	left("joined")
+	s.joinUser(t, "ada", "a")
+	if r := c.read(); r.Op != "joined" {
+		t.Errorf("got %+v, want joined", r)
+	}
+	b.reads.Store(1)
+	if err := s.JoinUser(t.Context(), "ada", "a"); !errors.Is(err, broker.ErrUnavailable) { // again, and is not told again
+		t.Errorf("JoinUser: %v", err)
+	}
+	if r := c.read(); r.Op != "left" || r.Code != "unavailable" {
+		t.Errorf("got %+v, want left", r)
+	}
+}
+
+// TestRemoveWhileReadingHistory: what a client asked for while it was in the room is not sent after it was taken out.
+func TestRemoveWhileReadingHistory(t *testing.T) {
+	b := newSecondFails(t)
+	s := start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithAuthenticator(asUser), hub.WithRooms("*", hub.DefaultHistory()))
+	c := s.dialAs(t, "ada")
+	s.joinUser(t, "ada", "a")
+	if r := c.read(); r.Op != "joined" {
+		t.Fatalf("got %+v, want joined", r)
+	}
+	b.reads.Store(2)
+	b.read = func() {
+		s.remove(t, "ada", "a", "enough")
+		s.publish(t, "a", 1)
+		b.read = nil
+	}
+	c.write(`{"op":"history","id":1,"room":"a","limit":10}`)
+	c.expect(`{"op":"left","room":"a","code":"removed","message":"enough"}`,
+		`{"op":"error","id":1,"room":"a","code":"removed","message":"enough"}`)
 	c.alive()
 }
