@@ -81,6 +81,10 @@ func TestRemoveRace(t *testing.T) {
 					case r.Op == "left":
 						in = false
 						undone.Add(1)
+						c.write(`{"op":"join","id":3,"room":"` + room + `"}`) // and is heard at once
+						<-asked[who]
+					case r.ID == 3 && r.Code != "forbidden":
+						t.Errorf("a join after left was answered with %+v", r)
 					case r.Code == "removed", r.Code == "internal": // a handler's ErrRemoved is the handler's to tell
 						refused.Add(1)
 					case r.Op == "message":

@@ -63,7 +63,7 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 			return
 		}
 		if s != nil {
-			l.remove(s)
+			l.remove(s, nil)
 		}
 		n.release(r)
 	}()
@@ -194,7 +194,8 @@ func (n *Node) Leave(ctx context.Context, m Member, room string) (was bool, err 
 
 // Remove begins to take a connection out of a room, which has not asked for that. It does not block. It returns nil if the
 // connection is not in the room, or is joining it. Otherwise the caller must call finish, which blocks as Leave does, and calls
-// parted when the connection is sent nothing of the room any more and the broker knows. Until then nobody can join the room again.
+// parted, which must not block, when the connection is sent nothing of the room any more and the broker knows. Until then nobody can
+// join the room again.
 func (n *Node) Remove(m Member, room string) (finish func(ctx context.Context, parted func()) error) {
 	l := m.Memberships()
 	s, place := l.hold(room)
@@ -203,9 +204,9 @@ func (n *Node) Remove(m Member, room string) (finish func(ctx context.Context, p
 	}
 	return func(ctx context.Context, parted func()) error {
 		defer n.release(s.room)
-		defer l.remove(s)
+		defer l.remove(s, nil) // if the broker panics
 		err := n.depart(ctx, m, s, place)
-		parted()
+		l.remove(s, parted)
 		return err
 	}
 }
