@@ -238,8 +238,11 @@ func (f *failure) retryAfter() time.Duration {
 	if after := f.hint(); after > 0 {
 		return after
 	}
-	return time.Second + rand.N(unavailableSpread-time.Second)
+	return retryAfter()
 }
+
+// retryAfter draws when to try again.
+func retryAfter() time.Duration { return time.Second + rand.N(unavailableSpread-time.Second) }
 
 // report logs and counts a failure that is no verdict. gone says that the client has left, which ends contexts and is
 // nobody's fault.

@@ -73,13 +73,20 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	if f := h.handlers.set.Load().join; f != nil {
 		ask = func() error { return f(c.Context(), c, room) }
 	}
+	c.unbar(room)
 	if !v.admitted(id, "OnJoin", room, ask) {
 		return
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	if err := h.rooms.Join(ctx, (*member)(c), id, room, from); err != nil && !errors.Is(err, net.ErrClosed) {
-		v.fault("join", room, err)
+	err := h.rooms.Join(ctx, (*member)(c), id, room, from)
+	if err == nil || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	v.fault("join", room, err)
+	if told, ok := errors.AsType[*rooms.ToldError](err); ok && told.Answered {
+		c.tellLeft(room, leftError(told.Err))
+	} else {
 		c.replyError(id, room, toError(err))
 	}
 }

@@ -91,15 +91,15 @@ func (c *Conn) register() bool {
 }
 
 // closeWith sends a close frame, and sees to it that the end comes. It may be called from anywhere. The first call counts, and
-// during the handshake the frame is sent after it.
-func (c *Conn) closeWith(why *CloseError) {
+// during the handshake the frame is sent after it. It reports whether this was the first call.
+func (c *Conn) closeWith(why *CloseError) bool {
 	if !why.Code.Sendable() {
 		why = (*ending)(c).sendable(why)
 	}
 	c.mu.Lock()
 	if c.state.at() == closed || c.extra != nil && c.extra.cause != nil {
 		c.mu.Unlock()
-		return
+		return false
 	}
 	c.more().cause = why
 	before := stateOf(c.state.moveTo(closing))
@@ -107,6 +107,7 @@ func (c *Conn) closeWith(why *CloseError) {
 	if before != handshaking {
 		(*ending)(c).sendClose(why)
 	}
+	return true
 }
 
 // sendClose is called once, by whoever moved the connection to closing, or out of the handshake after that.
