@@ -160,6 +160,21 @@ func (n *Node) Leave(ctx context.Context, m Member, room string) (was bool, err 
 	return true, n.depart(ctx, m, s)
 }
 
+// Remove takes a connection out of a room, which it does not ask for, and reports whether it was in it. It blocks as Leave
+// does, and calls parted when the connection is sent nothing of the room any more and the broker knows. Until then the room cannot be
+// joined again. While the connection is joining the room, nothing happens.
+func (n *Node) Remove(ctx context.Context, m Member, room string, parted func()) (was bool, err error) {
+	l := m.Memberships()
+	s, place := l.hold(room)
+	if s == nil {
+		return false, nil
+	}
+	defer l.remove(s)
+	err = n.departFrom(ctx, m, s, place)
+	parted()
+	return true, err
+}
+
 // LeaveAll takes a connection out of all rooms, and lets it join none any more. Joins under way fail. Its context may be over.
 func (n *Node) LeaveAll(m Member) {
 	first := m.Memberships().close()
@@ -185,7 +200,11 @@ func (n *Node) leaveOne(ctx context.Context, m Member, s *membership) {
 
 // depart takes a connection out of a room that it holds no membership of any more.
 func (n *Node) depart(ctx context.Context, m Member, s *membership) error {
-	n.part(m, s, s.place)
+	return n.departFrom(ctx, m, s, s.place)
+}
+
+func (n *Node) departFrom(ctx context.Context, m Member, s *membership, place fanout.Place) error {
+	n.part(m, s, place)
 	r := s.room
 	defer n.release(r)
 	if !r.rule.Presence {

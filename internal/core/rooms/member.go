@@ -38,7 +38,7 @@ type Memberships struct {
 // membership is a room that a connection is in, or is joining.
 type membership struct {
 	room  *Room
-	place fanout.Place // zero while the connection is joining; guarded by mu of the Memberships, as are the others
+	place fanout.Place // zero while the connection is joining, or is taken out; guarded by mu of the Memberships, as are the others
 	// replay is under way while the connection has no place for the room's messages; see Node.Replay.
 	replay *replay
 	next   *membership
@@ -128,6 +128,19 @@ func (l *Memberships) take(name string) (*membership, error) {
 	}
 	l.cut(s)
 	return s, nil
+}
+
+// hold has the membership of a room look like one that is being joined, and returns it with its place; nil if the connection
+// is not in the room.
+func (l *Memberships) hold(name string) (s *membership, place fanout.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s = l.named(name)
+	if s == nil || s.joining() {
+		return nil, place
+	}
+	place, s.place = s.place, fanout.Place{}
+	return s, place
 }
 
 // close takes all memberships out, those of rooms that are being joined included. No room can be joined any more.
