@@ -210,7 +210,7 @@ func (f *failure) denial() *Error {
 	case f.verdict():
 		return ErrForbidden
 	default:
-		return &Error{Code: protocol.CodeUnavailable, Message: "try again", RetryAfter: f.retryAfter()}
+		return tryLater(f.hint())
 	}
 }
 
@@ -235,7 +235,11 @@ func (f *failure) hint() (after time.Duration) {
 
 // retryAfter is when to try again, drawn if the failure does not say.
 func (f *failure) retryAfter() time.Duration {
-	if after := f.hint(); after > 0 {
+	return orDrawn(f.hint())
+}
+
+func orDrawn(after time.Duration) time.Duration {
+	if after > 0 {
 		return after
 	}
 	return time.Second + rand.N(unavailableSpread-time.Second)

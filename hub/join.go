@@ -83,8 +83,18 @@ func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error 
 // not in does nothing. The error matches ErrJoining while a Join of the room is under way, or is the broker's: the
 // connection has left all the same.
 func (c *Conn) Leave(ctx context.Context, room string) error {
-	_, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
+	_, err := c.leave(ctx, room)
 	return err
+}
+
+func (c *Conn) leave(ctx context.Context, room string) (was bool, err error) {
+	o := (*grantee)(c)
+	g := o.held(room)
+	was, err = c.hub.rooms.Leave(ctx, (*member)(c), room)
+	if was && !errors.Is(err, ErrJoining) {
+		o.drop(g)
+	}
+	return was, err
 }
 
 // member is a Conn as its rooms see it.
@@ -111,8 +121,11 @@ func (m *member) Joined(request uint64, room string, from broker.Position) {
 	if m.kind == raw {
 		return
 	}
+	g := (*grantee)(m).held(room)
 	(*Conn)(m).send(func(dst []byte) []byte {
-		return protocol.AppendOK(dst, protocol.OK{ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset})
+		return protocol.AppendOK(dst, protocol.OK{
+			ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset, Expires: g.validFor(), ReadOnly: g.readOnly(),
+		})
 	})
 }
 
