@@ -48,7 +48,7 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 			return
 		}
 		if s != nil {
-			l.remove(s)
+			l.remove(s, nil)
 		}
 		n.release(r)
 	}()
@@ -169,9 +169,9 @@ func (n *Node) Remove(ctx context.Context, m Member, room string, parted func())
 	if s == nil {
 		return false, nil
 	}
-	defer l.remove(s)
+	defer l.remove(s, nil) // if the broker panics
 	err = n.departFrom(ctx, m, s, place)
-	parted()
+	l.remove(s, parted)
 	return true, err
 }
 

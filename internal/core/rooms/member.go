@@ -96,10 +96,14 @@ func (l *Memberships) keep(s *membership, place fanout.Place) bool {
 	return !l.closed
 }
 
-// remove takes a membership out, if it is there.
-func (l *Memberships) remove(s *membership) {
+// remove takes a membership out, if it is there. tell may be nil. Nobody joins the room between the two: a client that is told
+// can join again at once, and hears of it before the answer to that.
+func (l *Memberships) remove(s *membership, tell func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 	l.cut(s)
 }
 
