@@ -113,7 +113,7 @@ func (f *failure) tokenRefusal() *Error {
 	switch {
 	case f.crashed:
 		return &Error{Code: protocol.CodeInternal, Message: "the token verifier failed"}
-	case f.close != nil && f.close.Code.Reconnect() && f.close.Code != protocol.CloseTokenExpired:
+	case f.later():
 		return tryLater(f.close.RetryAfter)
 	case !f.verdict():
 		return tryLater(f.hint())
