@@ -34,9 +34,7 @@ func TestGrantExpires(t *testing.T) {
 				if r := c.ask(fmt.Sprintf(`{"op":"join","id":1,"room":%q}`, room)); r.Op != "ok" || r.Expires < 1 || r.Expires > 300 || r.ReadOnly {
 					t.Fatalf("%s: %+v", room, r)
 				}
-				if r := c.ask(fmt.Sprintf(`{"op":"publish","room":%q,"data":1}`, room)); r.Op != "message" && r.Op != "join" {
-					t.Errorf("%s: %+v", room, r)
-				}
+				c.write(fmt.Sprintf(`{"op":"publish","room":%q,"data":1}`, room))
 				for {
 					r := c.read()
 					if r.Op == "join" || r.Op == "message" {
@@ -135,7 +133,7 @@ func TestGrantRenewed(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, fine, hub.WithTokenVerifier(timedToken))
 		var mu sync.Mutex
-		next, refuse := grantFor(1500*time.Millisecond, true), error(nil)
+		next, refuse := grantFor(3*time.Second, true), error(nil)
 		s.OnJoinGrant(func(ctx context.Context, c *hub.Conn, room string) (hub.Grant, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -152,9 +150,6 @@ func TestGrantRenewed(t *testing.T) {
 		c := s.dialV1(t, `{"op":"hello","token":"ada"}`)
 		begun := time.Now()
 		c.ask(`{"op":"join","id":1,"room":"a"}`)
-		if r := c.read(); r.Op != "refresh" || r.Room != "a" || r.Expires < 1 || r.Expires > 600 {
-			t.Fatalf("got %+v, want to be asked", r)
-		}
 		renew := func(token string) reply {
 			t.Helper()
 			return c.ask(`{"op":"token","id":2,"token":"` + token + `","room":"a"}`)
@@ -177,7 +172,7 @@ func TestGrantRenewed(t *testing.T) {
 		if r := renew("ada"); r.Op != "ok" || r.Expires < 3_000_000 {
 			t.Errorf("bounded by the grant: %+v", r)
 		}
-		time.Sleep(time.Until(begun.Add(1700 * time.Millisecond)))
+		time.Sleep(time.Until(begun.Add(3200 * time.Millisecond)))
 		c.alive()
 		set(0, nil)
 		if r := renew("ada"); r.Op != "ok" || r.Expires != 0 || s.Rights() != 0 {
@@ -202,17 +197,17 @@ func TestGrantOfRejoin(t *testing.T) {
 				lives <- d
 				return c.ask(`{"op":"join","id":1,"room":"` + room + `"` + more + `}`)
 			}
-			join(200*time.Millisecond, "")
+			join(time.Second, "")
 			if r := join(time.Hour, ""); r.Op != "ok" || r.Expires < 3_000_000 {
 				t.Errorf("joined again: %+v", r)
 			}
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(1200 * time.Millisecond)
 			c.alive()
 			if room == "plain" { // a position is refused there
-				if r := join(time.Millisecond, `,"epoch":"e","offset":1`); r.Code != "no_history" {
+				if r := join(time.Second, `,"epoch":"e","offset":1`); r.Code != "no_history" {
 					t.Errorf("%+v", r)
 				}
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(1200 * time.Millisecond)
 				c.alive()
 			}
 			if n := s.Rights(); n != 1 {
