@@ -95,9 +95,7 @@ func TestGrantIsNarrowest(t *testing.T) {
 			if tt.to > 0 {
 				want = 1
 			}
-			if n := s.Rights(); n != want {
-				t.Errorf("%d rights have an end, want %d", n, want)
-			}
+			await(t, "the grant's end is known", func() bool { return s.Rights() == want })
 			_ = c.ws.Close()
 			s.rightsGone(t)
 		})

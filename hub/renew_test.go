@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,7 +62,7 @@ func (s *renewals) connect(t *testing.T) (r *renewing, stop func()) {
 		var n atomic.Int64
 		return func(context.Context) (string, error) { return fmt.Sprintf("%s %d", name, n.Add(1)), nil }
 	}
-	c, err := hubclient.New("ws://memory/", hubclient.WithDialer(s.net.dial), hubclient.WithToken(tokens("identity")),
+	c, err := hubclient.New("ws://memory/", hubclient.WithDialer(s.net.dial), hubclient.WithToken(tokens("identity")), hubclient.WithLogger(slog.New(slog.DiscardHandler)),
 		hubclient.OnState(func(st hubclient.State) { r.states <- st }))
 	if err != nil {
 		t.Fatal(err)
