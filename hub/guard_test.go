@@ -73,6 +73,7 @@ func newTrap(t *testing.T, tr transport, verifier bool) *trap {
 		return hub.Grant{ExpiresAt: time.Now().Add(time.Hour)}, s.fall(at)
 	})
 	s.OnPublish(func(context.Context, *hub.Conn, *hub.Publication) error { return s.fall("OnPublish") })
+	s.OnHistory(func(context.Context, *hub.Conn, string) error { return s.fall("OnHistory") })
 	s.OnMessage(func(context.Context, *hub.Conn, hub.Message) { _ = s.fall("OnMessage") })
 	s.OnDisconnect(func(context.Context, *hub.Conn, error) { _ = s.fall("OnDisconnect") })
 	call := func(at string) hub.HandlerFunc {
@@ -125,7 +126,7 @@ func (v verdicts) of(callback string) string {
 		return v.connect
 	case "token verifier":
 		return v.verifier
-	case "OnJoin", "OnJoinGrant", "OnJoinGrant again", "OnPublish":
+	case "OnJoin", "OnJoinGrant", "OnJoinGrant again", "OnHistory", "OnPublish":
 		return v.request
 	case "token in place", "token of a room":
 		return v.token
@@ -170,6 +171,7 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 		"OnJoinGrant":       `{"op":"join","id":1,"room":"a"}`,
 		"OnJoinGrant again": `{"op":"token","id":1,"room":"held","token":"good"}`,
 		"OnPublish":         `{"op":"publish","id":1,"room":"a","data":1}`,
+		"OnHistory":         `{"op":"history","id":1,"room":"a"}`,
 		"OnMessage":         `{"op":"send","id":1,"data":1}`,
 		"call":              `{"op":"call","id":1,"method":"light"}`,
 		"heavy call":        `{"op":"call","id":1,"method":"heavy"}`,
@@ -220,9 +222,9 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 // suffers, and Shutdown waits for nothing that is left of it.
 func TestCallbackFaults(t *testing.T) {
 	goexit := runtime.Goexit
-	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "call", "heavy call", "OnMessage", "OnDisconnect"}
+	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call", "OnMessage", "OnDisconnect"}
 	calls := []string{"call", "heavy call"}
-	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "call", "heavy call"}
+	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call"}
 	tests := []struct {
 		name             string
 		f                func() error
@@ -248,22 +250,22 @@ func TestCallbackFaults(t *testing.T) {
 		{"context over", func() error { return context.DeadlineExceeded }, judges, failures, 0, -1},
 		{"context canceled", func() error { return fmt.Errorf("query: %w", context.Canceled) }, judges, failures, 0, -1},
 		{"broker", func() error { return broker.ErrUnavailable }, judges, failures, 0, -1},
-		{"a context's end within a refusal", func() error { return fmt.Errorf("%w: %w", hub.ErrForbidden, context.Canceled) }, judges[:10], failures, 0, 1},
+		{"a context's end within a refusal", func() error { return fmt.Errorf("%w: %w", hub.ErrForbidden, context.Canceled) }, judges[:11], failures, 0, 1},
 		{"nil within an error", func() error { return fmt.Errorf("query: %w", noError()) }, judges, crashes, 1, 0},
 		{"ErrUnauthorized", func() error { return fmt.Errorf("query: %w", hub.ErrUnauthorized) }, judges,
 			verdicts{"HTTP 401", "close 4100", "close 4100", "error unauthorized", "error unauthorized", "error unauthorized"}, 0, 0},
 		{"ErrForbidden", func() error { return hub.ErrForbidden }, judges,
 			verdicts{"HTTP 403", "close 4101", "close 4101", "error forbidden", "error forbidden", "error unauthorized"}, 0, 0},
-		{"HTTPError 401", func() error { return &hub.HTTPError{Status: 401} }, judges[:10],
+		{"HTTPError 401", func() error { return &hub.HTTPError{Status: 401} }, judges[:11],
 			verdicts{"HTTP 401", "close 4100", "close 4100", "error forbidden", "", "error unauthorized"}, 0, 0},
-		{"HTTPError 503", func() error { return &hub.HTTPError{Status: 503, RetryAfter: 1} }, judges[:10], failures, 0, 1},
-		{"CloseError 4100", func() error { return &hub.CloseError{Code: 4100} }, judges[2:10],
+		{"HTTPError 503", func() error { return &hub.HTTPError{Status: 503, RetryAfter: 1} }, judges[:11], failures, 0, 1},
+		{"CloseError 4100", func() error { return &hub.CloseError{Code: 4100} }, judges[2:11],
 			verdicts{"", "close 4100", "close 4100", "error forbidden", "", "error unauthorized"}, 0, 0},
-		{"CloseError 1013", func() error { return &hub.CloseError{Code: 1013, RetryAfter: time.Second} }, judges[:10],
+		{"CloseError 1013", func() error { return &hub.CloseError{Code: 1013, RetryAfter: time.Second} }, judges[:11],
 			verdicts{"HTTP 503", "close 1013", "close 1013", "error unavailable", "", "error unavailable"}, 0, 0},
-		{"Error busy", func() error { return &hub.Error{Code: protocol.CodeBusy, RetryAfter: time.Second} }, judges[:10],
+		{"Error busy", func() error { return &hub.Error{Code: protocol.CodeBusy, RetryAfter: time.Second} }, judges[:11],
 			verdicts{"HTTP 503", "close 1013", "close 1013", "error busy", "", "error unavailable"}, 0, 1},
-		{"Error of the application's", func() error { return &hub.Error{Code: "paywall"} }, judges[2:10],
+		{"Error of the application's", func() error { return &hub.Error{Code: "paywall"} }, judges[2:11],
 			verdicts{"", "close 4101", "close 4100", "error paywall", "", "error unauthorized"}, 0, 0},
 		{"MarshalJSON panics", func() error { return result{badValue{boom}} }, calls, crashes, 1, 0},
 		{"MarshalJSON ends the goroutine", func() error { return result{badValue{goexit}} }, calls, crashes, 1, 0},
