@@ -1,7 +1,7 @@
 package hub
 
 import (
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/core/expire"
@@ -33,7 +33,11 @@ func (id Identity) kept() *identity {
 	return k
 }
 
-var errExpired = errors.New("hub: the identity has expired already")
+// What is made of an identity that has expired already: for the authenticator, and for the token verifier.
+var (
+	errExpired      = fmt.Errorf("%w: the identity has expired already", ErrUnauthorized)
+	errTokenExpired = &CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired", Err: errExpired}
+)
 
 // expired reports whether an end has come.
 func expired(at time.Time) bool { return !at.IsZero() && time.Until(at) <= 0 }

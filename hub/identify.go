@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -40,7 +39,7 @@ func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 			if id, err = f(r); err != nil {
 				return err
 			}
-			return id.validate(fmt.Errorf("%w: %w", ErrUnauthorized, errExpired))
+			return id.validate(errExpired)
 		})
 		if failed != nil {
 			return refusal("authenticator", failed, http.StatusUnauthorized, "unauthorized")
@@ -92,7 +91,7 @@ func (g *greeting) identify(by time.Duration, token string) bool {
 		if id, err = f(ctx, token); err != nil {
 			return err
 		}
-		return id.validate(&CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired", Err: errExpired})
+		return id.validate(errTokenExpired)
 	})
 	if ok {
 		g.become(id, came)

@@ -153,7 +153,7 @@ func (v *v1Client) publish(q *protocol.Request) {
 		c.replyError(id, clip(room), err)
 		return
 	}
-	if (*grantee)(c).held(room).readOnly() {
+	if (*grantee)(c).held(room).readOnly() && c.rooms.Find(room) != nil {
 		c.replyError(id, room, &Error{Code: protocol.CodeForbidden, Message: "the room is read-only for this client"})
 		return
 	}

@@ -92,7 +92,7 @@ func (v *v1Client) verifyAgain(token string) (id Identity, refused *Error) {
 		if id, err = h.conf.verifyToken(ctx, token); err != nil {
 			return err
 		}
-		return id.validate(&CloseError{Code: protocol.CloseTokenExpired, Err: errExpired})
+		return id.validate(errTokenExpired)
 	})
 	switch {
 	case failed != nil:
