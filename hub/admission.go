@@ -117,7 +117,7 @@ type AdmissionStats struct {
 	// RateLimited handshakes were refused for the rate of WithAdmission, AtCapacity for the bound on connections, PerAddress
 	// for that of one address, and Handshakes for the bound on handshakes under way. Soft of them were told in a close
 	// frame. All are in Refused, but for those that BusyVerifiers counts: their connection was accepted, and closed with 1013
-	// instead of calling the token verifier.
+	// instead of calling the token verifier. BusyVerifiers also counts renewals that were put off for the same reason.
 	RateLimited, AtCapacity, PerAddress, Handshakes, Soft, BusyVerifiers int64
 }
 

@@ -35,6 +35,8 @@ type reply struct {
 	Ping       int             `json:"ping_ms"`
 	Ticket     string          `json:"ticket"`
 	Limits     json.RawMessage `json:"limits"`
+	Expires    int             `json:"expires_ms"`
+	ReadOnly   bool            `json:"read_only"`
 }
 
 // connect makes a connection and reads nothing of it.

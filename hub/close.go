@@ -82,6 +82,7 @@ func (e *ending) teardown(why error) {
 	tell, why := e.release(why)
 	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
+	(*grantee)(c).endRights()
 	h.stats.closed(why)
 	if tell {
 		e.tellDisconnected(why)

@@ -60,6 +60,7 @@ type config struct {
 
 	maxAge, maxIdle time.Duration // zero means no bound
 	retirePace      int           // connections a second; zero means the default
+	rightsTick      time.Duration // grain of the ends of rights; zero means the default
 
 	writeTimeout     time.Duration
 	readTimeout      time.Duration

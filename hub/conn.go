@@ -28,6 +28,10 @@ type Identity struct {
 	User string
 	// Info is shown to other members of rooms with presence: one JSON value, or nil.
 	Info []byte
+	// ExpiresAt is when the identity ends; zero for never. Before that the hub asks the client for a new token, if it has a
+	// token verifier: see WithTokenVerifier. Up to a second after it the connection is closed with 4009, and the client comes
+	// back with a new token. A clock that is set later changes nothing.
+	ExpiresAt time.Time
 }
 
 // Conn is one client's connection. Its methods may be called from several goroutines; none but Join and
@@ -39,7 +43,7 @@ type Conn struct {
 	writer wire.Writer
 	beat   heartbeat.Entry
 
-	identity atomic.Pointer[Identity]
+	identity atomic.Pointer[identity]
 
 	ticket  admission.Ticket
 	proxied *netip.Addr // the client's address where it is not the socket's, or nil
@@ -74,13 +78,14 @@ type Conn struct {
 	rooms rooms.Memberships
 }
 
-// marks are two flags in the size of one.
+// marks are flags in the size of one.
 type marks struct{ bits atomic.Uint32 }
 
 const (
 	greetedMark = 1 << iota // welcome has been sent
 	askedMark               // a ping was sent, and no pong has come since
 	barredMark              // barred is not empty
+	boundMark               // a grant has been held
 )
 
 func (m *marks) set(mark uint32)      { m.bits.Or(mark) }
@@ -105,6 +110,7 @@ type extra struct {
 	session string
 	values  []value
 	resume  map[string]resumed // of the hello, until joined
+	grants  map[string]*grant  // by room, of those that have bounds
 	done    chan struct{}      // of the context
 	after   []*after           // to be called when the context ends
 	cause   error              // set at the end
@@ -128,7 +134,7 @@ func (c *Conn) more() *extra {
 // trim gives extra back where nothing is in it any more. It is called with mu held.
 func (c *Conn) trim() {
 	m := c.extra
-	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && m.done == nil &&
+	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && len(m.grants) == 0 && m.done == nil &&
 		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil && len(m.barred) == 0 && m.giving == 0 {
 		c.extra = nil
 	}
@@ -154,12 +160,16 @@ func (c *Conn) Session() string {
 	return c.ID()
 }
 
-// Identity is who is at the other end, as the authenticator or the token verifier said.
+// Identity is who is at the other end, as the authenticator or the token verifier said. A new token may change all but User.
 func (c *Conn) Identity() Identity {
-	if id := c.identity.Load(); id != nil {
-		return *id
+	id := c.identity.Load()
+	switch {
+	case id == nil:
+		return Identity{}
+	case id.expires == nil:
+		return Identity{User: id.user, Info: id.info}
 	}
-	return Identity{}
+	return Identity{User: id.user, Info: id.info, ExpiresAt: *id.expires}
 }
 
 // RemoteAddr is the address of the other end, or of the proxy in between: see ClientAddr.

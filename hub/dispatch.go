@@ -147,8 +147,7 @@ func (v *v1Client) dispatch(payload []byte, pooled bool) {
 	case protocol.OpHistory:
 		v.history(q)
 	case protocol.OpToken:
-		c.hub.stats.invalid.Add(1)
-		c.replyError(q.ID, "", &Error{Code: protocol.CodeUnknownOp, Message: `op "` + q.Op.String() + `" is not known`})
+		v.token(q)
 	default: // a second hello: decode refuses all that is no request
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeBadRequest, Message: "hello is the first frame of a connection only"})
 	}

@@ -27,6 +27,17 @@ func Clock(now func() time.Time) Option {
 	}
 }
 
+// RightsTick is how late rights may end. They last five times as long at the least when their clients are asked for tokens.
+func RightsTick(d time.Duration) Option {
+	return func(c *config) error {
+		c.rightsTick = d
+		return nil
+	}
+}
+
+// Rights is how many rights have an end.
+func (h *Hub) Rights() int { return h.rights.Len() }
+
 // Tickets is how many connections and handshakes the gate counts.
 func (h *Hub) Tickets() (conns, handshakes int) {
 	s := h.gate.Stats()

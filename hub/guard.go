@@ -150,6 +150,11 @@ func (f *failure) verdict() bool {
 	}
 }
 
+// later reports whether the callback has decided that the client is to come back.
+func (f *failure) later() bool {
+	return f.close != nil && f.close.Code.Reconnect() && f.close.Code != protocol.CloseTokenExpired
+}
+
 // status is what the client is answered with.
 func (e *HTTPError) status() int {
 	if e.Status < 400 || e.Status > 599 {
@@ -166,7 +171,7 @@ func (h *Hub) refusal(f *failure, status int, message string) *HTTPError {
 		e.Status, e.Message = http.StatusInternalServerError, "internal error"
 	case f.http != nil:
 		e.Status, e.Message, e.RetryAfter = f.http.status(), f.http.Message, f.http.RetryAfter
-	case f.close != nil && f.close.Code.Reconnect():
+	case f.later():
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.close.RetryAfter
 	case !f.verdict():
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.retryAfter()
@@ -207,10 +212,12 @@ func (f *failure) denial() *Error {
 		return &Error{Code: protocol.CodeInternal, Message: "the authorizer failed"}
 	case f.call != nil && (!f.late || f.call.Code.Retry()):
 		return f.call
+	case f.later():
+		return tryLater(f.close.RetryAfter)
 	case f.verdict():
 		return ErrForbidden
 	default:
-		return &Error{Code: protocol.CodeUnavailable, Message: "try again", RetryAfter: f.retryAfter()}
+		return tryLater(f.hint())
 	}
 }
 
@@ -235,7 +242,11 @@ func (f *failure) hint() (after time.Duration) {
 
 // retryAfter is when to try again, drawn if the failure does not say.
 func (f *failure) retryAfter() time.Duration {
-	if after := f.hint(); after > 0 {
+	return orDrawn(f.hint())
+}
+
+func orDrawn(after time.Duration) time.Duration {
+	if after > 0 {
 		return after
 	}
 	return retryAfter()

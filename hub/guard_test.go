@@ -10,8 +10,10 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/hub"
@@ -49,7 +51,13 @@ func newTrap(t *testing.T, tr transport, verifier bool) *trap {
 		hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return hub.Identity{User: "ada"}, s.fall("authenticator") }),
 	}
 	if verifier {
-		opts = append(opts, hub.WithTokenVerifier(func(context.Context, string) (hub.Identity, error) {
+		opts = append(opts, hub.WithTokenVerifier(func(_ context.Context, token string) (hub.Identity, error) {
+			switch token {
+			case "in place":
+				return hub.Identity{User: "ada"}, s.fall("token in place")
+			case "of a room":
+				return hub.Identity{User: "ada"}, s.fall("token of a room")
+			}
 			return hub.Identity{User: "ada"}, s.fall("token verifier")
 		}))
 	}
@@ -57,7 +65,15 @@ func newTrap(t *testing.T, tr transport, verifier bool) *trap {
 	s.OnHandshake(func(*http.Request, *hub.Conn) error { return s.fall("OnHandshake") })
 	s.OnConnect(func(context.Context, *hub.Conn) error { return s.fall("OnConnect") })
 	s.OnJoin(func(context.Context, *hub.Conn, string) error { return s.fall("OnJoin") })
+	s.OnJoinGrant(func(_ context.Context, c *hub.Conn, _ string) (hub.Grant, error) {
+		at := "OnJoinGrant"
+		if len(c.Rooms()) > 0 {
+			at = "OnJoinGrant again"
+		}
+		return hub.Grant{ExpiresAt: time.Now().Add(time.Hour)}, s.fall(at)
+	})
 	s.OnPublish(func(context.Context, *hub.Conn, *hub.Publication) error { return s.fall("OnPublish") })
+	s.OnHistory(func(context.Context, *hub.Conn, string) error { return s.fall("OnHistory") })
 	s.OnMessage(func(context.Context, *hub.Conn, hub.Message) { _ = s.fall("OnMessage") })
 	s.OnDisconnect(func(context.Context, *hub.Conn, error) { _ = s.fall("OnDisconnect") })
 	call := func(at string) hub.HandlerFunc {
@@ -100,7 +116,7 @@ func boom()                             { panic("boom") }
 func bad(text, is, as, un func()) error { return &badError{text, is, as, un} }
 
 // verdicts are what a client hears of a callback's error, by kind of callback.
-type verdicts struct{ http, connect, verifier, request, call string }
+type verdicts struct{ http, connect, verifier, request, call, token string }
 
 func (v verdicts) of(callback string) string {
 	switch callback {
@@ -110,8 +126,10 @@ func (v verdicts) of(callback string) string {
 		return v.connect
 	case "token verifier":
 		return v.verifier
-	case "OnJoin", "OnPublish":
+	case "OnJoin", "OnJoinGrant", "OnJoinGrant again", "OnHistory", "OnPublish":
 		return v.request
+	case "token in place", "token of a room":
+		return v.token
 	case "call", "heavy call":
 		return v.call
 	case "OnMessage":
@@ -121,8 +139,8 @@ func (v verdicts) of(callback string) string {
 }
 
 var (
-	crashes  = verdicts{"HTTP 500", "close 4004", "close 4004", "error internal", "error internal"}
-	failures = verdicts{"HTTP 503", "close 1013", "close 1013", "error unavailable", "error internal"}
+	crashes  = verdicts{"HTTP 500", "close 4004", "close 4004", "error internal", "error internal", "error internal"}
+	failures = verdicts{"HTTP 503", "close 1013", "close 1013", "error unavailable", "error internal", "error unavailable"}
 )
 
 // outcome connects, asks for what calls the callback, and says what came of it.
@@ -149,11 +167,16 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 		c.write(`{"op":"hello"}`)
 	}
 	request := map[string]string{
-		"OnJoin":     `{"op":"join","id":1,"room":"a"}`,
-		"OnPublish":  `{"op":"publish","id":1,"room":"a","data":1}`,
-		"OnMessage":  `{"op":"send","id":1,"data":1}`,
-		"call":       `{"op":"call","id":1,"method":"light"}`,
-		"heavy call": `{"op":"call","id":1,"method":"heavy"}`,
+		"OnJoin":            `{"op":"join","id":1,"room":"a"}`,
+		"OnJoinGrant":       `{"op":"join","id":1,"room":"a"}`,
+		"OnJoinGrant again": `{"op":"token","id":1,"room":"held","token":"good"}`,
+		"OnPublish":         `{"op":"publish","id":1,"room":"a","data":1}`,
+		"OnHistory":         `{"op":"history","id":1,"room":"a"}`,
+		"OnMessage":         `{"op":"send","id":1,"data":1}`,
+		"call":              `{"op":"call","id":1,"method":"light"}`,
+		"heavy call":        `{"op":"call","id":1,"method":"heavy"}`,
+		"token in place":    `{"op":"token","id":1,"token":"in place"}`,
+		"token of a room":   `{"op":"token","id":1,"room":"held","token":"of a room"}`,
 	}[callback]
 	for {
 		p, err := c.tryNext()
@@ -176,6 +199,11 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 		case r.Op == "welcome" && request == "":
 			return "connected"
 		case r.Op == "welcome":
+			if strings.Contains(request, "held") {
+				if r := c.ask(`{"op":"join","id":1,"room":"held"}`); r.Op != "ok" {
+					t.Fatalf("%+v", r)
+				}
+			}
 			c.write(request)
 		default:
 			c.alive() // nothing that is answered costs the connection
@@ -194,9 +222,9 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 // suffers, and Shutdown waits for nothing that is left of it.
 func TestCallbackFaults(t *testing.T) {
 	goexit := runtime.Goexit
-	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "call", "heavy call", "OnMessage", "OnDisconnect"}
+	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call", "OnMessage", "OnDisconnect"}
 	calls := []string{"call", "heavy call"}
-	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "call", "heavy call"}
+	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call"}
 	tests := []struct {
 		name             string
 		f                func() error
@@ -222,15 +250,23 @@ func TestCallbackFaults(t *testing.T) {
 		{"context over", func() error { return context.DeadlineExceeded }, judges, failures, 0, -1},
 		{"context canceled", func() error { return fmt.Errorf("query: %w", context.Canceled) }, judges, failures, 0, -1},
 		{"broker", func() error { return broker.ErrUnavailable }, judges, failures, 0, -1},
-		{"a context's end within a refusal", func() error { return fmt.Errorf("%w: %w", hub.ErrForbidden, context.Canceled) }, judges[:6], failures, 0, 1},
+		{"a context's end within a refusal", func() error { return fmt.Errorf("%w: %w", hub.ErrForbidden, context.Canceled) }, judges[:11], failures, 0, 1},
 		{"nil within an error", func() error { return fmt.Errorf("query: %w", noError()) }, judges, crashes, 1, 0},
 		{"ErrUnauthorized", func() error { return fmt.Errorf("query: %w", hub.ErrUnauthorized) }, judges,
-			verdicts{"HTTP 401", "close 4100", "close 4100", "error unauthorized", "error unauthorized"}, 0, 0},
+			verdicts{"HTTP 401", "close 4100", "close 4100", "error unauthorized", "error unauthorized", "error unauthorized"}, 0, 0},
 		{"ErrForbidden", func() error { return hub.ErrForbidden }, judges,
-			verdicts{"HTTP 403", "close 4101", "close 4101", "error forbidden", "error forbidden"}, 0, 0},
-		{"HTTPError 401", func() error { return &hub.HTTPError{Status: 401} }, judges[:6],
-			verdicts{"HTTP 401", "close 4100", "close 4100", "error forbidden", ""}, 0, 0},
-		{"HTTPError 503", func() error { return &hub.HTTPError{Status: 503, RetryAfter: 1} }, judges[:6], failures, 0, 1},
+			verdicts{"HTTP 403", "close 4101", "close 4101", "error forbidden", "error forbidden", "error unauthorized"}, 0, 0},
+		{"HTTPError 401", func() error { return &hub.HTTPError{Status: 401} }, judges[:11],
+			verdicts{"HTTP 401", "close 4100", "close 4100", "error forbidden", "", "error unauthorized"}, 0, 0},
+		{"HTTPError 503", func() error { return &hub.HTTPError{Status: 503, RetryAfter: 1} }, judges[:11], failures, 0, 1},
+		{"CloseError 4100", func() error { return &hub.CloseError{Code: 4100} }, judges[2:11],
+			verdicts{"", "close 4100", "close 4100", "error forbidden", "", "error unauthorized"}, 0, 0},
+		{"CloseError 1013", func() error { return &hub.CloseError{Code: 1013, RetryAfter: time.Second} }, judges[:11],
+			verdicts{"HTTP 503", "close 1013", "close 1013", "error unavailable", "", "error unavailable"}, 0, 0},
+		{"Error busy", func() error { return &hub.Error{Code: protocol.CodeBusy, RetryAfter: time.Second} }, judges[:11],
+			verdicts{"HTTP 503", "close 1013", "close 1013", "error busy", "", "error unavailable"}, 0, 1},
+		{"Error of the application's", func() error { return &hub.Error{Code: "paywall"} }, judges[2:11],
+			verdicts{"", "close 4101", "close 4100", "error paywall", "", "error unauthorized"}, 0, 0},
 		{"MarshalJSON panics", func() error { return result{badValue{boom}} }, calls, crashes, 1, 0},
 		{"MarshalJSON ends the goroutine", func() error { return result{badValue{goexit}} }, calls, crashes, 1, 0},
 		{"no JSON", func() error { return result{make(chan int)} }, calls, crashes, 0, 0},
@@ -243,7 +279,7 @@ func TestCallbackFaults(t *testing.T) {
 				s := newTrap(t, tr, verifier)
 				for _, tt := range tests {
 					for _, at := range tt.at {
-						if at == "token verifier" && !verifier {
+						if !verifier && (strings.Contains(at, "token") || strings.Contains(at, "again")) {
 							continue
 						}
 						t.Run(tt.name+"/"+at, func(t *testing.T) {

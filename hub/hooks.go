@@ -16,7 +16,8 @@ type callbacks struct {
 	connect    func(context.Context, *Conn) error
 	message    func(context.Context, *Conn, Message)
 	disconnect []func(context.Context, *Conn, error)
-	join       func(ctx context.Context, c *Conn, room string) error
+	join       func(ctx context.Context, c *Conn, room string) (Grant, error)
+	grants     bool // join may bound what it grants
 	publish    func(ctx context.Context, c *Conn, p *Publication) error
 	history    func(ctx context.Context, c *Conn, room string) error
 	methods    map[string]method
@@ -142,17 +143,40 @@ func (h *Hub) OnJoin(f func(ctx context.Context, c *Conn, room string) error) {
 		f = func(context.Context, *Conn, string) error { return errNilHook }
 		h.nilHook("OnJoin")
 	}
+	h.onJoin(func(ctx context.Context, c *Conn, room string) (Grant, error) { return Grant{}, f(ctx, c, room) })
+}
+
+// OnJoinGrant is OnJoin for a function that also says until when the client may be in the room, and whether it may publish
+// there. Both kinds are asked in the order in which they were added. If several functions agree, the earliest end holds, and
+// one that says read-only makes it so. A Grant whose end has come refuses the join with "expired".
+//
+// The functions are asked again when the client renews its right with a new token. The token must be the same user's, and its
+// Identity.ExpiresAt bounds the new Grant as if a function had said so. If they do not agree, the client stays until the end
+// of the Grant it has. If the broker does not answer, the client gets no message after that end, and hears that it
+// has left up to 10 s later.
+func (h *Hub) OnJoinGrant(f func(ctx context.Context, c *Conn, room string) (Grant, error)) {
+	if f == nil {
+		f = func(context.Context, *Conn, string) (Grant, error) { return Grant{}, errNilHook }
+		h.nilHook("OnJoinGrant")
+	}
+	h.onJoin(f)
+	h.handlers.change(func(s *callbacks) { s.grants = true })
+}
+
+func (h *Hub) onJoin(f func(context.Context, *Conn, string) (Grant, error)) {
 	h.handlers.change(func(s *callbacks) {
 		before := s.join
 		if before == nil {
 			s.join = f
 			return
 		}
-		s.join = func(ctx context.Context, c *Conn, room string) error {
-			if err := before(ctx, c, room); err != nil {
-				return err
+		s.join = func(ctx context.Context, c *Conn, room string) (Grant, error) {
+			given, err := before(ctx, c, room)
+			if err != nil {
+				return Grant{}, err
 			}
-			return f(ctx, c, room)
+			more, err := f(ctx, c, room)
+			return given.narrow(&more), err
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
 	"github.com/gohubkit/hubkit/internal/core/drain"
+	"github.com/gohubkit/hubkit/internal/core/expire"
 	"github.com/gohubkit/hubkit/internal/core/life"
 	"github.com/gohubkit/hubkit/internal/core/nodes"
 	"github.com/gohubkit/hubkit/internal/core/presence"
@@ -62,6 +63,7 @@ type Hub struct {
 	sharer      *keySharer // nil without a key to share
 	reporter    *repeater  // nil without a bus
 	readers     readers
+	rights      *expire.Wheel[right]
 	lookout     *repeater       // for clients that leave while a handler runs
 	retirer     *repeater       // nil where connections may be as old and as idle as they like
 	poller      *netpoll.Poller // nil where connections need a goroutine each
@@ -191,6 +193,9 @@ func (h *Hub) open() error {
 	}
 	h.sharer = h.shareResumeKey()
 	h.reporter = h.startReporter()
+	if h.rights, err = expire.New(h.conf.rightsTick, h.due); err != nil {
+		return err
+	}
 	h.retirer = h.startRetirer()
 	h.lookout = repeat(h, lookEvery, h.newLookout().look)
 	return nil
@@ -220,6 +225,9 @@ func (h *Hub) release(ctx context.Context) error {
 	}
 	if h.beats != nil {
 		h.beats.Stop()
+	}
+	if h.rights != nil {
+		h.rights.Close()
 	}
 	h.retirer.close()
 	h.lookout.close()

@@ -39,13 +39,13 @@ func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 			if id, err = f(r); err != nil {
 				return err
 			}
-			return id.validate()
+			return id.validate(errExpired)
 		})
 		if failed != nil {
 			return refusal("authenticator", failed, http.StatusUnauthorized, "unauthorized")
 		}
-		if id.User != "" || id.Info != nil {
-			c.identity.Store(&id)
+		if id.User != "" || id.Info != nil || !id.ExpiresAt.IsZero() {
+			c.identity.Store(id.kept())
 		}
 	}
 	if f := h.handlers.set.Load().handshake; f != nil {
@@ -56,7 +56,11 @@ func (h *Hub) admit(r *http.Request, c *Conn) *HTTPError {
 	return nil
 }
 
-func (id *Identity) validate() error {
+// validate returns over if the identity has expired already.
+func (id *Identity) validate(over error) error {
+	if expired(id.ExpiresAt) {
+		return over
+	}
 	if id.Info != nil && !protocol.Valid(id.Info) {
 		return errors.New("hub: Identity.Info is not valid JSON")
 	}
@@ -87,7 +91,7 @@ func (g *greeting) identify(by time.Duration, token string) bool {
 		if id, err = f(ctx, token); err != nil {
 			return err
 		}
-		return id.validate()
+		return id.validate(errTokenExpired)
 	})
 	if ok {
 		g.become(id, came)

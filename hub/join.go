@@ -119,8 +119,18 @@ func leftError(err error) *Error {
 // not in does nothing. The error matches ErrJoining while a Join of the room is under way, or is the broker's: the
 // connection has left all the same.
 func (c *Conn) Leave(ctx context.Context, room string) error {
-	_, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
+	_, err := c.leave(ctx, room)
 	return err
+}
+
+func (c *Conn) leave(ctx context.Context, room string) (was bool, err error) {
+	o := (*grantee)(c)
+	g := o.held(room)
+	was, err = c.hub.rooms.Leave(ctx, (*member)(c), room)
+	if was && !errors.Is(err, ErrJoining) {
+		o.drop(g)
+	}
+	return was, err
 }
 
 // member is a Conn as its rooms see it.
@@ -147,8 +157,11 @@ func (m *member) Joined(request uint64, room string, from broker.Position) {
 	if m.kind == raw {
 		return
 	}
+	g := (*grantee)(m).held(room)
 	(*Conn)(m).send(func(dst []byte) []byte {
-		o := protocol.OK{ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset}
+		o := protocol.OK{
+			ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset, Expires: g.validFor(), ReadOnly: g.readOnly(),
+		}
 		if request == byServer {
 			return protocol.AppendJoined(dst, o)
 		}

@@ -86,7 +86,7 @@ func WithWorkerPool(p *workerpool.Pool) Option {
 // Any error refuses the handshake, and its text stays in the log. ErrUnauthorized refuses it with 401, and an *HTTPError as
 // it says. Any other error is no verdict on the client: a context that ended, or a database that cannot be reached. It is
 // logged and counted in Stats.Failures, and the client is answered with 503 and a Retry-After. A panic, or a nil pointer
-// returned as the error, is answered with 500.
+// returned as the error, is answered with 500. An Identity whose ExpiresAt has come is refused with 401.
 func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	return func(c *config) error {
 		switch {
@@ -106,7 +106,14 @@ func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 // 4103.
 //
 // Any error closes the connection. ErrUnauthorized closes it with 4100, and a *CloseError as it says. Other errors close it
-// as OnConnect describes: so that the client comes back.
+// as OnConnect describes: so that the client comes back. ctx ends with the hello's time, which WithHandshakeTimeout sets. A
+// token whose Identity.ExpiresAt has come closes the connection with 4009.
+//
+// f is also called for a token that a client sends later, to renew its identity or a Grant, in the goroutine of OnJoin. It must
+// name the same user. An identity takes the place of the one before; in rooms that the client is in, others are shown
+// the Info of before. If f fails, the connection and its end stay as they are. A *CloseError that has clients come back, and
+// every error that is no verdict, is answered by "unavailable"; any other by "unauthorized". ctx then ends after the time of
+// WithHandshakeTimeout.
 func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, error)) Option {
 	return func(c *config) error {
 		switch {

@@ -72,7 +72,7 @@ func WithMaxPerIP(n int) Option {
 
 // WithMaxHandshakes bounds the handshakes under way, the time that the authenticator takes included. By default there is no
 // bound. A call of the token verifier counts as one too: if there are as many, the hub does not call it, and closes the
-// connection with 1013 and a hint.
+// connection with 1013 and a hint. A client that renews its token hears "unavailable" instead, and stays.
 func WithMaxHandshakes(n int) Option {
 	return positive("WithMaxHandshakes", n, func(c *config) *int { return &c.admission.MaxHandshakes })
 }

@@ -69,18 +69,31 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 		c.replyError(id, clip(room), err)
 		return
 	}
-	var ask func() error
-	if f := h.handlers.set.Load().join; f != nil {
-		ask = func() error { return f(c.Context(), c, room) }
-	}
+	ask, given := v.askToJoin(room)
 	c.unbar(room)
 	if !v.admitted(id, "OnJoin", room, ask) {
 		return
 	}
+	if given.over() {
+		c.replyError(id, room, errGrantOver)
+		return
+	}
 	ctx := v.request()
 	defer ctx.finish()
+	o := (*grantee)(c)
+	now, before := o.hold(room, given)
 	err := h.rooms.Join(ctx, (*member)(c), id, room, from)
-	if err == nil || errors.Is(err, net.ErrClosed) {
+	switch {
+	case err == nil:
+		o.arm(room, now, before)
+		return
+	case c.rooms.Find(room) != nil: // as before
+		o.arm(room, before, now)
+	default:
+		o.drop(now)
+		o.disarm(before)
+	}
+	if errors.Is(err, net.ErrClosed) {
 		return
 	}
 	v.fault("join", room, err)
@@ -89,6 +102,24 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	} else {
 		c.replyError(id, room, toError(err))
 	}
+}
+
+// askToJoin returns what asks OnJoin about a room, and what it grants then; nil if nobody is asked, or nothing is bounded.
+func (v *v1Client) askToJoin(room string) (ask func() error, given *Grant) {
+	c := (*Conn)(v)
+	set := c.hub.handlers.set.Load()
+	f := set.join
+	switch {
+	case f == nil:
+		return nil, nil
+	case !set.grants:
+		return func() error { _, err := f(c.Context(), c, room); return err }, nil
+	}
+	given = new(Grant)
+	return func() (err error) {
+		*given, err = f(c.Context(), c, room)
+		return err
+	}, given
 }
 
 // fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
@@ -108,7 +139,7 @@ func (v *v1Client) leave(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	ctx := v.request()
 	defer ctx.finish()
-	was, err := c.hub.rooms.Leave(ctx, (*member)(c), room)
+	was, err := c.leave(ctx, room)
 	switch {
 	case !was:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
@@ -126,6 +157,10 @@ func (v *v1Client) publish(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	if err := checkRoom(room); err != nil {
 		c.replyError(id, clip(room), err)
+		return
+	}
+	if (*grantee)(c).held(room).readOnly() && c.rooms.Find(room) != nil {
+		c.replyError(id, room, &Error{Code: protocol.CodeForbidden, Message: "the room is read-only for this client"})
 		return
 	}
 	p := &Publication{Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.IdempotencyKey)}

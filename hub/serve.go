@@ -115,6 +115,7 @@ func (g *greeting) begin(d *decoder.Decoder) {
 	c := (*Conn)(g)
 	h := c.hub
 	defer g.attend(d) // even if OnConnect ends this goroutine
+	(*grantee)(c).setEnd(nil)
 	if !h.life.Serving() {
 		// Shutdown came between the handshake and here, and may not have seen the connection.
 		c.closeWith(h.restartMeanwhile())
@@ -185,6 +186,7 @@ func (g *greeting) welcome(id uint64) {
 func (c *Conn) appendWelcome(dst []byte, id uint64) []byte {
 	h := c.hub
 	w := protocol.Welcome{ID: id, Conn: c.ID(), Node: h.node, Session: c.session(), Ticket: h.tickets.issue(), Limits: h.limits}
+	w.Expires = (*grantee)(c).validFor()
 	if p := h.conf.heartbeat; p.Enabled() {
 		w.Ping = p.Interval
 	}

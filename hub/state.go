@@ -92,12 +92,15 @@ func (c *Conn) register() bool {
 
 // closeWith sends a close frame, and sees to it that the end comes. It may be called from anywhere. The first call counts, and
 // during the handshake the frame is sent after it. It reports whether this was the first call.
-func (c *Conn) closeWith(why *CloseError) bool {
+func (c *Conn) closeWith(why *CloseError) bool { return c.closeUnless(why, nil) }
+
+// closeUnless is closeWith, unless something has changed the matter; it asks for that with mu held.
+func (c *Conn) closeUnless(why *CloseError, changed func() bool) bool {
 	if !why.Code.Sendable() {
 		why = (*ending)(c).sendable(why)
 	}
 	c.mu.Lock()
-	if c.state.at() == closed || c.extra != nil && c.extra.cause != nil {
+	if c.state.at() == closed || c.extra != nil && c.extra.cause != nil || changed != nil && changed() {
 		c.mu.Unlock()
 		return false
 	}

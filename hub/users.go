@@ -33,6 +33,7 @@ func (g *greeting) enlist(a registry.Arrival) {
 func (g *greeting) become(id Identity, a registry.Arrival) {
 	c := (*Conn)(g)
 	c.hub.users.Remove(c.Identity().User, c)
-	c.identity.Store(&id)
+	before := c.identity.Swap(id.kept())
 	g.enlist(a)
+	(*grantee)(c).setEnd(before)
 }

@@ -193,7 +193,7 @@ type Stats struct {
 	Admitted, Resumed int64
 	// Beyond counts requests, admitted or not, that came beyond the share of their address while others came too.
 	Beyond int64
-	// Verifiers counts those of Handshakes that Ticket.Verify refused.
+	// Verifiers counts what Ticket.Verify and Ticket.Renew refused. Of these, Handshakes has those of Verify.
 	Verifiers int64
 	// PerAddress, AtCapacity, Handshakes and RateLimited count refusals by their Reason, Soft those of them that were soft.
 	PerAddress, AtCapacity, Handshakes, RateLimited, Soft int64

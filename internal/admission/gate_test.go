@@ -256,3 +256,33 @@ func TestClock(t *testing.T) {
 	r.admit(someone, true)
 	_ = r.refuse(someone, true, RateLimited)
 }
+
+// Who renews a token counts as a handshake meanwhile, and has no place in the queue if that is refused.
+func TestRenew(t *testing.T) {
+	r := newRig(t, Config{MaxHandshakes: 1})
+	first := r.admit("192.0.2.1:1", false)
+	if !first.Renew() {
+		t.Error("its handshake is under way already")
+	}
+	first.Established()
+	second := r.admit("192.0.2.2:1", false)
+	if first.Renew() {
+		t.Error("renewed beyond the bound")
+	}
+	second.Established()
+	if !first.Renew() || second.Renew() {
+		t.Error("not one of two was renewed")
+	}
+	if got, want := r.Stats(), (Stats{Conns: 2, Handshaking: 1, Addresses: 0, Admitted: 2, Verifiers: 2}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
+	first.Established()
+	first.Done()
+	second.Done()
+	if got := r.Stats(); got.Conns != 0 || got.Handshaking != 0 {
+		t.Errorf("left behind: %+v", got)
+	}
+	if !(&Ticket{}).Renew() {
+		t.Error("a ticket of no gate was refused")
+	}
+}

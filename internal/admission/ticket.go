@@ -46,6 +46,26 @@ func (t *Ticket) Verify() *Refusal {
 	return nil
 }
 
+// Renew is Verify for a client that stays connected whatever comes of it, and so gets no place in the queue if it is refused.
+func (t *Ticket) Renew() bool {
+	if t.origin == nil {
+		return true
+	}
+	g := t.origin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case t.stage != established:
+		return true
+	case g.busy():
+		g.verifiers++
+		return false
+	}
+	t.stage = handshaking
+	g.handshakes++
+	return true
+}
+
 // Done gives the place back. Calling it again does nothing.
 func (t *Ticket) Done() {
 	if t.origin == nil {

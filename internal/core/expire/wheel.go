@@ -36,10 +36,10 @@ const (
 	// MaxBatch is how many rights a callback is told of at once.
 	MaxBatch = 256
 	// Holders are asked when between askEarly and askLate of a right's time is left, in percent. They have no less than
-	// minNotice: a right that is shorter is not asked about.
-	askEarly  = 20
-	askLate   = 10
-	minNotice = 5 * time.Second
+	// minNotice ticks: a right that is shorter is not asked about.
+	askEarly  = 40
+	askLate   = 20
+	minNotice = 5
 	// slots are the ticks that a round takes.
 	slots = 1 << 10
 )
@@ -98,7 +98,7 @@ func (w *Wheel[K]) Set(key K, d time.Duration) {
 	d = max(0, min(d, maxLife))
 	e := entry[K]{key: key, end: time.Since(w.start) + d}
 	e.due = w.after(e.end)
-	if notice := d / 100 * askLate; notice >= minNotice {
+	if notice := d / 100 * askLate; notice >= minNotice*w.tick {
 		e.ask = true
 		e.due = w.after(e.end - notice - rand.N(d/100*(askEarly-askLate)+1))
 	}

@@ -71,7 +71,7 @@ func TestEnds(t *testing.T) {
 				t.Errorf("a right of %v ended after %v", life, l.ended[i])
 			}
 			at, ok := l.asked[i]
-			if ok != (life/100*askLate >= minNotice) {
+			if ok != (life/100*askLate >= minNotice*DefaultTick) {
 				t.Errorf("a right of %v was asked about: %t", life, ok)
 			}
 			if ok && (life-at > life/100*askEarly+1 || life-at < life/100*askLate-DefaultTick || l.left[i] != life-at) {
@@ -89,12 +89,12 @@ func TestAskIsSpread(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *Wheel[int], l *log) {
 		const n = 50_000
 		for i := range n {
-			w.Set(i, time.Hour) // a tenth of it is 360 ticks
+			w.Set(i, time.Hour) // a fifth of it is 720 ticks
 		}
 		time.Sleep(time.Hour + 2*DefaultTick)
 		synctest.Wait()
-		if len(l.asked) != n || l.most > 2*n/360 {
-			t.Errorf("%d were asked, %d within a tick, want about %d", len(l.asked), l.most, n/360)
+		if len(l.asked) != n || l.most > 2*n/720 {
+			t.Errorf("%d were asked, %d within a tick, want about %d", len(l.asked), l.most, n/720)
 		}
 		if len(l.ended) != n || l.batch != MaxBatch {
 			t.Errorf("%d ended, %d at once, want %d at most", len(l.ended), l.batch, MaxBatch)

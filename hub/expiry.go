@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gohubkit/hubkit/internal/core/expire"
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// right is what may end while a connection lasts: its identity, or with a grant its right to be in a room.
+type right struct {
+	conn  *Conn
+	grant *grant
+}
+
+// grantee is a Conn as the one that holds rights that end.
+type grantee Conn
+
+// identity is an Identity as a connection keeps it: one that has no end takes no space for it.
+type identity struct {
+	user    string
+	info    []byte
+	expires *time.Time // nil for never
+}
+
+func (id Identity) kept() *identity {
+	k := &identity{user: id.User, info: id.Info}
+	if !id.ExpiresAt.IsZero() {
+		at := id.ExpiresAt
+		k.expires = &at
+	}
+	return k
+}
+
+// What is made of an identity that has expired already: for the authenticator, and for the token verifier.
+var (
+	errExpired      = fmt.Errorf("%w: the identity has expired already", ErrUnauthorized)
+	errTokenExpired = &CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired", Err: errExpired}
+)
+
+// expired reports whether an end has come.
+func expired(at time.Time) bool { return !at.IsZero() && time.Until(at) <= 0 }
+
+// is gives the connection another identity, which ends at its time. It reports false if the connection ends already.
+func (o *grantee) is(id Identity) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state.at() >= closing {
+		return false
+	}
+	before := o.identity.Swap(id.kept())
+	o.setEnd(before)
+	return true
+}
+
+// setEnd has the identity end at its time.
+func (o *grantee) setEnd(before *identity) {
+	now, r := o.identity.Load(), right{conn: (*Conn)(o)}
+	switch {
+	case now.ends():
+		o.hub.setEnd(r, *now.expires)
+	case before.ends():
+		o.hub.rights.Remove(r)
+	}
+}
+
+func (id *identity) ends() bool { return id != nil && id.expires != nil }
+
+// setEnd has a right end at its time.
+func (h *Hub) setEnd(r right, at time.Time) {
+	h.rights.Set(r, time.Until(at))
+	if r.conn.state.at() == closed { // teardown may have come before
+		h.rights.Remove(r)
+	}
+}
+
+// endRights is called once, of a connection that is closed.
+func (o *grantee) endRights() {
+	if o.identity.Load().ends() {
+		o.hub.rights.Remove(right{conn: (*Conn)(o)})
+	}
+	if !o.marks.has(boundMark) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, g := range (*Conn)(o).more().grants {
+		o.disarm(g)
+	}
+}
+
+// validFor is how long the identity is valid; zero for ever.
+func (o *grantee) validFor() time.Duration {
+	if !o.identity.Load().ends() {
+		return 0
+	}
+	left, _ := o.hub.rights.Left(right{conn: (*Conn)(o)})
+	return max(left, time.Millisecond) // a client takes zero for ever
+}
+
+// due is called by the wheel of rights.
+func (h *Hub) due(rights []expire.Due[right]) {
+	for _, d := range rights {
+		(*grantee)(d.Key.conn).rightDue(d)
+	}
+}
+
+func (o *grantee) rightDue(d expire.Due[right]) {
+	defer (*ending)(o).rescue()
+	g := d.Key.grant
+	switch {
+	case d.Event == expire.Ask && g == nil:
+		o.askForToken("", d.Left)
+		return
+	case d.Event == expire.Ask:
+		o.askForToken(g.room, d.Left)
+		return
+	case g != nil:
+		o.hub.life.RunFor((*link)(o), func() { o.grantEnds(g) })
+		return
+	}
+	(*Conn)(o).closeUnless(&CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired"}, func() bool {
+		_, renewed := o.hub.rights.Left(d.Key) // meanwhile
+		return renewed || !o.identity.Load().ends()
+	})
+}
+
+// askForToken asks the client for a new token, if the hub takes one.
+func (o *grantee) askForToken(room string, left time.Duration) {
+	if o.hub.conf.verifyToken != nil && o.marks.has(greetedMark) {
+		(*Conn)(o).send(func(dst []byte) []byte { return protocol.AppendRefresh(dst, room, left) })
+	}
+}

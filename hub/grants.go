@@ -1,0 +1,177 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// Grant bounds a client's right to be in a room; see OnJoinGrant. The zero Grant has no bounds.
+type Grant struct {
+	// ExpiresAt is when the right ends; zero for never. Before that the hub asks the client for a new token, if it has a token
+	// verifier. Up to a second after it the client is taken out of the room, and told so. A clock that is set later changes
+	// nothing.
+	ExpiresAt time.Time
+	// ReadOnly refuses what the client publishes in the room while it is there, before OnPublish is asked. OnPublish decides
+	// about clients that are not in the room.
+	ReadOnly bool
+}
+
+// narrow returns what both grants allow; nil has no bounds.
+func (g Grant) narrow(other *Grant) Grant {
+	if other == nil {
+		return g
+	}
+	if at := other.ExpiresAt; !at.IsZero() && (g.ExpiresAt.IsZero() || at.Before(g.ExpiresAt)) {
+		g.ExpiresAt = at
+	}
+	g.ReadOnly = g.ReadOnly || other.ReadOnly
+	return g
+}
+
+// unbounded reports whether a grant has no bounds, and over whether its end has come. Both may be called of nil.
+func (g *Grant) unbounded() bool { return g == nil || *g == Grant{} }
+func (g *Grant) over() bool      { return g != nil && expired(g.ExpiresAt) }
+
+// grant is a Grant that a connection holds. Another one takes its place when the client joins again or renews it.
+type grant struct {
+	room  string
+	given Grant
+	over  bool // its end has come; guarded by mu of the Conn
+}
+
+var errGrantOver = &Error{Code: protocol.CodeExpired, Message: "the right to be in the room has expired"}
+
+// hold has the connection hold a grant of a room, before it joins, and returns the one that it held before. Either is nil if it
+// has no bounds. Its end does not come before arm.
+func (o *grantee) hold(room string, given *Grant) (now, before *grant) {
+	if given.unbounded() && !o.marks.has(boundMark) {
+		return nil, nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !given.unbounded() {
+		now = &grant{room: room, given: *given}
+	}
+	return now, o.put(room, now)
+}
+
+// put is called with mu held.
+func (o *grantee) put(room string, g *grant) (before *grant) {
+	m := (*Conn)(o).more()
+	before = m.grants[room]
+	switch {
+	case g != nil && m.grants == nil:
+		o.marks.set(boundMark)
+		m.grants = map[string]*grant{room: g}
+	case g != nil:
+		m.grants[room] = g
+	default:
+		if delete(m.grants, room); len(m.grants) == 0 {
+			m.grants = nil
+		}
+		(*Conn)(o).trim()
+	}
+	return before
+}
+
+// arm has a grant of a room in which the connection is end at its time, in place of the one before.
+func (o *grantee) arm(room string, now, before *grant) {
+	if now == nil && before == nil {
+		return
+	}
+	o.mu.Lock()
+	o.put(room, now) // a Leave under way may have taken it for the one before
+	o.mu.Unlock()
+	o.disarm(before)
+	if now.ends() {
+		o.hub.setEnd(right{(*Conn)(o), now}, now.given.ExpiresAt)
+	}
+}
+
+func (g *grant) ends() bool { return g != nil && !g.given.ExpiresAt.IsZero() }
+
+func (o *grantee) disarm(g *grant) {
+	if g.ends() {
+		o.hub.rights.Remove(right{(*Conn)(o), g})
+	}
+}
+
+// held returns the grant of a room; nil if it has no bounds.
+func (o *grantee) held(room string) *grant {
+	if !o.marks.has(boundMark) {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.extra == nil {
+		return nil
+	}
+	return o.extra.grants[room]
+}
+
+// drop ends what hold began, if the grant is still held.
+func (o *grantee) drop(g *grant) {
+	if g == nil {
+		return
+	}
+	o.mu.Lock()
+	if o.extra != nil && o.extra.grants[g.room] == g {
+		o.put(g.room, nil)
+	}
+	o.mu.Unlock()
+	o.disarm(g)
+}
+
+// exchange puts a grant in the place of another, whose end must not have come.
+func (o *grantee) exchange(old *grant, given *Grant) (now *grant, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.extra == nil || o.extra.grants[old.room] != old || old.over {
+		return nil, false
+	}
+	if !given.unbounded() {
+		now = &grant{room: old.room, given: *given}
+	}
+	o.put(old.room, now)
+	o.disarm(old)
+	if now.ends() {
+		o.hub.setEnd(right{(*Conn)(o), now}, now.given.ExpiresAt)
+	}
+	return now, true
+}
+
+// grantEnds takes the connection out of a room whose grant has ended. It blocks while the broker is told.
+func (o *grantee) grantEnds(g *grant) {
+	o.mu.Lock()
+	holds := o.extra != nil && o.extra.grants[g.room] == g
+	g.over = true
+	o.mu.Unlock()
+	if !holds { // it left, or holds another
+		return
+	}
+	ctx, cancel := context.WithTimeout(o.hub.ctx, requestTimeout/2) // Leave may take as long again
+	defer cancel()
+	was, err := (*Conn)(o).removeFrom(ctx, g.room, errGrantOver)
+	switch {
+	case err != nil && !errors.Is(err, context.Canceled):
+		o.hub.log.Warn("taking a connection out of a room failed", "conn", (*Conn)(o).ID(), "room", g.room, "err", err)
+	case !was && o.rooms.Joining(g.room):
+		o.hub.setEnd(right{(*Conn)(o), g}, g.given.ExpiresAt) // with the next tick
+		return
+	}
+	o.drop(g)
+}
+
+// validFor is how long a grant is valid; zero for ever.
+func (g *grant) validFor() time.Duration {
+	if !g.ends() {
+		return 0
+	}
+	return max(time.Until(g.given.ExpiresAt), time.Millisecond)
+}
+
+// readOnly reports whether the client may not publish in the room.
+func (g *grant) readOnly() bool { return g != nil && g.given.ReadOnly }

@@ -1,0 +1,129 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/gohubkit/hubkit/protocol"
+)
+
+// clientToken takes a new token in place. Whatever comes of it, the connection stays until its end.
+func (v *v1Client) token(q *protocol.Request) {
+	c := (*Conn)(v)
+	if c.hub.conf.verifyToken == nil {
+		c.hub.stats.invalid.Add(1)
+		c.replyError(q.ID, "", unknownOp(q.Op))
+		return
+	}
+	ok := protocol.OK{ID: q.ID, Room: string(q.Room)}
+	refused := &Error{Code: protocol.CodeInternal, Message: "the token verifier failed"} // see guard
+	defer func() {
+		if refused != nil {
+			c.replyError(ok.ID, clip(ok.Room), refused)
+			return
+		}
+		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, ok) })
+	}()
+	if ok.Room == "" {
+		ok.Expires, refused = v.renewIdentity(string(q.Token))
+	} else {
+		ok.Expires, ok.ReadOnly, refused = v.renewGrant(ok.Room, string(q.Token))
+	}
+}
+
+func unknownOp(op protocol.Op) *Error {
+	return &Error{Code: protocol.CodeUnknownOp, Message: `op "` + op.String() + `" is not known`}
+}
+
+// renewIdentity returns how long the identity is valid from now on; zero for ever.
+func (v *v1Client) renewIdentity(token string) (time.Duration, *Error) {
+	id, refused := v.verifyAgain(token)
+	if refused != nil {
+		return 0, refused
+	}
+	o := (*grantee)(v)
+	if !o.is(id) {
+		return 0, ErrUnauthorized // which nobody hears
+	}
+	return o.validFor(), nil
+}
+
+// renewGrant returns how long the right to be in a room is valid from now on, zero for ever, and whether it is one to read only.
+func (v *v1Client) renewGrant(room, token string) (valid time.Duration, readOnly bool, refused *Error) {
+	o := (*grantee)(v)
+	old := o.held(room)
+	if v.rooms.Find(room) == nil {
+		return 0, false, &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"}
+	}
+	id, refused := v.verifyAgain(token)
+	switch {
+	case refused != nil:
+		return 0, false, refused
+	case !old.ends():
+		return 0, old.readOnly(), nil
+	}
+	ask, asked := v.askToJoin(room)
+	if refused = v.allowed("OnJoin", room, ask); refused != nil {
+		return 0, false, refused
+	}
+	given := Grant{ExpiresAt: id.ExpiresAt}.narrow(asked)
+	if given.over() {
+		return 0, false, errGrantOver
+	}
+	now, ok := o.exchange(old, &given)
+	if !ok { // it ended meanwhile
+		return 0, false, &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"}
+	}
+	return now.validFor(), now.readOnly(), nil
+}
+
+// verifyAgain asks the verifier about a token of a connection whose user is known. It is a handshake under way meanwhile, as
+// with the token of a hello.
+func (v *v1Client) verifyAgain(token string) (id Identity, refused *Error) {
+	c := (*Conn)(v)
+	h := c.hub
+	if !c.ticket.Renew() {
+		return id, tryLater(0)
+	}
+	defer c.ticket.Established()
+	ctx, cancel := context.WithTimeout(c.Context(), h.conf.handshakeTimeout)
+	defer cancel()
+	failed := c.guard("token verifier", func() (err error) {
+		if id, err = h.conf.verifyToken(ctx, token); err != nil {
+			return err
+		}
+		return id.validate(errTokenExpired)
+	})
+	switch {
+	case failed != nil:
+		h.report("token verifier", c, failed, c.Context().Err() != nil)
+		if failed.verdict() {
+			h.log.Info("token refused", append(about("token verifier", c), "err", failed.cause.text)...)
+		}
+		return id, failed.tokenRefusal()
+	case id.User != c.Identity().User:
+		h.log.Info("token refused: it is another user's", about("token verifier", c)...)
+		return id, &Error{Code: protocol.CodeUnauthorized, Message: "the token is another user's"}
+	}
+	return id, nil
+}
+
+// tokenRefusal is what the client hears of a token that was not accepted in place.
+func (f *failure) tokenRefusal() *Error {
+	switch {
+	case f.crashed:
+		return &Error{Code: protocol.CodeInternal, Message: "the token verifier failed"}
+	case f.later():
+		return tryLater(f.close.RetryAfter)
+	case !f.verdict():
+		return tryLater(f.hint())
+	case f.code() == protocol.CodeUnauthorized:
+		return f.call
+	}
+	return ErrUnauthorized
+}
+
+// tryLater tells a client to ask again, after a time that is drawn if it is zero.
+func tryLater(after time.Duration) *Error {
+	return &Error{Code: protocol.CodeUnavailable, Message: "try again", RetryAfter: orDrawn(after)}
+}
