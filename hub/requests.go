@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/core/rooms"
@@ -58,7 +59,11 @@ func (v *v1Client) decided(id uint64, room string, decide func() *Error) bool {
 
 func (v *v1Client) join(q *protocol.Request) {
 	room := string(q.Room)
-	v.joinFor(q.ID, room, rooms.Start{Since: toBroker(q.Position), Last: q.History})
+	from := rooms.Start{Since: toBroker(q.Position), Last: q.History}
+	if !from.IsZero() {
+		from.Read = v.replayed
+	}
+	v.joinFor(q.ID, room, from)
 }
 
 // joinFor joins a room because the client wants to.
@@ -82,6 +87,7 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	defer ctx.finish()
 	o := (*grantee)(c)
 	now, before := o.hold(room, given)
+	c.owe(1, h.conf.costs.ofJoin(h.rule(room).Presence))
 	err := h.rooms.Join(ctx, (*member)(c), id, room, from)
 	switch {
 	case err == nil:
@@ -120,6 +126,12 @@ func (v *v1Client) askToJoin(room string) (ask func() error, given *Grant) {
 		*given, err = f(c.Context(), c, room)
 		return err
 	}, given
+}
+
+// replayed charges the client for messages of a history that it joins with.
+func (v *v1Client) replayed(messages int) {
+	c := (*Conn)(v)
+	c.owe(messages, c.hub.conf.costs.Replayed)
 }
 
 // fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
@@ -210,6 +222,10 @@ func (v *v1Client) presence(q *protocol.Request) {
 	c := (*Conn)(v)
 	id, room := q.ID, string(q.Room)
 	r := c.rooms.Find(room)
+	if strings.ContainsRune(string(q.After), 0) {
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeBadRequest, Message: "after is no cursor"})
+		return
+	}
 	switch {
 	case r == nil:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
@@ -223,13 +239,19 @@ func (v *v1Client) presence(q *protocol.Request) {
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	answer, err := r.Attendance.Ask(ctx)
+	var err error
+	switch {
+	case q.Count:
+		err = v.count(ctx, id, r)
+	case len(q.After) > 0 || q.Limit > 0:
+		err = v.members(ctx, id, r, string(q.After), q.Limit)
+	default:
+		err = v.everybody(ctx, id, r)
+	}
 	if err != nil {
 		v.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
-		return
 	}
-	v.sendAnswer(id, room, answer)
 }
 
 // clip shortens a name that was refused, to name it in the refusal.
