@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -15,12 +16,28 @@ import (
 // The error matches ErrCloseCode if a close frame must not carry the code: see protocol.CloseCode.Sendable. The
 // connection is closed then too, with 1011.
 func (c *Conn) Close(code protocol.CloseCode, reason string) error {
-	if !code.Sendable() {
-		c.closeWith(&CloseError{Code: protocol.CloseInternal, Reason: reason})
-		return fmt.Errorf("%w: %d; the connection is closed with %d", ErrCloseCode, code, protocol.CloseInternal)
+	return c.CloseWith(&CloseError{Code: code, Reason: reason})
+}
+
+// CloseWith is Close, and may also tell the client when to come back: by why.RetryAfter and why.Spread, which are sent as a
+// hint inside the close frame's reason. A negative one counts as zero. OnDisconnect is told why, with why.Err. why is not kept.
+// The error is that of Close; for a nil why too, whose code is zero.
+func (c *Conn) CloseWith(why *CloseError) error {
+	var as CloseError
+	if why != nil {
+		as = *why
 	}
-	c.closeWith(&CloseError{Code: code, Reason: reason})
+	if code := as.Code; !code.Sendable() {
+		as.Code = protocol.CloseInternal
+		c.closeWith(&as)
+		return closeCodeError(code, "the connection is closed with "+strconv.Itoa(int(as.Code)))
+	}
+	c.closeWith(&as)
 	return nil
+}
+
+func closeCodeError(code protocol.CloseCode, so string) error {
+	return fmt.Errorf("%w: %d; %s", ErrCloseCode, code, so)
 }
 
 // sendable replaces a code that must not be sent: a client fails a connection over such a frame and learns nothing.
@@ -62,7 +79,7 @@ func (e *ending) teardown(why error) {
 	(*connContext)(c).end()
 	(*link)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
-	why, tell := e.release(why)
+	tell, why := e.release(why)
 	h.rooms.LeaveAll((*member)(c))
 	h.users.Remove(c.Identity().User, c)
 	(*grantee)(c).endRights()

@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -13,19 +15,16 @@ import (
 // The kinds of what nodes tell and ask of each other, and their bodies.
 const (
 	tellSend       = "send"
-	tellDisconnect = "disconnect"
+	tellDisconnect = "disconnect" // of nodes of before, which do not count
 	askSurvey      = "survey"
+	askDisconnect  = "disconnect"
+	askJoin        = "join"
+	askRemove      = "remove"
 )
 
 type sendCommand struct {
 	User string `json:"user"`
 	Data []byte `json:"data"` // in base64: JSON inside JSON would be rewritten
-}
-
-type disconnectCommand struct {
-	User   string             `json:"user"`
-	Code   protocol.CloseCode `json:"code"`
-	Reason string             `json:"reason,omitempty"`
 }
 
 type surveyQuestion struct {
@@ -41,15 +40,45 @@ func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
 	do := commands{h}
 	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.Run, Load: h.load, Log: h.log})
 	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { do.send(c) })
-	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectCommand) {
-		if from != h.node { // else it was done before it was told, and the user may be back
+	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectOrder) {
+		if from != h.node {
 			do.disconnect(c)
 		}
 	})
+	nodes.HandleOrder(x, askDisconnect, elsewhere(h, func(c disconnectOrder) func(context.Context) (closedCount, error) {
+		n := do.disconnect(c)
+		return func(context.Context) (closedCount, error) { return n, nil }
+	}))
+	nodes.HandleOrder(x, askJoin, elsewhere(h, do.join))
+	nodes.HandleOrder(x, askRemove, elsewhere(h, do.remove))
 	nodes.HandleAsk(x, askSurvey, func(ctx context.Context, _ string, q surveyQuestion) (json.RawMessage, error) {
 		return do.survey(ctx, q)
 	})
 	return x
+}
+
+// elsewhere does nothing for this node's own orders: they were carried out before the others were asked.
+func elsewhere[Q, A any](h *Hub, f func(Q) func(context.Context) (A, error)) func(string, Q) func(context.Context) (A, error) {
+	return func(from string, q Q) func(context.Context) (A, error) {
+		if from == h.node {
+			return func(context.Context) (a A, err error) { return a, nil }
+		}
+		return f(q)
+	}
+}
+
+// unanswered is what an order's answers say that went wrong: err, and what each node did not do.
+func unanswered[A any](answers []nodes.Answer[A], err error) error {
+	errs := []error{err}
+	for _, a := range answers {
+		switch {
+		case errors.Is(a.Err, nodes.ErrNoAnswer):
+			errs = append(errs, fmt.Errorf("hub: node %s: %w", a.Node, ErrNoAnswer))
+		case a.Err != nil:
+			errs = append(errs, fmt.Errorf("hub: node %s: %w", a.Node, a.Err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // SendUser sends data to every connection of a user, on every node, as Conn.Send does. It is at most once: nothing
@@ -73,30 +102,6 @@ func (h commands) send(cmd sendCommand) {
 		if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
 			_ = c.Send(cmd.Data)
 		}
-	}
-}
-
-// Disconnect closes every connection of a user, on every node, with 4102, so that the user's clients do not
-// come back by themselves. Connections on their way in are closed too, where the authenticator or the token verifier was
-// asked about them before: end what it believes in first, and Disconnect then. On this node all that is done when it
-// returns, even where the error says that the other nodes could not be told.
-func (h *Hub) Disconnect(ctx context.Context, user, reason string) error {
-	if h.life.Closed() {
-		return ErrClosed
-	}
-	cmd := disconnectCommand{User: user, Code: protocol.CloseDisconnected, Reason: reason}
-	commands{h}.disconnect(cmd)
-	return h.nodes.Tell(ctx, tellDisconnect, cmd)
-}
-
-func (h commands) disconnect(cmd disconnectCommand) {
-	if cmd.User == "" {
-		return // the anonymous are nobody in particular
-	}
-	why := &CloseError{Code: cmd.Code, Reason: cmd.Reason}
-	h.revocations.Note(cmd.User, why)
-	for _, c := range h.users.Conns(cmd.User) {
-		c.closeWith(why)
 	}
 }
 

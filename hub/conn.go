@@ -85,10 +85,13 @@ const (
 	greetedMark = 1 << iota // welcome has been sent
 	askedMark               // a ping was sent, and no pong has come since
 	boundMark               // a grant has been held
+	barredMark              // barred is not empty
 )
 
 func (m *marks) set(mark uint32)      { m.bits.Or(mark) }
 func (m *marks) has(mark uint32) bool { return m.bits.Load()&mark != 0 }
+
+func (m *marks) clear(mark uint32) { m.bits.And(^mark) }
 
 // take clears a mark, and reports whether it was set.
 func (m *marks) take(mark uint32) bool { return m.has(mark) && m.bits.And(^mark)&mark != 0 }
@@ -106,15 +109,17 @@ const (
 type extra struct {
 	session string
 	values  []value
-	resume  map[string]protocol.Position // of the hello, until joined
-	grants  map[string]*grant            // by room, of those that have bounds
-	done    chan struct{}                // of the context
-	after   []*after                     // to be called when the context ends
-	cause   error                        // set at the end
-	parting *CloseError                  // why it is to be closed once its messages are answered
-	timer   stopper                      // of the hello, or of the close
-	helloBy time.Duration                // on the hub's clock, until the hello has come
-	answer  http.Header                  // of OnHandshake, until the handshake is answered
+	resume  map[string]resumed // of the hello, until joined
+	grants  map[string]*grant  // by room, of those that have bounds
+	done    chan struct{}      // of the context
+	after   []*after           // to be called when the context ends
+	cause   error              // set at the end
+	parting *CloseError        // why it is to be closed once its messages are answered
+	timer   stopper            // of the hello, or of the close
+	helloBy time.Duration      // on the hub's clock, until the hello has come
+	answer  http.Header        // of OnHandshake, until the handshake is answered
+	barred  []barred           // rooms that were taken away while they may have been being joined
+	giving  int                // JoinUsers under way
 }
 
 type stopper interface{ Stop() bool }
@@ -130,7 +135,7 @@ func (c *Conn) more() *extra {
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && len(m.grants) == 0 && m.done == nil &&
-		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil {
+		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil && len(m.barred) == 0 && m.giving == 0 {
 		c.extra = nil
 	}
 }

@@ -58,7 +58,7 @@ func TestConn(t *testing.T) {
 		if err := errors.Join(c.Join(t.Context(), "a"), c.Join(t.Context(), "b")); err != nil {
 			t.Fatal(err)
 		}
-		cl.expect(`{"op":"ok","room":"a"}`, `{"op":"ok","room":"b"}`)
+		cl.expect(`{"op":"joined","room":"a"}`, `{"op":"joined","room":"b"}`)
 		rooms := c.Rooms()
 		slices.Sort(rooms)
 		if !slices.Equal(rooms, []string{"a", "b"}) {

@@ -21,7 +21,7 @@ func TestDisconnectDuringOutage(t *testing.T) {
 	ada, bob := s.dialAs(t, "ada"), s.dialAs(t, "bob")
 	b.lose()
 	bob.expect(`{"op":"stale"}`)
-	if err := s.Disconnect(t.Context(), "ada", ""); !errors.Is(err, broker.ErrUnavailable) {
+	if _, err := s.Disconnect(t.Context(), hub.ByUser("ada"), nil); !errors.Is(err, broker.ErrUnavailable) {
 		t.Errorf("Disconnect: %v, want that the broker is unavailable", err)
 	}
 	ada.expect(`{"op":"stale"}`)
@@ -63,7 +63,7 @@ func TestOnDisconnect(t *testing.T) {
 		{"the client closes without a code", func(*testing.T, *server, *client, *hub.Conn) {}, protocol.CloseNoStatus},
 		{"the server closes", func(_ *testing.T, _ *server, _ *client, c *hub.Conn) { _ = c.Close(4242, "enough") }, 4242},
 		{"Disconnect", func(t *testing.T, s *server, _ *client, _ *hub.Conn) {
-			if err := s.Disconnect(context.Background(), "ada", ""); err != nil {
+			if _, err := s.Disconnect(context.Background(), hub.ByUser("ada"), nil); err != nil {
 				t.Error(err)
 			}
 		}, protocol.CloseDisconnected},

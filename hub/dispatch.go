@@ -32,6 +32,7 @@ func (c *Conn) message(m Message) {
 	if f == nil {
 		return
 	}
+	c.unbarAll()
 	failed := crash // see guard
 	defer func() {
 		if failed != nil {
@@ -182,13 +183,13 @@ func (v *v1Client) greet(q *protocol.Request) {
 		m.session = string(q.Session)
 	}
 	for _, r := range q.Resume {
-		if r.Position.IsZero() {
+		if r.Position.IsZero() && !r.Joined {
 			continue
 		}
 		if m.resume == nil {
-			m.resume = make(map[string]protocol.Position, len(q.Resume))
+			m.resume = make(map[string]resumed, len(q.Resume))
 		}
-		m.resume[string(r.Room)] = protocol.Position{Epoch: bytes.Clone(r.Position.Epoch), Offset: r.Position.Offset}
+		m.resume[string(r.Room)] = resumed{protocol.Position{Epoch: bytes.Clone(r.Position.Epoch), Offset: r.Position.Offset}, r.Joined}
 	}
 	c.trim()
 	c.mu.Unlock()
@@ -202,13 +203,20 @@ func (v *v1Client) greet(q *protocol.Request) {
 	refused := 0
 	for _, r := range q.Resume {
 		// What OnConnect joined has gone on from its position already.
-		pos := c.takeResume(string(r.Room))
-		switch wait, ok := v.resumeWithin(string(r.Room), refused); {
+		room := string(r.Room)
+		was := c.takeResume(room)
+		if r.Joined {
+			if was.byServer {
+				c.rooms.Unless(room, func() { c.tellLeft(room, notAgain) })
+			}
+			continue
+		}
+		switch wait, ok := v.resumeWithin(room, refused); {
 		case ok:
-			v.joinFor(0, string(r.Room), rooms.Start{Since: toBroker(pos)})
+			v.joinFor(0, room, rooms.Start{Since: toBroker(was.Position)})
 		case wait > 0:
 			refused++
-			c.replyError(0, clip(string(r.Room)), &Error{
+			c.replyError(0, clip(room), &Error{
 				Code: protocol.CodeRateLimited, Message: "too many rooms at once: join it later", RetryAfter: wait,
 			})
 		}
@@ -233,20 +241,39 @@ func (v *v1Client) resumeWithin(room string, refused int) (wait time.Duration, o
 	return max(wait+l.Cost(refused), time.Millisecond), false
 }
 
-// takeResume takes the position out of the hello that the client wants to go on from in a room; zero where
-// it named none.
-func (c *Conn) takeResume(room string) protocol.Position {
+// notAgain is told of a room that the application had put the client into, and has not put it into again.
+var notAgain = &Error{Code: protocol.CodeRemoved, Message: "the application has not joined the room again"}
+
+// resumed is how the client wants to go on with a room.
+type resumed struct {
+	protocol.Position
+	byServer bool // the application had joined it
+}
+
+// takeResume takes out of the hello how the client wants to go on with a room; zero if it named none.
+func (c *Conn) takeResume(room string) resumed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extra == nil {
-		return protocol.Position{}
+		return resumed{}
 	}
-	pos := c.extra.resume[room]
+	was := c.extra.resume[room]
 	if delete(c.extra.resume, room); len(c.extra.resume) == 0 {
 		c.extra.resume = nil // a map does not shrink
 	}
 	c.trim()
-	return pos
+	return was
+}
+
+// giveResume is the reverse of takeResume.
+func (c *Conn) giveResume(room string, was resumed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.more()
+	if m.resume == nil {
+		m.resume = make(map[string]resumed)
+	}
+	m.resume[room] = was
 }
 
 func toBroker(p protocol.Position) broker.Position {
@@ -282,6 +309,7 @@ func (v *v1Client) call(q *protocol.Request, pooled bool) {
 // answer runs a handler and sends what it returns. The client hears something however the handler ends.
 func (v *v1Client) answer(fn HandlerFunc, name string, id uint64, data []byte) {
 	c := (*Conn)(v)
+	c.unbarAll()
 	var out []byte
 	failed := crash // see guard
 	defer func() {

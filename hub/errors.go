@@ -31,6 +31,8 @@ var (
 	ErrTooManyRooms = rooms.ErrTooMany
 	// ErrJoining is returned to a second Join of a room while the first is under way.
 	ErrJoining = rooms.ErrJoining
+	// ErrRemoved is returned by a Join during which the room was taken away from the user; see RemoveFromRoom.
+	ErrRemoved = errors.New("hub: removed from the room")
 	// ErrCallback is returned by Close and Shutdown if a callback calls them, which they cannot wait for. The hub ends
 	// all the same, after the callback has returned.
 	ErrCallback = errors.New("hub: called from a callback, which it does not wait for")

@@ -258,10 +258,13 @@ func TestServerErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, publish := s.Publish(ctx, "a", []byte(`1`))
+	_, disconnect := s.Disconnect(ctx, hub.ByUser("ada"), nil)
 	for name, err := range map[string]error{
 		"Publish":    publish,
 		"SendUser":   s.SendUser(ctx, "ada", []byte(`1`)),
-		"Disconnect": s.Disconnect(ctx, "ada", ""),
+		"Disconnect": disconnect,
+		"JoinUser":   s.JoinUser(ctx, "ada", "past"),
+		"Remove":     s.RemoveFromRoom(ctx, "ada", "past", ""),
 		"Conn.Send":  c.Send([]byte(`1`)),
 		"Conn.Join":  c.Join(ctx, "past"),
 		"Close":      s.Close(),

@@ -31,7 +31,7 @@ func (g *gatekeeper) identify(name string) hub.Identity {
 func TestDisconnectOnTheWayIn(t *testing.T) {
 	disconnect := func(t *testing.T, s *server, user string) {
 		t.Helper()
-		if err := s.Disconnect(t.Context(), user, "signed out"); err != nil {
+		if _, err := s.Disconnect(t.Context(), hub.ByUser(user), &hub.CloseError{Reason: "signed out"}); err != nil {
 			t.Fatal(err)
 		}
 	}

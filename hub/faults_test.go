@@ -60,7 +60,7 @@ func TestBrokerWithoutCapabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expect(`{"op":"message","data":2}`)
-	if err := s.Disconnect(t.Context(), "ada", "bye"); err != nil {
+	if _, err := s.Disconnect(t.Context(), hub.ByUser("ada"), &hub.CloseError{Reason: "bye"}); err != nil {
 		t.Fatal(err)
 	}
 	c.closed(protocol.CloseDisconnected)

@@ -249,8 +249,11 @@ func orDrawn(after time.Duration) time.Duration {
 	if after > 0 {
 		return after
 	}
-	return time.Second + rand.N(unavailableSpread-time.Second)
+	return retryAfter()
 }
+
+// retryAfter draws when to try again.
+func retryAfter() time.Duration { return time.Second + rand.N(unavailableSpread-time.Second) }
 
 // report logs and counts a failure that is no verdict. gone says that the client has left, which ends contexts and is
 // nobody's fault.

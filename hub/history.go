@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
@@ -41,13 +42,19 @@ func (v *v1Client) history(q *protocol.Request) {
 	if query.Limit == 0 {
 		query.Limit = protocol.DefaultPage
 	}
+	c.unbar(room)
 	if c.rooms.Find(room) == nil && !v.mayRead(id, room) {
 		return
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	err := c.hub.rooms.Page(ctx, room, query, func(page broker.Page) { v.sendPage(id, page) })
-	if err != nil {
+	var removed error // meanwhile: what was read may be newer than that
+	err := c.hub.rooms.Page(ctx, room, query, func(page broker.Page) {
+		if removed = (*member)(c).Barred(room); removed == nil {
+			v.sendPage(id, page)
+		}
+	})
+	if err = errors.Join(err, removed); err != nil {
 		v.fault("history", room, err)
 		c.replyError(id, room, toError(err))
 	}

@@ -115,7 +115,7 @@ func TestJoinOptions(t *testing.T) {
 		for name, o := range options {
 			next <- o.opts
 			c := s.dial(t)
-			want := fmt.Sprintf(`{"op":"ok","room":"past:a","epoch":%q,"offset":%d}`, epoch, o.from-1)
+			want := fmt.Sprintf(`{"op":"joined","room":"past:a","epoch":%q,"offset":%d}`, epoch, o.from-1)
 			if got := c.next(); got != want {
 				t.Errorf("%s: got %s, want %s", name, got, want)
 			}
@@ -135,7 +135,7 @@ func TestJoinInOnConnectResumes(t *testing.T) {
 		return c.Join(ctx, "past:a")
 	})
 	c := s.dialV1(t, `{"op":"hello","resume":[{"room":"plain","epoch":"x","offset":1},{"room":"past:a","epoch":"`+epoch+`","offset":3}]}`)
-	c.expect(`{"op":"ok","room":"plain"}`, `{"op":"ok","room":"past:a","epoch":"`+epoch+`","offset":3}`)
+	c.expect(`{"op":"joined","room":"plain"}`, `{"op":"joined","room":"past:a","epoch":"`+epoch+`","offset":3}`)
 	c.expect(historyFrames(epoch, 4, 5)...)
 	c.alive()
 }

@@ -56,7 +56,7 @@ type Hub struct {
 	warned      struct{ origin, hijack perMinute }
 	conns       *registry.Conns[*Conn]
 	users       *registry.Users[*Conn]
-	revocations registry.Revocations[*CloseError]
+	revocations registry.Revocations[error] // a *CloseError, or of a room an *Error
 	rooms       *rooms.Node
 	unruled     rule // of rooms that no pattern matches: without history, without presence
 	beats       *heartbeat.Monitor

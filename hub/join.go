@@ -58,25 +58,61 @@ func Newest(n int) JoinOption {
 
 // Join puts the connection into a room, without asking OnJoin. In a room with history it goes on from where the client's
 // hello says that it was, unless an option says otherwise. It blocks until the broker has subscribed, and until what is
-// replayed is on its way. Joining a room again does nothing. A client of protocol v1 is told of the join with an ok frame.
+// replayed is on its way. Joining a room again does nothing. A client of protocol v1 is told of the join with a joined frame.
 //
-// The error matches ErrNoHistory if an option needs history, ErrTooManyRooms, ErrJoining, ErrOption, ErrClosed,
+// When the client comes back it names the room, and the application decides anew. If it joins the room again, in OnConnect, the room
+// goes on from the client's position. If not, the client is told that it has left the room.
+//
+// If RemoveFromRoom takes the room away while a callback of the connection runs, a Join by that callback fails: what the callback
+// has looked at may be out of date.
+//
+// The error matches ErrNoHistory if an option needs history, ErrTooManyRooms, ErrJoining, ErrRemoved, ErrOption, ErrClosed,
 // broker.ErrRoomName or broker.ErrUnavailable, or is that of ctx.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
-	if c.state.at() == handshaking {
-		return ErrClosed
-	}
 	o, err := apply[joinOptions](opts)
 	if err != nil {
 		return err
 	}
-	if o.start.IsZero() {
-		// Where the room has no history any more, that is no reason to refuse a client that comes back.
-		if pos := c.takeResume(room); c.hub.rule(room).Retention.Enabled() {
-			o.start.Since = toBroker(pos)
-		}
+	if c.marks.has(barredMark) && !inCallback() {
+		c.unbar(room)
 	}
-	return c.hub.rooms.Join(ctx, (*member)(c), 0, room, o.start)
+	return c.serverJoin(ctx, room, o.start)
+}
+
+// serverJoin joins a room because the application wants to.
+func (c *Conn) serverJoin(ctx context.Context, room string, from rooms.Start) error {
+	if c.state.at() == handshaking {
+		return ErrClosed
+	}
+	was := c.takeResume(room)
+	// Where the room has no history any more, that is no reason to refuse a client that comes back.
+	if from.IsZero() && c.hub.rule(room).Retention.Enabled() {
+		from.Since = toBroker(was.Position)
+	}
+	err := c.hub.rooms.Join(ctx, (*member)(c), byServer, room, from)
+	if told, ok := errors.AsType[*rooms.ToldError](err); ok {
+		c.tellLeft(room, leftError(told.Err))
+		return told.Err
+	}
+	switch {
+	case err != nil && was.byServer:
+		c.tellLeft(room, leftError(err))
+	case err != nil && !was.IsZero():
+		c.giveResume(room, was) // the client will ask for the room itself
+	}
+	return err
+}
+
+// byServer stands for the number of a request if the application joins a room. Clients' numbers are smaller.
+const byServer = protocol.MaxID + 1
+
+// leftError is what the client hears of the end of its stay in a room that err has caused.
+func leftError(err error) *Error {
+	e := *toError(err)
+	if e.Code == protocol.CodeUnavailable && e.RetryAfter == 0 {
+		e.RetryAfter = retryAfter()
+	}
+	return &e
 }
 
 // Leave takes the connection out of a room. In rooms with presence it blocks while the broker is told. Leaving a room it is
@@ -123,9 +159,11 @@ func (m *member) Joined(request uint64, room string, from broker.Position) {
 	}
 	g := (*grantee)(m).held(room)
 	(*Conn)(m).send(func(dst []byte) []byte {
-		return protocol.AppendOK(dst, protocol.OK{
-			ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset, Expires: g.validFor(), ReadOnly: g.readOnly(),
-		})
+		o := protocol.OK{ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset, Expires: g.validFor(), ReadOnly: g.readOnly()}
+		if request == byServer {
+			return protocol.AppendJoined(dst, o)
+		}
+		return protocol.AppendOK(dst, o)
 	})
 }
 

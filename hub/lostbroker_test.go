@@ -125,7 +125,7 @@ func TestConnectWithoutBroker(t *testing.T) {
 		t.Errorf("hint %+v, want a spread", h)
 	}
 	b.down.Store(false)
-	s.dial(t).expect(`{"op":"ok","room":"news"}`)
+	s.dial(t).expect(`{"op":"joined","room":"news"}`)
 }
 
 // TestJoinAtEndOfLinger: a member always has a subscription, however close its join is to the end of the linger

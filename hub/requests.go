@@ -70,6 +70,7 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 		return
 	}
 	ask, given := v.askToJoin(room)
+	c.unbar(room)
 	if !v.admitted(id, "OnJoin", room, ask) {
 		return
 	}
@@ -92,8 +93,13 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 		o.drop(now)
 		o.disarm(before)
 	}
-	if !errors.Is(err, net.ErrClosed) {
-		v.fault("join", room, err)
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	v.fault("join", room, err)
+	if told, ok := errors.AsType[*rooms.ToldError](err); ok && told.Answered {
+		c.tellLeft(room, leftError(told.Err))
+	} else {
 		c.replyError(id, room, toError(err))
 	}
 }

@@ -226,7 +226,7 @@ func (g *greeting) connected() bool {
 			return false
 		}
 	}
-	why, ok := c.accept()
+	ok, why := c.accept()
 	if !ok { // it ended while OnConnect ran
 		(*ending)(c).tellDisconnected(why)
 	}

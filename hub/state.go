@@ -91,18 +91,18 @@ func (c *Conn) register() bool {
 }
 
 // closeWith sends a close frame, and sees to it that the end comes. It may be called from anywhere. The first call counts, and
-// during the handshake the frame is sent after it.
-func (c *Conn) closeWith(why *CloseError) { c.closeUnless(why, nil) }
+// during the handshake the frame is sent after it. It reports whether this was the first call.
+func (c *Conn) closeWith(why *CloseError) bool { return c.closeUnless(why, nil) }
 
 // closeUnless is closeWith, unless something has changed the matter; it asks for that with mu held.
-func (c *Conn) closeUnless(why *CloseError, changed func() bool) {
+func (c *Conn) closeUnless(why *CloseError, changed func() bool) bool {
 	if !why.Code.Sendable() {
 		why = (*ending)(c).sendable(why)
 	}
 	c.mu.Lock()
 	if c.state.at() == closed || c.extra != nil && c.extra.cause != nil || changed != nil && changed() {
 		c.mu.Unlock()
-		return
+		return false
 	}
 	c.more().cause = why
 	before := stateOf(c.state.moveTo(closing))
@@ -110,6 +110,7 @@ func (c *Conn) closeUnless(why *CloseError, changed func() bool) {
 	if before != handshaking {
 		(*ending)(c).sendClose(why)
 	}
+	return true
 }
 
 // sendClose is called once, by whoever moved the connection to closing, or out of the handshake after that.
@@ -240,21 +241,21 @@ func (e *ending) closeSocket(why error) bool {
 
 // accept notes that OnConnect has taken the connection. It reports false, and why, if the connection was torn down meanwhile:
 // the teardown has then left it to the caller to tell OnDisconnect.
-func (c *Conn) accept() (why error, ok bool) { //nolint:revive // it is no error of accept's
+func (c *Conn) accept() (ok bool, why error) {
 	if c.state.note(accepted)&released == 0 {
-		return nil, true
+		return true, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extra != nil {
 		why = c.extra.cause
 	}
-	return why, false
+	return false, why
 }
 
-// release ends what is left of a connection's own life in its teardown. It returns why the connection has ended, and whether
-// OnDisconnect has to hear of it.
-func (e *ending) release(why error) (cause error, tell bool) {
+// release ends what is left of a connection's own life in its teardown. It returns whether OnDisconnect has to hear of the
+// end, and why the connection has ended.
+func (e *ending) release(why error) (tell bool, cause error) {
 	c := (*Conn)(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -267,8 +268,8 @@ func (e *ending) release(why error) (cause error, tell bool) {
 		}
 	}
 	if c.state.note(released)&accepted != 0 {
-		return why, true
+		return true, why
 	}
 	c.more().cause = why // for accept, if OnConnect is at it now
-	return why, false
+	return false, why
 }

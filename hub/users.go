@@ -19,8 +19,13 @@ func (g *greeting) enlist(a registry.Arrival) {
 	if over { // teardown may have come before
 		h.users.Remove(user, c)
 	}
-	if why := h.revocations.Since(a, user); why != nil {
-		c.closeWith(why)
+	for room, why := range h.revocations.Since(a, user) {
+		switch why := why.(type) { //nolint:errorlint // nobody wraps it
+		case *CloseError:
+			c.closeWith(why)
+		case *Error:
+			c.bar(room, why)
+		}
 	}
 }
 

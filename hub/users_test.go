@@ -62,7 +62,7 @@ func TestDisconnect(t *testing.T) {
 			c.alive() // and taken by now
 		}
 		for _, user := range []string{"ada", "", "carol"} {
-			if err := s.Disconnect(t.Context(), user, "signed out"); err != nil {
+			if _, err := s.Disconnect(t.Context(), hub.ByUser(user), &hub.CloseError{Reason: "signed out"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -85,7 +85,7 @@ func TestDisconnect(t *testing.T) {
 func TestDisconnectHasAnEnd(t *testing.T) {
 	s := start(t, hub.WithAuthenticator(asUser), hub.WithCloseTimeout(1))
 	s.dialAs(t, "ada") // does not read, and so does not answer the close frame
-	if err := s.Disconnect(t.Context(), "ada", ""); err != nil {
+	if _, err := s.Disconnect(t.Context(), hub.ByUser("ada"), nil); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "ada is gone", func() bool { return s.Stats().Conns == 0 })

@@ -51,7 +51,7 @@ func logout(s *sessions, h *hub.Hub) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.end(userOf(r))
 		expire(w)
-		if err := h.Disconnect(r.Context(), userOf(r), "logged out"); err != nil {
+		if _, err := h.Disconnect(r.Context(), hub.ByUser(userOf(r)), &hub.CloseError{Reason: "logged out"}); err != nil {
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 			return
 		}

@@ -207,7 +207,7 @@ func control(h *hub.Hub, b *redis.Broker) http.Handler {
 		return nil, h.SendUser(r.Context(), arg("user"), body)
 	})
 	do("/disconnect", func(r *http.Request, arg func(string) string, _ []byte) (any, error) {
-		return nil, h.Disconnect(r.Context(), arg("user"), "bye")
+		return h.Disconnect(r.Context(), hub.ByUser(arg("user")), &hub.CloseError{Reason: "bye"})
 	})
 	do("/nodes", func(r *http.Request, _ func(string) string, _ []byte) (any, error) { return h.Nodes(r.Context()) })
 	do("/survey", func(r *http.Request, arg func(string) string, body []byte) (any, error) {

@@ -26,7 +26,11 @@ func TestDisconnectUser(t *testing.T) {
 	}
 	adas, bob := []*user{arrive("ada"), arrive("ada")}, arrive("bob")
 	h, _ := s.current()
-	must(t, h.Disconnect(ctx, "ada", "behave"))
+	done, err := h.Disconnect(ctx, hub.ByUser("ada"), &hub.CloseError{Reason: "behave"})
+	must(t, err)
+	if n := done.Total(); n != len(adas) {
+		t.Errorf("%d connections were closed, want %d", n, len(adas))
+	}
 	for _, ada := range adas {
 		err := receive(ctx, t, "the end of Run", ada.ended)
 		if e := as[*client.CloseError](t, err); e.Code != protocol.CloseDisconnected || e.Reason != "behave" {

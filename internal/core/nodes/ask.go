@@ -150,7 +150,7 @@ func (x *Exchange) askOthers(ctx context.Context, q *question, h head, body any)
 		q.waiting[node] = true
 	}
 	x.mu.Unlock()
-	if len(others) > 0 {
+	if len(others) > 0 || err == nil && x.conf.Bus != nil && x.orders[h.Kind] {
 		err = x.broadcast(ctx, h, body)
 	}
 	x.mu.Lock()

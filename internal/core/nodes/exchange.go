@@ -41,8 +41,9 @@ type Config struct {
 type Exchange struct {
 	conf Config
 	// What is told and asked, by kind. Both are complete before the first message.
-	tells map[string]tell
-	asks  map[string]ask
+	tells  map[string]tell
+	asks   map[string]ask
+	orders map[string]bool
 
 	ignored atomic.Int64
 
@@ -62,9 +63,10 @@ type call func(context.Context) (json.RawMessage, error)
 // New makes an Exchange that knows no kind.
 func New(conf Config) *Exchange {
 	return &Exchange{
-		conf:  conf,
-		tells: make(map[string]tell),
-		asks:  make(map[string]ask),
+		conf:   conf,
+		tells:  make(map[string]tell),
+		asks:   make(map[string]ask),
+		orders: make(map[string]bool),
 		// A node that was restarted takes no answer to a question of its predecessor's. Half of the numbers that JSON's
 		// readers agree on are left to count.
 		last: rand.Uint64N(1 << 52),
@@ -88,13 +90,29 @@ func HandleTell[Q any](x *Exchange, kind string, f func(from string, q Q)) {
 // HandleAsk sets what answers questions of a kind. It is called before the broker starts. f is called in a goroutine of its
 // own, and its context ends when the asker waits no longer, after 10 s at most. An error is answered by its text.
 func HandleAsk[Q, A any](x *Exchange, kind string, f func(ctx context.Context, from string, q Q) (A, error)) {
+	handle(x, kind, func(from string, q Q) func(context.Context) (A, error) {
+		return func(ctx context.Context) (A, error) { return f(ctx, from, q) }
+	})
+}
+
+// HandleOrder sets what answers questions of a kind that ask for something to be done. It is called before the broker starts.
+// f is called in the broker's goroutine, in the order of what one node asks and tells, and must not block: it begins. What it
+// returns does the rest, as the function of HandleAsk. An order is sent even if no other node is known: one may have come a
+// moment ago.
+func HandleOrder[Q, A any](x *Exchange, kind string, f func(from string, q Q) func(context.Context) (A, error)) {
+	x.orders[kind] = true
+	handle(x, kind, f)
+}
+
+func handle[Q, A any](x *Exchange, kind string, f func(from string, q Q) func(context.Context) (A, error)) {
 	x.asks[kind] = func(from string, payload []byte) (call, error) {
 		var q Q
 		if err := json.Unmarshal(payload, &q); err != nil {
 			return nil, err
 		}
+		rest := f(from, q)
 		return func(ctx context.Context) (json.RawMessage, error) {
-			a, err := f(ctx, from, q)
+			a, err := rest(ctx)
 			if err != nil {
 				return nil, err
 			}

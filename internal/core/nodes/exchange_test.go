@@ -1,10 +1,13 @@
 package nodes
 
 import (
+	"context"
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // TestTell: what is told reaches every node once, this one too.
@@ -85,6 +88,67 @@ func TestNodes(t *testing.T) {
 		}
 		if !alone.Alone() || f.nodes["a"].Alone() {
 			t.Error("who is alone?")
+		}
+	})
+}
+
+// TestOrders: what an order begins with happens in the order in which one node gives it and tells, before the rest, and an order is
+// sent even if nobody else is known.
+func TestOrders(t *testing.T) {
+	inFleet(t, []string{"a", "b"}, func(t *testing.T, f *fleet) {
+		var begun []string
+		release := make(chan struct{})
+		for name, x := range f.nodes {
+			HandleTell(x, "told", func(_ string, n note) {
+				if name == "b" {
+					begun = append(begun, n.Text)
+				}
+			})
+			HandleOrder(x, "do", func(_ string, n note) func(context.Context) (note, error) {
+				if name == "b" {
+					begun = append(begun, n.Text)
+				}
+				return func(context.Context) (note, error) {
+					<-release
+					return note{Text: name + " did " + n.Text}, nil
+				}
+			})
+		}
+		a := f.nodes["a"]
+		type result struct {
+			answers []Answer[note]
+			err     error
+		}
+		results := make(chan result)
+		order := func(text string) {
+			go func() {
+				answers, err := Ask[note](t.Context(), a, "do", note{Text: text})
+				results <- result{answers, err}
+			}()
+			synctest.Wait()
+		}
+		order("1")
+		if err := a.Tell(t.Context(), "told", note{Text: "2"}); err != nil {
+			t.Error(err)
+		}
+		order("3")
+		if want := []string{"1", "2", "3"}; !slices.Equal(begun, want) {
+			t.Errorf("begun %v, want %v", begun, want)
+		}
+		close(release)
+		for range 2 {
+			r := <-results
+			if r.err != nil || len(r.answers) != 2 || r.answers[1].Err != nil || !strings.HasPrefix(r.answers[1].Value.Text, "b did ") {
+				t.Errorf("%+v", r)
+			}
+		}
+		delete(f.nodes, "b")
+		f.frames()
+		if _, err := Ask[note](t.Context(), a, "do", note{Text: "4"}); err != nil {
+			t.Error(err)
+		}
+		if sent := f.frames(); len(sent) != 1 {
+			t.Errorf("to nobody that is known %q was sent", sent)
 		}
 	})
 }

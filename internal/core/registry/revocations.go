@@ -8,12 +8,12 @@ import "sync"
 //
 // Notes are kept in two generations: those of one are of use to arrivals of that or an earlier one only, and are forgotten
 // when the last of these is in. The zero Revocations is empty. Its methods may be called from several goroutines.
-type Revocations[Why comparable] struct {
+type Revocations[Why any] struct {
 	mu      sync.Mutex
 	now     uint64 // how many revocations were noted
 	gen     uint64
-	pending [2]int // arrivals of this generation and of the one before, by their parity
-	noted   [2]map[string]revocation[Why]
+	pending [2]int                                   // arrivals of this generation and of the one before, by their parity
+	noted   [2]map[string]map[string]revocation[Why] // by user and what was revoked
 }
 
 type revocation[Why any] struct {
@@ -32,34 +32,45 @@ func (r *Revocations[Why]) Arrive() Arrival {
 	return Arrival{gen: r.gen, since: r.now}
 }
 
-// Note notes a revocation. It is called before those are closed that are found already.
-func (r *Revocations[Why]) Note(user string, why Why) {
+// Note notes that something was revoked of a user's: a room, or everything if what is empty. It is called before that is
+// taken from those connections that are found already.
+func (r *Revocations[Why]) Note(user, what string, why Why) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pending == [2]int{} {
 		return
 	}
 	r.now++
-	notes := &r.noted[r.gen%2]
-	if *notes == nil {
-		*notes = make(map[string]revocation[Why])
+	users := &r.noted[r.gen%2]
+	if *users == nil {
+		*users = make(map[string]map[string]revocation[Why])
 	}
-	(*notes)[user] = revocation[Why]{at: r.now, why: why}
+	notes := (*users)[user]
+	if notes == nil {
+		notes = make(map[string]revocation[Why])
+		(*users)[user] = notes
+	}
+	notes[what] = revocation[Why]{at: r.now, why: why}
 	r.age()
 }
 
-// Since says why a user's rights were revoked after a connection arrived; the zero Why if they were not. It is called when
-// the connection is found under the user's name.
-func (r *Revocations[Why]) Since(a Arrival, user string) Why {
+// Since says what was revoked of a user's after a connection arrived, and why; nil if nothing was. It is called when the
+// connection is found under the user's name.
+func (r *Revocations[Why]) Since(a Arrival, user string) (revoked map[string]Why) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.noted {
-		if n := r.noted[i][user]; n.at > a.since {
-			return n.why
+		for what, n := range r.noted[i][user] {
+			if n.at <= a.since {
+				continue
+			}
+			if revoked == nil {
+				revoked = make(map[string]Why)
+			}
+			revoked[what] = n.why
 		}
 	}
-	var none Why
-	return none
+	return revoked
 }
 
 // Done is the end of what Arrive began.

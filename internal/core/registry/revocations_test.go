@@ -22,24 +22,26 @@ func TestRevocations(t *testing.T) {
 		var revoked []string
 		var reasons []*reason
 		for range 500 {
-			user := strconv.Itoa(rng.IntN(4))
+			n := rng.IntN(4)
+			user, what := strconv.Itoa(n%2), strconv.Itoa(n/2)
+			both := user + what
 			switch n := rng.IntN(8); {
 			case n < 3 && len(opened) < 6:
 				opened = append(opened, open{e.Arrive(), len(revoked)})
 			case n < 5:
 				why := new(reason)
-				revoked, reasons = append(revoked, user), append(reasons, why)
-				e.Note(user, why)
+				revoked, reasons = append(revoked, both), append(reasons, why)
+				e.Note(user, what, why)
 			case len(opened) > 0:
 				i := rng.IntN(len(opened))
 				o := opened[i]
 				var want []*reason // any of them
 				for at := o.at; at < len(revoked); at++ {
-					if revoked[at] == user {
+					if revoked[at] == both {
 						want = append(want, reasons[at])
 					}
 				}
-				got := e.Since(o.Arrival, user)
+				got := e.Since(o.Arrival, user)[what]
 				if (got == nil) != (len(want) == 0) {
 					t.Fatalf("seed %d: after %d revocations, Since(%+v, %q) = %v", seed, len(revoked), o, user, got)
 				}
@@ -70,7 +72,7 @@ func TestRevocationsForget(t *testing.T) {
 	a := e.Arrive()
 	for i := range 1000 {
 		next := e.Arrive()
-		e.Note(strconv.Itoa(i), new(reason))
+		e.Note(strconv.Itoa(i), "", new(reason))
 		e.Done(a)
 		a = next
 	}

@@ -24,17 +24,32 @@ func tooMany(already int) error { return fmt.Errorf("%w: %d already", ErrTooMany
 
 // join is a Join under way.
 type join struct {
-	node    *Node
-	member  Member
-	request uint64
-	room    *Room
-	from    Start
+	node       *Node
+	member     Member
+	request    uint64
+	room       *Room
+	from       Start
+	membership *membership
+	start      broker.Position // that the client is told
+	answered   bool
+	refused    error // why it must be no member
 }
+
+// ToldError is the error of a Join that failed when the client took itself to be in the room.
+type ToldError struct {
+	// Answered reports whether Joined was called. If not, the connection had been in the room before.
+	Answered bool
+	Err      error
+}
+
+func (e *ToldError) Error() string { return e.Err.Error() }
+func (e *ToldError) Unwrap() error { return e.Err }
 
 // Join puts a connection into a room. It blocks until the broker has subscribed, and until what is replayed is on its way. A
 // connection that is in the room already is told so; in a room with history it goes on from where it asks.
 //
-// The error matches broker.ErrRoomName, ErrNoHistory, ErrTooMany, ErrJoining or ErrClosed, or is the broker's or that of ctx.
+// The error matches broker.ErrRoomName, ErrNoHistory, ErrTooMany, ErrJoining or ErrClosed, or is the broker's, that of ctx or
+// what bars the member. It is a *ToldError if the client takes itself to be in the room.
 func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, from Start) error {
 	if err := broker.CheckRoom(name); err != nil {
 		return err
@@ -62,10 +77,10 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 	if err != nil {
 		return err
 	}
-	j := join{node: n, member: m, request: request, room: r, from: from}
+	j := join{node: n, member: m, request: request, room: r, from: from, membership: s}
 	switch {
 	case place == fanout.Place{}:
-		place, err = j.enter(ctx)
+		err = j.enter(ctx)
 	case !r.hasHistory():
 		s = nil // it stays as it is, and has its own hold of the room
 		m.Joined(request, name, broker.Position{})
@@ -74,60 +89,76 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 		// A member of a room with history wants a position, and maybe what follows it once more.
 		n.release(r)
 		n.part(m, s, place)
-		place, err = j.again(ctx, s)
+		err = j.again(ctx)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		in = true
+		return nil
 	}
-	if in = l.keep(s, place); !in {
-		n.part(m, s, place)
-		if r.rule.Presence {
-			_ = n.absent(m, name)
-		}
-		return ErrClosed
+	if j.answered || place != (fanout.Place{}) {
+		err = &ToldError{Answered: j.answered, Err: err}
 	}
-	return nil
+	return err
 }
 
 // enter subscribes the node, announces the member, and makes the connection one.
-func (j *join) enter(ctx context.Context) (fanout.Place, error) {
+func (j *join) enter(ctx context.Context) error {
 	r := j.room
 	if err := j.node.subscribe(ctx, r); err != nil {
-		return fanout.Place{}, err
+		return err
 	}
 	if r.rule.Presence {
 		if err := j.announce(ctx); err != nil {
-			return fanout.Place{}, err
+			return err
 		}
 	}
-	var place fanout.Place
 	var err error
 	if r.hasHistory() {
-		place, err = j.catchUp(ctx)
+		err = j.catchUp(ctx)
 	} else {
-		// Who has heard that it is in must miss nothing.
 		var ok bool
-		m, request := j.member, j.request // a closure over j would have it on the heap
-		place, ok = r.JoinAfter(m.Writer(), 0, func() { m.Joined(request, r.name, broker.Position{}) })
-		if !ok {
+		if ok, err = j.take(0, broker.Position{}); !ok && err == nil {
 			err = errors.New("hub: a room without history refused a member")
 		}
 	}
 	if err != nil && r.rule.Presence {
 		_ = j.node.absent(j.member, r.name)
 	}
-	return place, err
+	return err
 }
 
 // again makes a connection a member anew that has parted from the room.
-func (j *join) again(ctx context.Context, s *membership) (fanout.Place, error) {
-	// It may have fallen behind just before it parted, and then be reading on since.
-	j.member.Memberships().endReplay(s)
-	place, err := j.catchUp(ctx)
+func (j *join) again(ctx context.Context) error {
+	err := j.catchUp(ctx)
 	if err != nil && j.room.rule.Presence {
 		_ = j.node.absent(j.member, j.room.name)
 	}
-	return place, err
+	return err
+}
+
+// take makes the connection a member that has seen all up to since, and tells it first: who has heard that it is in must
+// miss nothing. It reports false if messages were sent to the room meanwhile. An error says that it must be none.
+func (j *join) take(since fanout.Mark, start broker.Position) (ok bool, err error) {
+	j.start = start
+	_, ok = j.room.JoinAfter(j.member.Writer(), since, j.admit)
+	return ok, j.refused
+}
+
+// admit is called with the room locked.
+func (j *join) admit(place fanout.Place) bool {
+	if j.refused = j.member.Memberships().keep(j.membership, place, j.member); j.refused != nil {
+		return false
+	}
+	j.answer(j.start)
+	return true
+}
+
+// answer tells the client once that it is in the room.
+func (j *join) answer(start broker.Position) {
+	if !j.answered {
+		j.answered = true
+		j.member.Joined(j.request, j.room.name, start)
+	}
 }
 
 // announce tells others that the connection is a member.
@@ -157,22 +188,27 @@ func (n *Node) Leave(ctx context.Context, m Member, room string) (was bool, err 
 	if s == nil || err != nil {
 		return s != nil, err
 	}
-	return true, n.depart(ctx, m, s)
+	defer n.release(s.room)
+	return true, n.depart(ctx, m, s, s.place)
 }
 
-// Remove takes a connection out of a room, which it does not ask for, and reports whether it was in it. It blocks as Leave
-// does, and calls parted when the connection is sent nothing of the room any more and the broker knows. Until then the room cannot be
-// joined again. While the connection is joining the room, nothing happens.
-func (n *Node) Remove(ctx context.Context, m Member, room string, parted func()) (was bool, err error) {
+// Remove begins to take a connection out of a room, which has not asked for that. It does not block. It returns nil if the
+// connection is not in the room, or is joining it. Otherwise the caller must call finish, which blocks as Leave does, and calls
+// parted, which must not block, when the connection is sent nothing of the room any more and the broker knows. Until then nobody can
+// join the room again.
+func (n *Node) Remove(m Member, room string) (finish func(ctx context.Context, parted func()) error) {
 	l := m.Memberships()
 	s, place := l.hold(room)
 	if s == nil {
-		return false, nil
+		return nil
 	}
-	defer l.remove(s, nil) // if the broker panics
-	err = n.departFrom(ctx, m, s, place)
-	l.remove(s, parted)
-	return true, err
+	return func(ctx context.Context, parted func()) error {
+		defer n.release(s.room)
+		defer l.remove(s, nil) // if the broker panics
+		err := n.depart(ctx, m, s, place)
+		l.remove(s, parted)
+		return err
+	}
 }
 
 // LeaveAll takes a connection out of all rooms, and lets it join none any more. Joins under way fail. Its context may be over.
@@ -193,20 +229,16 @@ func (n *Node) LeaveAll(m Member) {
 
 func (n *Node) leaveOne(ctx context.Context, m Member, s *membership) {
 	defer m.Rescue() // the other rooms are to be left all the same
-	if err := n.depart(ctx, m, s); err != nil {
+	defer n.release(s.room)
+	if err := n.depart(ctx, m, s, s.place); err != nil {
 		n.conf.Log.Warn("leaving a room failed", "conn", m.Presence().Conn, "room", s.room.name, "err", err)
 	}
 }
 
 // depart takes a connection out of a room that it holds no membership of any more.
-func (n *Node) depart(ctx context.Context, m Member, s *membership) error {
-	return n.departFrom(ctx, m, s, s.place)
-}
-
-func (n *Node) departFrom(ctx context.Context, m Member, s *membership, place fanout.Place) error {
+func (n *Node) depart(ctx context.Context, m Member, s *membership, place fanout.Place) error {
 	n.part(m, s, place)
 	r := s.room
-	defer n.release(r)
 	if !r.rule.Presence {
 		return nil
 	}

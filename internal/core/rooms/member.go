@@ -20,6 +20,8 @@ type Member interface {
 	Context() context.Context
 	// Presence is what others in a room with presence are told of it.
 	Presence() broker.Member
+	// Barred says why the connection must not become a member of a room that it is joining; nil if it may. It must not block.
+	Barred(room string) error
 	// Joined tells the client that it is in a room; request is the number that Join was called with. What comes after from
 	// is sent next. In a room without history from is zero. It is called with the room locked, and must not block.
 	Joined(request uint64, room string, from broker.Position)
@@ -86,14 +88,19 @@ func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Pl
 	return s, place, nil
 }
 
-// keep ends what reserve began. It reports whether the connection may be a member; it may not if it was closed meanwhile.
-func (l *Memberships) keep(s *membership, place fanout.Place) bool {
+// keep ends what reserve began, if the connection may still be a member. Whoever bars it first, and then looks at its
+// memberships, finds it barred here or finds the membership.
+func (l *Memberships) keep(s *membership, place fanout.Place, m Member) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		s.place = place
+	if l.closed {
+		return ErrClosed
 	}
-	return !l.closed
+	if err := m.Barred(s.room.name); err != nil {
+		return err
+	}
+	s.place = place
+	return nil
 }
 
 // remove takes a membership out, if it is there. tell may be nil. Nobody joins the room between the two: a client that is told
@@ -186,14 +193,6 @@ func (l *Memberships) Find(name string) *Room {
 	return nil
 }
 
-// Joining reports whether the connection is joining a room, or is being taken out of it.
-func (l *Memberships) Joining(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.named(name)
-	return s != nil && s.joining()
-}
-
 // Names returns the rooms that the connection is in, in the order in which it joined them.
 func (l *Memberships) Names() []string {
 	l.mu.Lock()
@@ -211,12 +210,52 @@ func (l *Memberships) Names() []string {
 
 // Alone is how many bytes the rooms take that the connection is the only member of.
 func (l *Memberships) Alone() (bytes int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for s := l.first; s != nil; s = s.next {
-		if s.room.Len() <= 1 {
-			bytes += s.room.bytes()
+	for _, r := range l.rooms() {
+		if r.Len() <= 1 {
+			bytes += r.bytes()
 		}
 	}
 	return bytes
+}
+
+// rooms are those that the connection is in or joining. A room is locked before its members' memberships are, so that nobody
+// asks a room while they are locked.
+func (l *Memberships) rooms() []*Room {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rooms := make([]*Room, 0, l.n)
+	for s := l.first; s != nil; s = s.next {
+		rooms = append(rooms, s.room)
+	}
+	return rooms
+}
+
+// Joining reports whether a room is being joined, or the connection taken out of it.
+func (l *Memberships) Joining(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.named(name)
+	return s != nil && s.joining()
+}
+
+// AllJoining returns the rooms of which Joining is true.
+func (l *Memberships) AllJoining() (names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := l.first; s != nil; s = s.next {
+		if s.joining() {
+			names = append(names, s.room.name)
+		}
+	}
+	return names
+}
+
+// Unless calls f, which must not block, if a room is not the connection's and is not being joined. It cannot become the
+// connection's meanwhile.
+func (l *Memberships) Unless(name string, f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.named(name) == nil {
+		f()
+	}
 }

@@ -51,10 +51,12 @@ type reader struct {
 
 	// answer is called before anything else is sent, with the position before that.
 	answer func(start broker.Position)
+	// barred, if it is not nil, ends the reading before the next page is sent.
+	barred func() error
 	// missed is told up to where messages are lost.
 	missed func(to fanout.Mark)
 	// join ends the reading, unless the live stream has gone on meanwhile.
-	join func(since fanout.Mark) bool
+	join func(since fanout.Mark) (bool, error)
 
 	bytes int // of the next page
 	lent  int // of the node's pages, for the last one
@@ -63,23 +65,12 @@ type reader struct {
 }
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
-func (j *join) catchUp(ctx context.Context) (place fanout.Place, err error) {
-	m, r, request := j.member, j.room, j.request
-	x := reader{node: j.node, writer: m.Writer(), room: r, from: j.from}
-	answered := false
-	x.answer = func(start broker.Position) {
-		if !answered {
-			answered = true
-			m.Joined(request, r.name, start)
-		}
-	}
+func (j *join) catchUp(ctx context.Context) error {
+	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from, answer: j.answer}
+	x.barred = func() error { return j.member.Barred(j.room.name) }
 	x.missed = func(fanout.Mark) {}
-	x.join = func(since fanout.Mark) (ok bool) {
-		place, ok = r.JoinAfter(x.writer, since, func() { x.answer(x.start) })
-		return ok
-	}
-	err = x.read(ctx)
-	return place, err
+	x.join = func(since fanout.Mark) (bool, error) { return j.take(since, x.start) }
+	return x.read(ctx)
 }
 
 // read blocks until join has taken a place. It may be called again after an error, and goes on.
@@ -89,6 +80,11 @@ func (x *reader) read(ctx context.Context) error {
 		page, mark, err := x.next(ctx)
 		if err != nil {
 			return err
+		}
+		if x.barred != nil {
+			if err := x.barred(); err != nil {
+				return err
+			}
 		}
 		first := !x.begun
 		if first {
@@ -118,8 +114,8 @@ func (x *reader) read(ctx context.Context) error {
 		if page.More {
 			continue
 		}
-		if x.join(mark(x.from.Since.Offset)) {
-			return nil
+		if in, err := x.join(mark(x.from.Since.Offset)); in || err != nil {
+			return err
 		}
 		if !first && len(page.Messages) == 0 && !page.Gap {
 			// The room here is ahead of the history.

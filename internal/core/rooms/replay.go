@@ -40,13 +40,13 @@ func (n *Node) Replay(m Member, src *frame.Source) (room string, err error) {
 	return s.room.name, err
 }
 
-// beginReplay returns nil if nothing is to be done: the connection has left the room, or somebody reads already.
+// beginReplay returns nil if nothing is to be done: the connection has left the room or joins it anew, or somebody reads already.
 func (l *Memberships) beginReplay(src *frame.Source, cancel context.CancelFunc) (*membership, *replay) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.of(src)
 	switch {
-	case s == nil:
+	case s == nil || s.joining():
 		return nil, nil
 	case s.replay != nil:
 		s.replay.again = true
@@ -89,8 +89,8 @@ func (n *Node) readOn(ctx context.Context, m Member, r *Room) error {
 		node: n, writer: w, room: r, from: Start{Since: r.position(fanout.Mark(read))},
 		answer: func(broker.Position) {},
 		missed: func(to fanout.Mark) { w.Skip(r.Source(), uint64(to)) },
-		join: func(since fanout.Mark) bool {
-			return r.Rejoin(since, func() { w.Resume(r.Source(), uint64(since)) })
+		join: func(since fanout.Mark) (bool, error) {
+			return r.Rejoin(since, func() { w.Resume(r.Source(), uint64(since)) }), nil
 		},
 	}
 	for {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,6 +126,7 @@ type conn struct {
 	ctx    context.Context //nolint:containedctx // it is a connection
 	got    chan string
 	rescue func(v any)
+	barred atomic.Pointer[error] // of all rooms
 
 	flushes sync.WaitGroup
 }
@@ -177,6 +179,13 @@ func (c *conn) Memberships() *Memberships { return &c.rooms }
 func (c *conn) Writer() *wire.Writer      { return &c.writer }
 func (c *conn) Context() context.Context  { return c.ctx }
 func (c *conn) Presence() broker.Member   { return broker.Member{Conn: "c"} }
+
+func (c *conn) Barred(string) error {
+	if err := c.barred.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 func (c *conn) Joined(request uint64, room string, from broker.Position) {
 	_ = c.writer.SendOne(frame.Encode(nil, frame.Text, func(dst []byte) []byte {

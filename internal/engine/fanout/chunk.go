@@ -21,14 +21,17 @@ type entry struct {
 	pass   uint32 // the pass under way, or the last one, when it joined: what that takes is not for it
 }
 
-func (c *chunk) add(e entry) bool {
+func (c *chunk) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.members) == chunkSize {
-		return false
-	}
+	return len(c.members) == chunkSize
+}
+
+// add adds a member to a chunk that is not full.
+func (c *chunk) add(e entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.members = append(c.members, e)
-	return true
 }
 
 func (c *chunk) remove(m Member) (left int, ok bool) {

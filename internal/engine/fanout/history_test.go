@@ -196,16 +196,27 @@ func TestJoinAfter(t *testing.T) {
 			defer close(added)
 			add(room, 0, "x")
 		}()
-		place, ok := room.JoinAfter(m, 0, func() { called = true })
-		if !ok {
-			t.Fatal("refused")
+		var at Place
+		place, ok := room.JoinAfter(m, 0, func(p Place) bool {
+			called, at = true, p
+			return true
+		})
+		if !ok || at != place {
+			t.Fatalf("refused: %t, or first was told another place", !ok)
 		}
 		<-added
 		room.Leave(m, place)
+		place, ok = room.JoinAfter(m, 0, func(Place) bool { return false })
+		if n := room.Len(); !ok || place != (Place{}) || n != 0 {
+			t.Fatalf("first said no: ok %t, place %v, %d members", ok, place, n)
+		}
 	}
 	refused := r.room()
 	refused.Restart(0)
-	if _, ok := refused.JoinAfter(new(member), 0, func() { t.Error("called although the join was refused") }); ok {
+	if _, ok := refused.JoinAfter(new(member), 0, func(Place) bool {
+		t.Error("called although the join was refused")
+		return false
+	}); ok {
 		t.Error("joined with a position of before the restart")
 	}
 }

@@ -168,31 +168,41 @@ func (r *Room) At() func(offset uint64) Mark {
 // go to m. It returns
 // false, and does nothing, where a pass has already taken later messages, or Restart was called since the Mark
 // was made: the caller reads on in the history and tries again.
-func (r *Room) Join(m Member, since Mark) (Place, bool) { return r.JoinAfter(m, since, func() {}) }
+func (r *Room) Join(m Member, since Mark) (Place, bool) {
+	return r.JoinAfter(m, since, func(Place) bool { return true })
+}
 
-// JoinAfter is Join, and calls first just before: m is sent nothing by the room until first has returned, and
-// misses nothing that is added once it was called. The room is locked meanwhile, so that first must not block
-// or use it.
-func (r *Room) JoinAfter(m Member, since Mark, first func()) (Place, bool) {
+// JoinAfter is Join, and calls first just before, with the place: m is sent nothing by the room until first has returned, and
+// misses nothing that is added once it was called. If first returns false, m is not added. The room is locked meanwhile, so
+// that first must not block or use it.
+func (r *Room) JoinAfter(m Member, since Mark, first func(Place) bool) (Place, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.upTo(since) {
 		return Place{}, false
 	}
-	first()
-	r.added = max(r.added, since)
-	e := entry{m, since, r.passes}
-	for ; r.open < len(r.chunks); r.open++ {
-		if c := r.chunks[r.open]; c.add(e) {
-			r.members++
-			return Place{c}, true
-		}
+	c, fresh := r.roomy()
+	if !first(Place{c}) {
+		return Place{}, true
 	}
-	c := new(chunk)
-	c.add(e)
-	r.chunks = append(r.chunks, c)
+	r.added = max(r.added, since)
+	if fresh {
+		r.chunks = append(r.chunks, c)
+	}
+	c.add(entry{m, since, r.passes})
 	r.members++
 	return Place{c}, true
+}
+
+// roomy returns the first chunk that has a free place, or a fresh one. It is called with mu held, without which no chunk
+// gets more members.
+func (r *Room) roomy() (c *chunk, fresh bool) {
+	for ; r.open < len(r.chunks); r.open++ {
+		if c := r.chunks[r.open]; !c.full() {
+			return c, false
+		}
+	}
+	return new(chunk), true
 }
 
 // upTo reports whether whoever has seen every message up to since misses nothing that a pass has taken.
