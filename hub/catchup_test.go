@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/broker/memory"
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 )
 
@@ -162,4 +166,53 @@ func TestEvictionsAreCounted(t *testing.T) {
 	if e := s.Stats().Evictions; e.Messages == 0 {
 		t.Errorf("%+v after 100 KiB where 64 KiB are held", e)
 	}
+}
+
+// TestJoinOfSlowReader: a client that takes longer for a long history than a request may take of the broker's time gets all of
+// it.
+func TestJoinOfSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, stop := startTimed(t, hub.WithOpenRooms("*"), hub.WithRooms("past:*", hub.History(1000, time.Hour)),
+			hub.WithWriteTimeout(time.Minute), hub.WithHeartbeat(heartbeat.Disabled()))
+		defer stop()
+		const messages = 200
+		for i := range messages {
+			if _, err := s.Publish(t.Context(), "past:a", payload(i, 2<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := websocket.Dialer{NetDialContext: s.net.dial}
+		ws, resp, err := d.Dial("ws://memory/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		defer func() { _ = ws.Close() }()
+		read := func() (f struct {
+			Op, Code string
+			Offset   int
+		}) {
+			if err := ws.ReadJSON(&f); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		read() // the welcome
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"op":"join","id":1,"room":"past:a","history":1000}`)); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if f := read(); f.Op != "ok" {
+			t.Fatalf("the join is answered by %+v", f)
+		}
+		for i := range messages {
+			time.Sleep(500 * time.Millisecond)
+			if f := read(); f.Op != "message" || f.Offset != i+1 {
+				t.Fatalf("frame %d is %+v", i, f)
+			}
+		}
+		if took := time.Since(begin); took < time.Minute {
+			t.Fatalf("it took %v, which shows nothing", took)
+		}
+	})
 }

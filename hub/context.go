@@ -154,19 +154,21 @@ func (x *connContext) runAfter(gone bool) {
 	}
 }
 
-// requestTimeout bounds what a client's request may take, so that a lost broker does not keep it for
-// ever.
+// requestTimeout bounds what the broker may take for a client's request, so that a lost broker does not keep it for ever.
 const requestTimeout = 10 * time.Second
 
-// requestContext is a lifeContext with a deadline. Its timer, and what a context needs to be waited
-// for, are made only where somebody waits: most requests are done before that.
+// requestContext is a lifeContext with a deadline, which is put off while the request waits for the client. Its timer, and what
+// a context needs to be waited for, are made only if somebody waits: most requests are done before that.
 type requestContext struct {
-	conn     *lifeContext
-	deadline time.Time
+	conn *lifeContext
 
-	mu     sync.Mutex
-	real   context.Context
-	cancel context.CancelFunc
+	mu       sync.Mutex
+	deadline time.Time
+	paused   bool // the request waits for the client
+	late     bool // the deadline has passed
+	real     context.Context
+	cancel   context.CancelFunc
+	timer    *time.Timer
 }
 
 // request is the context of a client's request. finish must be called at its end.
@@ -181,10 +183,50 @@ func (x *requestContext) finish() {
 	if x.real == nil {
 		x.real, x.cancel = context.WithCancel(context.Background())
 	}
+	if x.timer != nil {
+		x.timer.Stop()
+	}
 	x.cancel()
 }
 
-func (x *requestContext) Deadline() (time.Time, bool) { return x.deadline, true }
+// Pause implements rooms.Patient.
+func (x *requestContext) Pause() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.paused = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+}
+
+// Resume implements rooms.Patient. The broker has the whole time again.
+func (x *requestContext) Resume() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.paused, x.deadline = false, time.Now().Add(requestTimeout)
+	if x.timer != nil {
+		x.timer.Reset(requestTimeout)
+	}
+}
+
+// expire is called by the timer, which may have been late for a Pause.
+func (x *requestContext) expire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over() {
+		x.late = true
+		x.cancel()
+	}
+}
+
+// over is called with mu held.
+func (x *requestContext) over() bool { return !x.paused && !time.Now().Before(x.deadline) }
+
+func (x *requestContext) Deadline() (time.Time, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.deadline, !x.paused
+}
 
 func (x *requestContext) Value(key any) any { return x.conn.Value(key) }
 
@@ -192,10 +234,10 @@ func (x *requestContext) Err() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
+	case x.late, x.real == nil && x.over():
+		return context.DeadlineExceeded
 	case x.real != nil:
 		return x.real.Err()
-	case !time.Now().Before(x.deadline):
-		return context.DeadlineExceeded
 	}
 	return x.conn.Err()
 }
@@ -204,7 +246,11 @@ func (x *requestContext) Done() <-chan struct{} {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.real == nil {
-		x.real, x.cancel = context.WithDeadline(x.conn, x.deadline)
+		x.real, x.cancel = context.WithCancel(x.conn)
+		x.timer = time.AfterFunc(time.Until(x.deadline), x.expire)
+		if x.paused {
+			x.timer.Stop()
+		}
 	}
 	return x.real.Done()
 }

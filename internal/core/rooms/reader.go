@@ -64,6 +64,23 @@ type reader struct {
 	start broker.Position // set once begun
 }
 
+// Patient is a context that bounds what the broker may take, and whose time stands still while a reader waits for the socket:
+// that has the write timeout. A client that reads a long history slowly is not refused for it.
+type Patient interface {
+	context.Context
+	Pause()
+	Resume()
+}
+
+// untimed calls f, which waits for the socket.
+func untimed(ctx context.Context, f func() error) error {
+	if p, ok := ctx.(Patient); ok {
+		p.Pause()
+		defer p.Resume()
+	}
+	return f()
+}
+
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
 func (j *join) catchUp(ctx context.Context) error {
 	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from, answer: j.answer}
@@ -99,7 +116,7 @@ func (x *reader) read(ctx context.Context) error {
 			gap := frame.Encode(nil, frame.Text, func(dst []byte) []byte {
 				return protocol.AppendGap(dst, x.room.name, page.Top.Epoch, page.Top.Offset)
 			})
-			if err := closedOr(x.writer.Page(ctx, x.room.Source(), frame.Single(gap))); err != nil {
+			if err := x.page(ctx, frame.Single(gap)); err != nil {
 				return err
 			}
 		case n > 0:
@@ -136,7 +153,8 @@ func (x *reader) hold(bytes int) {
 func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
 	n := x.node
 	for {
-		if err := x.writer.Settled(ctx, x.room.Source()); err != nil {
+		err := untimed(ctx, func() error { return x.writer.Settled(ctx, x.room.Source()) })
+		if err != nil {
 			return broker.Page{}, nil, closedOr(err)
 		}
 		x.hold(0)
@@ -193,7 +211,11 @@ func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64
 			return protocol.AppendMessage(dst, x.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
 		})
 	}
-	return closedOr(x.writer.Page(ctx, x.room.Source(), b))
+	return x.page(ctx, b)
+}
+
+func (x *reader) page(ctx context.Context, b *frame.Batch) error {
+	return closedOr(untimed(ctx, func() error { return x.writer.Page(ctx, x.room.Source(), b) }))
 }
 
 func closedOr(err error) error {
