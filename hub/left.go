@@ -38,7 +38,16 @@ func (c *Conn) revoke(room string, why *Error) (finish func(ctx context.Context,
 	if c.mayJoin(room) { // before Remove looks
 		c.bar(room, why)
 	}
-	return c.hub.rooms.Remove((*member)(c), room)
+	o := (*grantee)(c)
+	g := o.held(room)
+	remove := c.hub.rooms.Remove((*member)(c), room)
+	if remove == nil {
+		return nil
+	}
+	return func(ctx context.Context, parted func()) error {
+		defer o.drop(g)
+		return remove(ctx, parted)
+	}
 }
 
 // mayJoin reports whether somebody may be about to put the connection into a room without having looked again.

@@ -161,8 +161,6 @@ func (h commands) remove(o removeOrder) func(context.Context) (done, error) {
 	}
 	return func(ctx context.Context) (done, error) {
 		return done{}, h.forEach(conns, func(i int) error {
-			c := (*grantee)(conns[i])
-			defer c.drop(c.held(o.Room))
 			return finish[i](ctx, func() { conns[i].tellLeft(o.Room, why) })
 		})
 	}

@@ -193,14 +193,6 @@ func (l *Memberships) Find(name string) *Room {
 	return nil
 }
 
-// Joining reports whether the connection is joining a room, or is being taken out of it.
-func (l *Memberships) Joining(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.named(name)
-	return s != nil && s.joining()
-}
-
 // Names returns the rooms that the connection is in, in the order in which it joined them.
 func (l *Memberships) Names() []string {
 	l.mu.Lock()
@@ -236,6 +228,14 @@ func (l *Memberships) rooms() []*Room {
 		rooms = append(rooms, s.room)
 	}
 	return rooms
+}
+
+// Joining reports whether a room is being joined, or the connection taken out of it.
+func (l *Memberships) Joining(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.named(name)
+	return s != nil && s.joining()
 }
 
 // AllJoining returns the rooms of which Joining is true.
