@@ -31,11 +31,10 @@ type office struct {
 	asked   chan struct{} // for each question to OnJoin
 }
 
-func newOffice(t *testing.T, r *redistest.Server) *office {
+func newOffice(t *testing.T, r *redistest.Server, opts ...redis.Option) *office {
 	o := &office{t: t, asked: make(chan struct{}, 100)}
 	for _, name := range []string{"a", "b", "c"} {
-		b, err := redis.New([]string{r.Addr()}, redis.WithDialTimeout(500*time.Millisecond), redis.WithIOTimeout(500*time.Millisecond),
-			redis.WithPresenceTTL(2*time.Second, 500*time.Millisecond))
+		b, err := redis.New([]string{r.Addr()}, append([]redis.Option{redis.WithIOTimeout(patience)}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +157,7 @@ func TestRemoveRaceOverNodes(t *testing.T) {
 func TestRemoveWhileRedisHangs(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	o := newOffice(t, r)
+	o := newOffice(t, r, redis.WithDialTimeout(500*time.Millisecond), redis.WithIOTimeout(500*time.Millisecond))
 	rooms := []string{"plain", "past", "here"}
 	ada := o.dial("ada")
 	for _, room := range rooms {
