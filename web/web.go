@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed dist/*.js
+//go:embed dist/hubkit.js
 var dist embed.FS
 
 // script is a module of the client.
