@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -96,9 +97,7 @@ func newCaseRun(t *testing.T, c *sharedCase, bound object) *caseRun {
 		subs: make(map[string]*client.Subscription), results: make(map[string]chan object),
 		states: make(chan client.State, 100), events: make(chan object, 100),
 	}
-	for k, v := range bound {
-		r.bound[k] = v
-	}
+	maps.Copy(r.bound, bound)
 	opts := []client.Option{
 		client.OnState(func(s client.State) { r.states <- s }),
 		client.OnMessage(func(m client.Message) { r.events <- object{"message": message(m)} }),

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed dist/*.js
+//go:embed dist/hubkit.js
 var dist embed.FS
 
 // script is a module of the client.
@@ -89,7 +89,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 
 // acceptsGzip reads the header: a list of codings, of which those with a weight of 0 are not accepted (RFC 9110, section 12.5.3).
 func acceptsGzip(values []string) bool {
-	for _, coding := range strings.Split(strings.Join(values, ","), ",") {
+	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, params, _ := strings.Cut(coding, ";")
 		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
 			weight := strings.TrimLeft(strings.ReplaceAll(params, " ", ""), "q=")

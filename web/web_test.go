@@ -17,7 +17,7 @@ import (
 	"github.com/gohubkit/hubkit/web"
 )
 
-func get(t *testing.T, name string, headers ...string) *http.Response {
+func get(t *testing.T, name string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/assets/"+name, http.NoBody)
 	for i := 0; i < len(headers); i += 2 {
@@ -25,16 +25,7 @@ func get(t *testing.T, name string, headers ...string) *http.Response {
 	}
 	w := httptest.NewRecorder()
 	web.Script().ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, res *http.Response) []byte {
-	t.Helper()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return w
 }
 
 func TestScript(t *testing.T) {
@@ -50,38 +41,38 @@ func TestScript(t *testing.T) {
 		{web.Name(), "public, max-age=31536000, immutable"},
 	} {
 		res := get(t, tt.name)
-		if got := body(t, res); res.StatusCode != http.StatusOK || !bytes.Equal(got, want) {
-			t.Errorf("%s: %s, %d bytes, want %d", tt.name, res.Status, len(got), len(want))
+		if got := res.Body.Bytes(); res.Code != http.StatusOK || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d, %d bytes, want %d", tt.name, res.Code, len(got), len(want))
 		}
 		for field, value := range map[string]string{
 			"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": tt.cache,
 			"X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding", "Content-Encoding": "",
 		} {
-			if got := res.Header.Get(field); got != value {
+			if got := res.Header().Get(field); got != value {
 				t.Errorf("%s: %s is %q, want %q", tt.name, field, got, value)
 			}
 		}
-		tag := res.Header.Get("ETag")
-		if res := get(t, tt.name, "If-None-Match", tag); tag == "" || res.StatusCode != http.StatusNotModified {
-			t.Errorf("%s with its ETag %s: %s", tt.name, tag, res.Status)
+		tag := res.Header().Get("ETag")
+		if res := get(t, tt.name, "If-None-Match", tag); tag == "" || res.Code != http.StatusNotModified {
+			t.Errorf("%s with its ETag %s: %d", tt.name, tag, res.Code)
 		}
 		zipped := get(t, tt.name, "Accept-Encoding", "br, gzip;q=0.5")
 		z, err := gzip.NewReader(zipped.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, want) || zipped.Header.Get("ETag") == tag {
-			t.Errorf("%s compressed: %d bytes, ETag %s, %v", tt.name, len(got), zipped.Header.Get("ETag"), err)
+		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, want) || zipped.Header().Get("ETag") == tag {
+			t.Errorf("%s compressed: %d bytes, ETag %s, %v", tt.name, len(got), zipped.Header().Get("ETag"), err)
 		}
 	}
 	for _, encoding := range []string{"gzip;q=0", "gzip; q=0.000", "identity", "x-gzip2"} {
-		if res := get(t, "hubkit.js", "Accept-Encoding", encoding); res.Header.Get("Content-Encoding") != "" {
-			t.Errorf("Accept-Encoding %q is answered with %s", encoding, res.Header.Get("Content-Encoding"))
+		if res := get(t, "hubkit.js", "Accept-Encoding", encoding); res.Header().Get("Content-Encoding") != "" {
+			t.Errorf("Accept-Encoding %q is answered with %s", encoding, res.Header().Get("Content-Encoding"))
 		}
 	}
 	for _, name := range []string{"", "hubkit", "hubkit-.js", "hubkit-000000000000.js", "index.d.ts", "web.go", "..js", "%2e%2e/web.js"} {
-		if res := get(t, name); res.StatusCode != http.StatusNotFound {
-			t.Errorf("%q: %s, want 404", name, res.Status)
+		if res := get(t, name); res.Code != http.StatusNotFound {
+			t.Errorf("%q: %d, want 404", name, res.Code)
 		}
 	}
 }

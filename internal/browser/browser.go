@@ -282,6 +282,7 @@ func (p *Tab) Screenshot(name string) {
 	if dir == "" {
 		dir = p.t.TempDir()
 	}
+	//nolint:gosec // The test names the file.
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		p.t.Fatal(err)
 	}

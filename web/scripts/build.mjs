@@ -8,13 +8,13 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const outdir = process.argv[2] ?? "dist";
 rmSync(outdir, { recursive: true, force: true });
 await build({
-  entryPoints: { hubkit: "src/index.ts" },
+  entryPoints: { hubkit: "src/index.ts", react: "src/react.ts" },
   outdir,
   bundle: true,
   minify: true,
   format: "esm",
   target: "es2022",
-  external: ["./hubkit.js", "react"],
+  external: ["react"],
   // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
   mangleProps:
     /^(asked|crowded|dropLargest|ended|expires|inside|live|loops|paused|postpone|progress|pump|sent|served|settle|slowDown|wake)$/,
