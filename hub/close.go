@@ -81,7 +81,7 @@ func (e *ending) teardown(why error) {
 	h.beats.Remove((*pulse)(c))
 	tell, why := e.release(why)
 	h.rooms.LeaveAll((*member)(c))
-	h.users.Remove(c.Identity().User, c)
+	(*greeting)(c).unlist(c.Identity().User)
 	(*grantee)(c).endRights()
 	h.stats.closed(why)
 	if tell {

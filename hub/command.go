@@ -9,6 +9,7 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/nodes"
+	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -16,7 +17,9 @@ import (
 const (
 	tellSend       = "send"
 	tellDisconnect = "disconnect" // of nodes of before, which do not count
+	tellExcess     = "excess"
 	askSurvey      = "survey"
+	askClaims      = "claims"
 	askDisconnect  = "disconnect"
 	askJoin        = "join"
 	askRemove      = "remove"
@@ -51,6 +54,10 @@ func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
 	}))
 	nodes.HandleOrder(x, askJoin, elsewhere(h, do.join))
 	nodes.HandleOrder(x, askRemove, elsewhere(h, do.remove))
+	nodes.HandleTell(x, tellExcess, func(_ string, c excessCommand) { do.closeExcess(c) })
+	nodes.HandleAsk(x, askClaims, func(_ context.Context, _ string, q claimsQuestion) ([]registry.Claim, error) {
+		return do.claims.Of(q.User), nil
+	})
 	nodes.HandleAsk(x, askSurvey, func(ctx context.Context, _ string, q surveyQuestion) (json.RawMessage, error) {
 		return do.survey(ctx, q)
 	})

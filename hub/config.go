@@ -56,6 +56,8 @@ type config struct {
 	backlogMessages int
 	backlogBytes    int
 	messages, bytes rate.Limit // of each connection
+	perUserHere     userLimit
+	perUserOverall  userLimit
 	linger          time.Duration
 
 	maxAge, maxIdle time.Duration // zero means no bound

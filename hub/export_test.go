@@ -58,3 +58,6 @@ func (h *Hub) SessionOf(conn string) string {
 
 // PagesLent is how many bytes of pages the readers of histories hold.
 func (h *Hub) PagesLent() int64 { return h.rooms.Stats().Lent }
+
+// Claims is how many connections are counted because their users may only have so many.
+func (h *Hub) Claims() int { return h.claims.Len() }

@@ -57,6 +57,7 @@ type Hub struct {
 	conns       *registry.Conns[*Conn]
 	users       *registry.Users[*Conn]
 	revocations registry.Revocations[error] // a *CloseError, or of a room an *Error
+	claims      registry.Claims             // of users who may only have so many connections
 	rooms       *rooms.Node
 	unruled     rule // of rooms that no pattern matches: without history, without presence
 	beats       *heartbeat.Monitor

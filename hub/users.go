@@ -12,12 +12,16 @@ func (g *greeting) enlist(a registry.Arrival) {
 	if user == "" {
 		return
 	}
+	limited := h.conf.limitsUsers()
+	if limited {
+		h.claims.Begin(user, c.ID())
+	}
 	h.users.Add(user, c)
 	c.mu.Lock()
 	over := c.state.at() == closed
 	c.mu.Unlock()
 	if over { // teardown may have come before
-		h.users.Remove(user, c)
+		g.unlist(user)
 	}
 	for room, why := range h.revocations.Since(a, user) {
 		switch why := why.(type) { //nolint:errorlint // nobody wraps it
@@ -27,12 +31,24 @@ func (g *greeting) enlist(a registry.Arrival) {
 			c.bar(room, why)
 		}
 	}
+	if limited && !over {
+		g.claim(user)
+	}
+}
+
+// unlist is the end of what enlist began.
+func (g *greeting) unlist(user string) {
+	c := (*Conn)(g)
+	c.hub.users.Remove(user, c)
+	if c.hub.conf.limitsUsers() {
+		c.hub.claims.Drop(user, c.ID())
+	}
 }
 
 // become gives the connection another identity.
 func (g *greeting) become(id Identity, a registry.Arrival) {
 	c := (*Conn)(g)
-	c.hub.users.Remove(c.Identity().User, c)
+	g.unlist(c.Identity().User)
 	before := c.identity.Swap(id.kept())
 	g.enlist(a)
 	(*grantee)(c).setEnd(before)
