@@ -215,8 +215,10 @@ func optionCases(t *testing.T) map[string]optionCase {
 			good: [][]hub.Option{one(hub.WithMemoryBudget(1))},
 			bad:  map[string][]hub.Option{"WithMemoryBudget: 0 is": one(hub.WithMemoryBudget(0)), "WithMemoryBudget: -1 is": one(hub.WithMemoryBudget(-1))},
 		},
-		"WithMaxPerIP":      counts(hub.WithMaxPerIP, "WithMaxPerIP"),
-		"WithMaxHandshakes": counts(hub.WithMaxHandshakes, "WithMaxHandshakes"),
+		"WithMaxPerIP":          counts(hub.WithMaxPerIP, "WithMaxPerIP"),
+		"WithMaxPerUser":        perUserCase(hub.WithMaxPerUser, "WithMaxPerUser"),
+		"WithMaxPerUserOverall": perUserCase(hub.WithMaxPerUserOverall, "WithMaxPerUserOverall"),
+		"WithMaxHandshakes":     counts(hub.WithMaxHandshakes, "WithMaxHandshakes"),
 		"WithSoftRefusals": {
 			good: [][]hub.Option{one(hub.WithSoftRefusals(1))},
 			bad: map[string][]hub.Option{
@@ -476,5 +478,16 @@ func TestNewWithoutDecoders(t *testing.T) {
 	}
 	if _, err := b.Publish(t.Context(), "r", broker.Publication{Data: []byte("1")}); !errors.Is(err, broker.ErrNotStarted) {
 		t.Errorf("the broker of a hub that did not start: %v, want %v", err, broker.ErrNotStarted)
+	}
+}
+
+func perUserCase(f func(int, hub.OnExcess) hub.Option, name string) optionCase {
+	return optionCase{
+		good: [][]hub.Option{{f(1, hub.RefuseNew)}, {f(1e9, hub.CloseOldest)}},
+		bad: map[string][]hub.Option{
+			name + ": 0":                  {f(0, hub.RefuseNew)},
+			name + ": -1":                 {f(-1, hub.CloseOldest)},
+			name + ": unknown OnExcess 7": {f(1, 7)},
+		},
 	}
 }

@@ -65,7 +65,7 @@ var closeTable = []closeInfo{
 	{CloseMissingExt, "missing extension", false, "sent by clients only"},
 	{CloseInternal, "internal error", true, "the server failed, or closed with a code that must not be sent"},
 	{CloseServiceRestart, "service restart", true, "the server restarts"},
-	{CloseTryAgainLater, "try again later", true, "the server takes no more connections for now, or is short of memory and this one held much of it"},
+	{CloseTryAgainLater, "try again later", true, "the server takes no more connections for now, or no more of this user, or is short of memory and this one held much of it"},
 	{CloseBadGateway, "bad gateway", true, "a proxy could not reach the server; hubkit does not use it"},
 	{CloseTLSHandshake, "TLS handshake", true, "the TLS handshake failed; never sent"},
 
@@ -82,7 +82,7 @@ var closeTable = []closeInfo{
 
 	{CloseUnauthorized, "unauthorized", false, "the server does not know who the client is"},
 	{CloseForbidden, "forbidden", false, "the client may not connect"},
-	{CloseDisconnected, "disconnected", false, "the application ended the connection"},
+	{CloseDisconnected, "disconnected", false, "the application ended the connection, or another of the same user has taken its place"},
 	{CloseHelloExpected, "hello expected", false, "the first frame was not a hello the server could read"},
 }
 

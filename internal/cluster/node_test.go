@@ -55,6 +55,7 @@ func runNode(ctx context.Context, args []string) error {
 	ttl := fs.Duration("ttl", 2*time.Second, "of presence")
 	linger := fs.Duration("linger", 200*time.Millisecond, "")
 	rate := fs.Float64("rate", 0, "of admission; zero is no bound")
+	perUser := fs.String("one-per-user", "", "refuse the new connection, or close the oldest")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -87,6 +88,10 @@ func runNode(ctx context.Context, args []string) error {
 		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
 			return hub.Identity{User: r.URL.Query().Get("user")}, nil
 		}),
+	}
+	if *perUser != "" {
+		excess := map[string]hub.OnExcess{"refuse": hub.RefuseNew, "close": hub.CloseOldest}[*perUser]
+		opts = append(opts, hub.WithMaxPerUserOverall(1, excess))
 	}
 	if *rate > 0 {
 		opts = append(opts, hub.WithAdmission(*rate, int(*rate/50)))
