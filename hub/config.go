@@ -56,6 +56,7 @@ type config struct {
 	backlogMessages int
 	backlogBytes    int
 	messages, bytes rate.Limit // of each connection
+	costs           Costs
 	perUserHere     userLimit
 	perUserOverall  userLimit
 	linger          time.Duration
@@ -89,6 +90,7 @@ func defaults() config {
 		backlogMessages:  256,
 		backlogBytes:     1 << 20,
 		messages:         rate.New(100, 200),
+		costs:            DefaultCosts(),
 		linger:           time.Second,
 		writeTimeout:     5 * time.Second,
 		readTimeout:      30 * time.Second,

@@ -56,6 +56,7 @@ type Conn struct {
 	toldStale   bool          // guarded by the hub's telling; here it fills a gap
 	messages    rate.Bucket
 	bytes       rate.Bucket
+	owed        atomic.Uint32 // for requests, in thousandths of a message; anybody's
 
 	due uint32 // when the connection is too old, in milliseconds since the hub's start
 

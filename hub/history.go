@@ -81,7 +81,9 @@ func (v *v1Client) sendPage(id uint64, page broker.Page) {
 	}
 	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
 	*buf = protocol.AppendHistoryWithin((*buf)[:0], h, rooms.MaxPage)
-	(*Conn)(v).send(func(dst []byte) []byte {
+	c := (*Conn)(v)
+	c.owe(len(page.Messages), c.hub.conf.costs.History)
+	c.send(func(dst []byte) []byte {
 		return protocol.AppendOK(dst, protocol.OK{ID: id, Epoch: page.Top.Epoch, Offset: page.Top.Offset, Data: *buf})
 	})
 	if cap(*buf) <= keepScratch {

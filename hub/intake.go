@@ -26,6 +26,7 @@ func (i *intake) allowFrame(now time.Duration, bytes int, frame []byte) bool {
 func (i *intake) charge(now time.Duration, messages, bytes int, frame []byte, answer bool) bool {
 	conf := &i.hub.conf
 	if l := conf.messages; messages > 0 && l.Enabled() {
+		i.pay(l)
 		if wait, ok := i.messages.Take(now, messages, l); !ok {
 			i.tooFast(wait, "too many messages", i.messages.Stubborn(l), frame, answer)
 			return false

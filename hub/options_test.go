@@ -215,7 +215,15 @@ func optionCases(t *testing.T) map[string]optionCase {
 			good: [][]hub.Option{one(hub.WithMemoryBudget(1))},
 			bad:  map[string][]hub.Option{"WithMemoryBudget: 0 is": one(hub.WithMemoryBudget(0)), "WithMemoryBudget: -1 is": one(hub.WithMemoryBudget(-1))},
 		},
-		"WithMaxPerIP":          counts(hub.WithMaxPerIP, "WithMaxPerIP"),
+		"WithMaxPerIP": counts(hub.WithMaxPerIP, "WithMaxPerIP"),
+		"WithCosts": {
+			good: [][]hub.Option{one(hub.WithCosts(hub.Costs{})), one(hub.WithCosts(hub.Costs{Join: 1000, History: 1e-9}))},
+			bad: map[string][]hub.Option{
+				"WithCosts: each":         one(hub.WithCosts(hub.Costs{Join: -1})),
+				"WithCosts: each cost":    one(hub.WithCosts(hub.Costs{Presence: math.NaN()})),
+				"must be 0 to 1000 messa": one(hub.WithCosts(hub.Costs{Replayed: 1001})),
+			},
+		},
 		"WithMaxPerUser":        perUserCase(hub.WithMaxPerUser, "WithMaxPerUser"),
 		"WithMaxPerUserOverall": perUserCase(hub.WithMaxPerUserOverall, "WithMaxPerUserOverall"),
 		"WithMaxHandshakes":     counts(hub.WithMaxHandshakes, "WithMaxHandshakes"),

@@ -58,7 +58,11 @@ func (v *v1Client) decided(id uint64, room string, decide func() *Error) bool {
 
 func (v *v1Client) join(q *protocol.Request) {
 	room := string(q.Room)
-	v.joinFor(q.ID, room, rooms.Start{Since: toBroker(q.Position), Last: q.History})
+	from := rooms.Start{Since: toBroker(q.Position), Last: q.History}
+	if !from.IsZero() {
+		from.Read = v.replayed
+	}
+	v.joinFor(q.ID, room, from)
 }
 
 // joinFor joins a room because the client wants to.
@@ -80,6 +84,7 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	}
 	ctx := v.request()
 	defer ctx.finish()
+	c.owe(1, h.conf.costs.ofJoin(h.rule(room).Presence))
 	o := (*grantee)(c)
 	now, before := o.hold(room, given)
 	err := h.rooms.Join(ctx, (*member)(c), id, room, from)
@@ -120,6 +125,12 @@ func (v *v1Client) askToJoin(room string) (ask func() error, given *Grant) {
 		*given, err = f(c.Context(), c, room)
 		return err
 	}, given
+}
+
+// replayed charges the client for messages of a history that it joins with.
+func (v *v1Client) replayed(messages int) {
+	c := (*Conn)(v)
+	c.owe(messages, c.hub.conf.costs.Replayed)
 }
 
 // fault logs an error that the client is told about only vaguely. That a client has left while its request was under way

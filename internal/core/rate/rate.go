@@ -74,6 +74,20 @@ func (b *Bucket) Try(now time.Duration, n int, l Limit) (wait time.Duration, ok 
 	return 0, true
 }
 
+// Owe takes n, which may be beyond the limit, because they are spent already. What was refused is forgiven to that amount: one
+// who is charged more than it could know is not stubborn.
+func (b *Bucket) Owe(now time.Duration, n float64, l Limit) {
+	if b.full <= now {
+		b.full, b.refused = now, 0
+	}
+	cost := time.Duration(min(l.each*n, float64(maxOwed)))
+	b.full += cost
+	b.refused = max(b.refused-cost, 0)
+}
+
+// maxOwed bounds what is owed at once, so that sums do not overflow.
+const maxOwed = 24 * time.Hour
+
 // Refusing reports whether something was refused since the bucket was last full.
 func (b *Bucket) Refusing(now time.Duration) bool { return b.refused > 0 && b.full > now }
 

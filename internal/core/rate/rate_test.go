@@ -80,3 +80,31 @@ func TestLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestOwe: what is owed may be more than the burst, and has to be waited for. It works off what was refused.
+func TestOwe(t *testing.T) {
+	const s = time.Second
+	l := New(10, 5)
+	var b Bucket
+	b.Owe(0, 12.5, l)
+	if wait, ok := b.Take(0, 1, l); ok || wait != 850*time.Millisecond {
+		t.Errorf("a message after 12.5 of 5: %v, %t", wait, ok)
+	}
+	for range 5 {
+		b.Take(0, 1, l)
+	}
+	if !b.Stubborn(l) {
+		t.Error("six refused of a burst of five are not stubborn")
+	}
+	if b.Owe(0, 2, l); b.Stubborn(l) || !b.Refusing(0) {
+		t.Error("what is owed works nothing off, or all")
+	}
+	if b.Owe(0, 10, l); b.Refusing(0) {
+		t.Error("what is owed does not work off all")
+	}
+	b.Owe(0, 1e300, l)
+	b.Owe(0, 1e300, l)
+	if _, ok := b.Take(48*time.Hour+5*s, 5, l); !ok {
+		t.Error("more than two days are owed")
+	}
+}

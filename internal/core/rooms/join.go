@@ -15,6 +15,8 @@ import (
 type Start struct {
 	Since broker.Position
 	Last  int
+	// Read is told how many messages a member was sent from the history, unless it is nil.
+	Read func(messages int)
 }
 
 // IsZero reports whether a member begins with what comes next.

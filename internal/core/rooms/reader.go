@@ -60,6 +60,7 @@ type reader struct {
 
 	bytes int // of the next page
 	lent  int // of the node's pages, for the last one
+	sent  int // messages
 	begun bool
 	start broker.Position // set once begun
 }
@@ -87,7 +88,11 @@ func (j *join) catchUp(ctx context.Context) error {
 	x.barred = func() error { return j.member.Barred(j.room.name) }
 	x.missed = func(fanout.Mark) {}
 	x.join = func(since fanout.Mark) (bool, error) { return j.take(since, x.start) }
-	return x.read(ctx)
+	err := x.read(ctx)
+	if j.from.Read != nil {
+		j.from.Read(x.sent)
+	}
+	return err
 }
 
 // read blocks until join has taken a place. It may be called again after an error, and goes on.
@@ -125,6 +130,7 @@ func (x *reader) read(ctx context.Context) error {
 				return err
 			}
 			x.from.Since = page.Messages[n-1].Position
+			x.sent += n
 		default:
 			x.from.Since = page.Top
 		}
