@@ -67,6 +67,12 @@ type Presence interface {
 	Count(ctx context.Context, room string) (int, error)
 }
 
+// PresencePages is implemented by brokers with presence that list members page by page.
+type PresencePages interface {
+	// MembersAfter lists up to limit members of a room whose Conn follows after, ordered by Conn; zero means all.
+	MembersAfter(ctx context.Context, room, after string, limit int) ([]Member, error)
+}
+
 // Member is one connection present in a room.
 type Member struct {
 	// Conn is the connection's ID, unique over all nodes and their restarts.

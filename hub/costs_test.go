@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ func TestCosts(t *testing.T) {
 		request string
 		each    int // what it costs with the message
 	}{
+		"presence, own costs":      {own, `{"op":"presence","id":1,"room":"here"}`, 50},
+		"count of presence":        {own, `{"op":"presence","id":1,"room":"here","count":true}`, 1},
 		"ping":                     {hub.DefaultCosts(), `{"op":"ping","id":1}`, 1},
 		"join":                     {hub.DefaultCosts(), `{"op":"join","id":1,"room":"plain"}`, 1},
 		"join with presence":       {hub.DefaultCosts(), `{"op":"join","id":1,"room":"here"}`, 2},
@@ -33,7 +36,9 @@ func TestCosts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, hub.WithOpenRooms("*"), hub.WithRateLimit(0.001, burst), hub.WithCosts(tt.costs),
 				hub.WithRooms("past", hub.History(50, time.Hour)), hub.WithRooms("here", hub.Presence()))
-			s.OnConnect(func(ctx context.Context, c *hub.Conn) error { return c.Join(ctx, "past") }) // which costs nothing
+			s.OnConnect(func(ctx context.Context, c *hub.Conn) error {
+				return errors.Join(c.Join(ctx, "past"), c.Join(ctx, "here"))
+			}) // which costs nothing
 			for i := range 50 {
 				s.publish(t, "past", i)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/presence"
+	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -25,6 +26,50 @@ func checkRoom(room string) *Error {
 		return &Error{Code: protocol.CodeBadRoom, Message: err.Error()}
 	}
 	return nil
+}
+
+// count answers how many members a room has.
+func (v *v1Client) count(ctx context.Context, id uint64, r *rooms.Room) error {
+	answer, err := r.Attendance.Ask(ctx)
+	if err != nil {
+		return err
+	}
+	v.sendData(id, r.Name(), protocol.AppendPresenceCount(nil, answer.Count, answer.Users))
+	return nil
+}
+
+// members answers with a page of a room's members.
+func (v *v1Client) members(ctx context.Context, id uint64, r *rooms.Room, after string, limit int) error {
+	if limit == 0 {
+		limit = protocol.MaxPage
+	}
+	data, listed, err := r.Attendance.Page(ctx, after, limit)
+	if err != nil {
+		return err
+	}
+	v.chargeMembers(listed)
+	v.sendData(id, r.Name(), data)
+	return nil
+}
+
+// everybody answers with the first page of a room's members, which all share that ask.
+func (v *v1Client) everybody(ctx context.Context, id uint64, r *rooms.Room) error {
+	answer, err := r.Attendance.Ask(ctx)
+	if err != nil {
+		return err
+	}
+	v.chargeMembers(answer.Listed)
+	v.sendAnswer(id, r.Name(), answer)
+	return nil
+}
+
+func (v *v1Client) chargeMembers(n int) {
+	c := (*Conn)(v)
+	c.owe(n, c.hub.conf.costs.Presence)
+}
+
+func (v *v1Client) sendData(id uint64, room string, data []byte) {
+	(*Conn)(v).send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Data: data}) })
 }
 
 // sendAnswer sends what all are answered, behind a head with the request's id.

@@ -51,7 +51,7 @@ func TestPresence(t *testing.T) {
 		if got := first.nextAfter(`{"op":"ping"}`, `{"op":"join","room":"here","data":`+ada); got != join {
 			t.Fatalf("got %s, want %s", got, join)
 		}
-		want := `{"op":"ok","id":2,"room":"here","data":{"count":2,"members":[` + ada + `,` + anon + `]}}`
+		want := `{"op":"ok","id":2,"room":"here","data":{"count":2,"users":1,"members":[` + ada + `,` + anon + `]}}`
 		first.write(`{"op":"presence","id":2,"room":"here"}`)
 		first.expect(want)
 

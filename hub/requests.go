@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/core/rooms"
@@ -221,6 +222,10 @@ func (v *v1Client) presence(q *protocol.Request) {
 	c := (*Conn)(v)
 	id, room := q.ID, string(q.Room)
 	r := c.rooms.Find(room)
+	if strings.ContainsRune(string(q.After), 0) {
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeBadRequest, Message: "after is no cursor"})
+		return
+	}
 	switch {
 	case r == nil:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
@@ -234,13 +239,19 @@ func (v *v1Client) presence(q *protocol.Request) {
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	answer, err := r.Attendance.Ask(ctx)
+	var err error
+	switch {
+	case q.Count:
+		err = v.count(ctx, id, r)
+	case len(q.After) > 0 || q.Limit > 0:
+		err = v.members(ctx, id, r, string(q.After), q.Limit)
+	default:
+		err = v.everybody(ctx, id, r)
+	}
 	if err != nil {
 		v.fault("presence", room, err)
 		c.replyError(id, room, toError(err))
-		return
 	}
-	v.sendAnswer(id, room, answer)
 }
 
 // clip shortens a name that was refused, to name it in the refusal.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
@@ -90,7 +89,20 @@ func PresenceRate(perSecond, burst int) PresenceOption {
 }
 
 func (r *rule) setPresenceRate(perSecond, burst int) {
-	r.Changes = presence.Rate{Limit: rate.New(float64(perSecond), burst), Burst: burst}
+	r.Changes.Limit, r.Changes.Burst = rate.New(float64(perSecond), burst), burst
+}
+
+// PresenceCounts has the members of a room with more than n members told only how many they are, at most every 10 s. By default
+// only PresenceRate bounds what they are told. Who they are can still be asked for, page by page. It ends when the room has n
+// members or fewer. Each node asks the broker once how many they are, when the first member of a room comes or goes.
+func PresenceCounts(n int) PresenceOption {
+	return func(r *rule) error {
+		if n <= 0 {
+			return fmt.Errorf("PresenceCounts: %d is not positive", n)
+		}
+		r.Changes.Counts = n
+		return nil
+	}
 }
 
 func newRule(pattern string, opts []RoomOption) (*rule, error) {

@@ -97,6 +97,17 @@ func checkPresence(t testing.TB, w *world) {
 			t.Errorf("Members, limit 2: %+v, %v; want a and b", ms, err)
 		}
 	}
+	if p, ok := pub.Broker.(broker.PresencePages); ok {
+		for after, want := range map[string]int{"": 3, "a": 2, "aa": 2, "b": 1, "c": 0, "d": 0} {
+			ms, err := p.MembersAfter(w.ctx, room, after, 0)
+			if err != nil || len(ms) != want || want > 0 && ms[want-1].Conn != "c" {
+				t.Errorf("MembersAfter %q: %+v, %v; want the last %d", after, ms, err, want)
+			}
+		}
+		if ms, err := p.MembersAfter(w.ctx, room, "a", 1); err != nil || len(ms) != 1 || ms[0].Conn != "b" {
+			t.Errorf("MembersAfter, limit 1: %+v, %v; want b", ms, err)
+		}
+	}
 	pub.leave(room, "b")
 	sub.changes(room, 4)
 	pub.leave(room, "b")

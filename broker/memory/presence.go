@@ -63,6 +63,11 @@ func (b *Broker) Leave(ctx context.Context, name, conn string) error {
 
 // Members lists the members ordered by Conn. Their Info is shared and must not be changed.
 func (b *Broker) Members(ctx context.Context, name string, limit int) ([]broker.Member, error) {
+	return b.MembersAfter(ctx, name, "", limit)
+}
+
+// MembersAfter is Members from a connection on.
+func (b *Broker) MembersAfter(ctx context.Context, name, after string, limit int) ([]broker.Member, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("%w: limit of %d members", broker.ErrInvalid, limit)
 	}
@@ -76,7 +81,7 @@ func (b *Broker) Members(ctx context.Context, name string, limit int) ([]broker.
 	}
 	last := "" // of the first members so far
 	for _, m := range r.members {
-		if last != "" && m.Conn > last {
+		if last != "" && m.Conn > last || m.Conn <= after { // none has an empty name
 			continue
 		}
 		if ms = append(ms, m); len(ms) == 2*limit {

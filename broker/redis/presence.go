@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -74,11 +75,18 @@ func (b *Broker) Leave(ctx context.Context, room, conn string) error {
 // Members lists members, in pages of 1,000 to the server: while many come and go the list is not one
 // moment's.
 func (b *Broker) Members(ctx context.Context, room string, limit int) ([]broker.Member, error) {
+	return b.MembersAfter(ctx, room, "", limit)
+}
+
+// MembersAfter is Members from a connection on.
+func (b *Broker) MembersAfter(ctx context.Context, room, after string, limit int) ([]broker.Member, error) {
+	if strings.ContainsRune(after, 0) {
+		return nil, fmt.Errorf("redis: %w: members after the connection ID %q", broker.ErrInvalid, after)
+	}
 	if limit < 0 {
 		return nil, fmt.Errorf("redis: %w: limit of %d members", broker.ErrInvalid, limit)
 	}
 	var members []broker.Member
-	after := ""
 	for {
 		page := membersPage
 		if limit > 0 {

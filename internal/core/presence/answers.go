@@ -38,6 +38,10 @@ type answers struct {
 type Answer struct {
 	// Count is how many members there are.
 	Count int
+	// Users is how many distinct users they are; zero if that is not known, or if all are anonymous.
+	Users int
+	// Listed is how many members the answer lists, or somewhat fewer if they are large.
+	Listed int
 	// Data is the data of an ok frame, and the frame's end. It is shared and never changed.
 	Data *frame.Batch
 
@@ -110,13 +114,20 @@ func (a *Attendance) question() {
 		a.list.shown = l.made + skew
 		close(a.list.busy)
 		a.list.busy = nil
+		if l.err == nil {
+			a.sized(l.Count)
+		}
 	}()
 	ctx, cancel := context.WithTimeout(n.conf.Context, n.conf.Timeout)
 	defer cancel()
 	p, err := n.List(ctx, a.room, maxMembers)
 	if err == nil {
-		l.Count = p.Count
-		data := protocol.AppendPresenceWithin(nil, p, maxBytes)
+		l.Count, l.Users, l.Listed = p.Count, p.Users, len(p.Members)
+		appendList := protocol.AppendPresenceWithin
+		if n.pages != nil {
+			appendList = protocol.AppendPresencePage
+		}
+		data := appendList(nil, p, maxBytes)
 		l.Data = frame.Tail(append(data, '}'), a.members.Source())
 	}
 	l.err = err
@@ -128,4 +139,22 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
+}
+
+// Page returns a part of the list: up to limit members that follow a cursor, or fewer if they are large, as the data of an ok
+// frame. It asks the broker for them. It also returns how many they are.
+func (a *Attendance) Page(ctx context.Context, after string, limit int) (data []byte, listed int, err error) {
+	whole, err := a.Ask(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, err := a.node.Page(ctx, a.room, after, min(limit, maxMembers))
+	if err != nil {
+		return nil, 0, err
+	}
+	p.Count, p.Users = whole.Count, whole.Users
+	if a.node.pages == nil {
+		return protocol.AppendPresenceWithin(nil, p, maxBytes), len(p.Members), nil
+	}
+	return protocol.AppendPresencePage(nil, p, maxBytes), len(p.Members), nil
 }

@@ -41,6 +41,8 @@ type Attendance struct {
 	due     time.Duration      // when run has something to do; zero if it has nothing
 	crowded bool               // changes are only counted
 	unsaid  int                // of them, since the last push
+	size    int                // of the room, about: of the last answer, and what has changed since
+	asked   bool               // for the size
 
 	list answers
 }
@@ -67,6 +69,9 @@ func (a *Attendance) Note(m broker.Member, joined bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
+	if a.limit.Counts > 0 {
+		a.resized(joined)
+	}
 	switch {
 	case a.crowded:
 		a.unsaid++
@@ -76,6 +81,35 @@ func (a *Attendance) Note(m broker.Member, joined bool) {
 		a.gather(m, joined)
 	}
 }
+
+// resized notes that a member came or went in a room that has a bound. It is called with mu held.
+func (a *Attendance) resized(joined bool) {
+	if joined {
+		a.size++
+	} else {
+		a.size--
+	}
+	switch {
+	case a.size > a.limit.Counts && !a.crowded:
+		a.crowd()
+		a.unsaid++ // at least: that there are too many has to be said
+	case !a.asked:
+		a.asked = true
+		a.node.conf.Run(func() { _, _ = a.Ask(a.node.conf.Context) }) // sized is told
+	}
+}
+
+// sized notes how many members there are. It is called with mu held.
+func (a *Attendance) sized(count int) {
+	a.size, a.asked = count, true
+	if a.tooMany(count) && !a.crowded {
+		a.crowd()
+		a.unsaid++
+	}
+}
+
+// tooMany reports whether a room has more members than are told of each other one by one.
+func (a *Attendance) tooMany(count int) bool { return a.limit.Counts > 0 && count > a.limit.Counts }
 
 // pay reports whether a change may be told now. It is called with mu held.
 func (a *Attendance) pay(m *broker.Member) bool {
@@ -207,7 +241,7 @@ func (a *Attendance) push() {
 		if a.unsaid > 0 {
 			a.tellAll(answer.Count)
 		}
-		a.crowded = a.unsaid > a.most()
+		a.crowded = a.unsaid > a.most() || a.tooMany(answer.Count)
 		a.unsaid = 0
 		if a.crowded {
 			a.wake(maxBacklog)

@@ -123,7 +123,7 @@ func inWorld(t *testing.T, perSecond float64, burst int, f func(*testing.T, *wor
 				}()
 			},
 		})
-		w.Attendance = n.Attend("here", w.room, Rate{rate.New(perSecond, burst), burst})
+		w.Attendance = n.Attend("here", w.room, Rate{Limit: rate.New(perSecond, burst), Burst: burst})
 		f(t, w)
 	})
 }

@@ -30,6 +30,7 @@ type Config struct {
 // Node is the presence of a node's rooms.
 type Node struct {
 	broker.Presence
+	pages broker.PresencePages // nil if the broker lists from the beginning only
 	conf  Config
 	start time.Time
 }
@@ -40,7 +41,8 @@ func New(b broker.Broker, conf Config) *Node {
 	if !ok {
 		return nil
 	}
-	return &Node{Presence: p, conf: conf, start: time.Now()}
+	pages, _ := b.(broker.PresencePages)
+	return &Node{Presence: p, pages: pages, conf: conf, start: time.Now()}
 }
 
 // List asks the broker who is in a room: up to limit members, or all if limit is zero, and how many there are.
@@ -60,7 +62,41 @@ func (n *Node) List(ctx context.Context, room string, limit int) (protocol.Prese
 		}
 		p.Count = max(count, p.Count)
 	}
+	n.complete(&p)
 	return p, nil
+}
+
+// complete counts the users of a list from the first member on that has all, and says where one goes on that has not.
+func (n *Node) complete(p *protocol.Presence) {
+	switch {
+	case len(p.Members) < p.Count && len(p.Members) > 0 && n.pages != nil:
+		p.Next = p.Members[len(p.Members)-1].Conn
+	case len(p.Members) == p.Count:
+		users := make(map[string]bool)
+		for i := range p.Members {
+			if user := p.Members[i].User; user != "" {
+				users[user] = true
+			}
+		}
+		p.Users = len(users)
+	}
+}
+
+// Page asks the broker for up to limit members that follow a cursor. Without one, or if the broker knows none, it is the
+// first of them.
+func (n *Node) Page(ctx context.Context, room, after string, limit int) (p protocol.Presence, err error) {
+	var members []broker.Member
+	if n.pages == nil {
+		members, err = n.Members(ctx, room, limit)
+	} else if members, err = n.pages.MembersAfter(ctx, room, after, limit+1); len(members) > limit {
+		members = members[:limit]
+		p.Next = members[limit-1].Conn
+	}
+	p.Members = make([]protocol.Member, len(members))
+	for i, m := range members {
+		p.Members[i] = protocol.Member(m)
+	}
+	return p, err
 }
 
 // Members are the members of a room on this node, all of whom are sent what is told.
@@ -75,6 +111,8 @@ type Members interface {
 type Rate struct {
 	rate.Limit
 	Burst int
+	// Counts is how many members a room has at most whose changes are told one by one; zero is no bound.
+	Counts int
 }
 
 // Attend begins to tell the members of a room. A room that is calm costs no timer and no goroutine, so that there is no end
