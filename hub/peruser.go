@@ -28,7 +28,8 @@ type userLimit struct {
 }
 
 // WithMaxPerUser bounds how many connections a user may have on this node. By default there is no bound. Anonymous
-// connections are not counted. WithMaxPerUserOverall counts over all nodes; both may be given.
+// connections are not counted, and each other one takes about 320 bytes more. WithMaxPerUserOverall counts over all nodes;
+// both may be given.
 func WithMaxPerUser(n int, excess OnExcess) Option {
 	return perUser("WithMaxPerUser", n, excess, func(c *config) *userLimit { return &c.perUserHere })
 }
