@@ -81,7 +81,7 @@ func TestReadingHistoryIsPaced(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); _ = <-ended }()
 	sub, err := c.Subscribe("past", func(hubclient.Message) {})
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ type identity struct {
 	expires *time.Time // nil for never
 }
 
-func (id Identity) kept() *identity {
+func (id *Identity) kept() *identity {
 	k := &identity{user: id.User, info: id.Info}
 	if !id.ExpiresAt.IsZero() {
 		at := id.ExpiresAt

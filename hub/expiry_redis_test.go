@@ -47,7 +47,8 @@ func TestRightsEndWhileRedisHangs(t *testing.T) {
 		}
 	}
 	r.Pause()
-	defer sync.OnceFunc(r.Continue)()
+	goOn := sync.OnceFunc(r.Continue)
+	defer goOn()
 	for _, c := range short {
 		c.closed(protocol.CloseTokenExpired)
 	}

@@ -19,8 +19,8 @@ type Grant struct {
 	ReadOnly bool
 }
 
-// narrow returns what both grants allow; nil has no bounds.
-func (g Grant) narrow(other *Grant) Grant {
+// narrowest returns what both grants allow; nil has no bounds.
+func narrowest(g Grant, other *Grant) Grant {
 	if other == nil {
 		return g
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -125,7 +126,7 @@ func (h *Hub) OnDisconnect(f func(ctx context.Context, c *Conn, err error)) {
 		return
 	}
 	h.handlers.change(func(s *callbacks) {
-		s.disconnect = append(s.disconnect[:len(s.disconnect):len(s.disconnect)], f)
+		s.disconnect = append(slices.Clip(s.disconnect), f)
 	})
 }
 
@@ -176,7 +177,7 @@ func (h *Hub) onJoin(f func(context.Context, *Conn, string) (Grant, error)) {
 				return Grant{}, err
 			}
 			more, err := f(ctx, c, room)
-			return given.narrow(&more), err
+			return narrowest(given, &more), err
 		}
 	})
 }

@@ -127,7 +127,7 @@ func TestHistoryOfGoClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); _ = <-ended }()
 	sub, err := c.Subscribe("r", func(hubclient.Message) {})
 	if err != nil {
 		t.Fatal(err)

@@ -78,11 +78,12 @@ func TestMaxPerUserAtOnce(t *testing.T) {
 					conns := make([]*websocket.Conn, at)
 					for i := range conns {
 						all.Go(func() {
-							ws, _, err := s.dialer().Dial(s.url, http.Header{"X-User": {"ada"}})
+							ws, res, err := s.dialer().Dial(s.url, http.Header{"X-User": {"ada"}})
 							if err != nil {
 								t.Error(err)
 								return
 							}
+							_ = res.Body.Close()
 							conns[i] = ws
 							go func() { // answers the close frame
 								for {

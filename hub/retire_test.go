@@ -101,10 +101,13 @@ func TestMaxIdle(t *testing.T) {
 		s, stop := startTimed(t, hub.WithMaxIdle(idle))
 		defer stop()
 		release := make(chan struct{})
-		s.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) {
+		err := s.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) {
 			<-release
 			return nil, nil
 		}, hub.Heavy())
+		if err != nil {
+			t.Fatal(err)
+		}
 		begun := time.Now()
 		silent, busy, working := make(chan end, 1), make(chan end, 1), make(chan end, 1)
 		write := func(ws *websocket.Conn, frame string) {

@@ -146,7 +146,7 @@ func TestStats(t *testing.T) {
 		{"Gaps", st.Gaps, 0},
 		{"Panics", st.Panics, 0},
 		{"Heartbeat.Peers", int64(st.Heartbeat.Peers), 1},
-		{"Pool.Submitted", int64(st.Pool.Submitted), 1},
+		{"Pool.Submitted", st.Pool.Submitted, 1},
 	} {
 		if v.got != v.want {
 			t.Errorf("%s is %d, want %d", v.name, v.got, v.want)

@@ -63,10 +63,10 @@ func (v *v1Client) renewGrant(room, token string) (valid time.Duration, readOnly
 		return 0, old.readOnly(), nil
 	}
 	ask, asked := v.askToJoin(room)
-	if refused = v.allowed("OnJoin", room, ask); refused != nil {
+	if refused := v.allowed("OnJoin", room, ask); refused != nil {
 		return 0, false, refused
 	}
-	given := Grant{ExpiresAt: id.ExpiresAt}.narrow(asked)
+	given := narrowest(Grant{ExpiresAt: id.ExpiresAt}, asked)
 	if given.over() {
 		return 0, false, errGrantOver
 	}

@@ -119,7 +119,7 @@ func TestBoundsHold(t *testing.T) {
 	if s.Conns != 0 || s.Handshaking != 0 || s.Addresses != 0 {
 		t.Errorf("left behind: %+v", s)
 	}
-	if s.Admitted+int64(refused.Load()) != 40*500 || s.PerAddress+s.AtCapacity+s.Handshakes != int64(refused.Load()) {
+	if s.Admitted+refused.Load() != 40*500 || s.PerAddress+s.AtCapacity+s.Handshakes != refused.Load() {
 		t.Errorf("%d refused, but %+v", refused.Load(), s)
 	}
 }

@@ -70,11 +70,12 @@ func TestOnePerUserAtOnce(t *testing.T) {
 				var left []*websocket.Conn
 				for i := range 6 {
 					all.Go(func() {
-						ws, _, err := websocket.DefaultDialer.Dial("ws://"+n[i%3].at()+"/ws?user=ada", nil)
+						ws, res, err := websocket.DefaultDialer.Dial("ws://"+n[i%3].at()+"/ws?user=ada", nil)
 						if err != nil {
 							t.Error(err)
 							return
 						}
+						_ = res.Body.Close()
 						mu.Lock()
 						left = append(left, ws)
 						mu.Unlock()

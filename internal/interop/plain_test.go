@@ -29,7 +29,7 @@ func TestPlainClient(t *testing.T) {
 			`"ping_ms":25000,"limits":\{"message":65536,"rate":100,"burst":200,"rooms":128\}\}$`)
 		got := s.next()
 		m := welcome.FindStringSubmatch(got)
-		if m == nil || m[1] != m[2] {
+		if len(m) != 3 || m[1] != m[2] {
 			t.Fatalf("got  %.200s\nwant %s", got, welcome)
 		}
 		s.ask(`{"op":"join","id":1,"room":"news"}`, `{"op":"ok","id":1,"room":"news"}`)

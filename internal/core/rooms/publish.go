@@ -12,16 +12,15 @@ import (
 //
 // The error matches ErrClosed, or is the broker's or that of ctx.
 func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (res broker.Result, degraded bool, err error) {
-	r, rule := n.index.find(name), (*Rule)(nil)
+	r := n.index.find(name)
 	if r == nil {
-		rule = n.conf.Rule(name)
+		p.Retention = n.conf.Rule(name).Retention
 	} else {
-		rule = r.rule
+		p.Retention = r.rule.Retention
 		if err := r.Ready(ctx); err != nil {
 			return res, false, err
 		}
 	}
-	p.Retention = rule.Retention
 	res, err = n.conf.Broker.Publish(ctx, name, p)
 	switch {
 	case err == nil:
