@@ -76,12 +76,12 @@ const (
 func (c *config) limitsUsers() bool { return c.perUserHere.most > 0 || c.perUserOverall.most > 0 }
 
 // claim decides whether the connection may stay beside the others of its user, or which of them have to go. If it may be
-// refused, the decision is made when claim returns.
+// refused, or no other node has to be asked, the decision is made when claim returns.
 func (g *greeting) claim(user string) {
 	c := (*Conn)(g)
 	here, overall := c.hub.conf.perUserHere, c.hub.conf.perUserOverall
-	if here.mayRefuse() || overall.mayRefuse() {
-		g.settle(user)
+	if asks := overall.most > 0 && !c.hub.nodes.Alone(); !asks || here.mayRefuse() || overall.mayRefuse() {
+		g.settle(user) // at once if nobody has to be asked, so that a client which came later counts as later
 		return
 	}
 	c.hub.life.RunFor((*link)(c), func() { g.settle(user) })
