@@ -81,7 +81,12 @@ func TestReadingHistoryIsPaced(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	defer func() { cancel(); _ = <-ended }()
+	defer func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
 	sub, err := c.Subscribe("past", func(hubclient.Message) {})
 	if err != nil {
 		t.Fatal(err)

@@ -127,7 +127,12 @@ func TestHistoryOfGoClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	defer func() { cancel(); _ = <-ended }()
+	defer func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
 	sub, err := c.Subscribe("r", func(hubclient.Message) {})
 	if err != nil {
 		t.Fatal(err)

@@ -39,9 +39,9 @@ func WithMaxPerUser(n int, excess OnExcess) Option {
 // exactly.
 //
 // Each new connection of a user costs two questions to all nodes. With RefuseNew its welcome waits for the answers, up to 3 s
-// if a node is silent; with CloseOldest nothing waits. Nodes that do not answer, and all others while the broker cannot be
-// reached, are not counted: nobody is kept out by an outage. So during a partition a user may have n connections on each side of
-// it. They stay when it ends, and the user's next connection is decided by the count of all: it is refused, or closes all
+// if a node is silent; with CloseOldest it waits for the first, up to 1 s. Nodes that do not answer, and all others while the
+// broker cannot be reached, are not counted: nobody is kept out by an outage. So during a partition a user may have n connections
+// on each side of it. They stay when it ends, and the user's next connection is decided by the count of all: it is refused, or closes all
 // that are too many.
 func WithMaxPerUserOverall(n int, excess OnExcess) Option {
 	return perUser("WithMaxPerUserOverall", n, excess, func(c *config) *userLimit { return &c.perUserOverall })
@@ -79,22 +79,24 @@ func (c *config) limitsUsers() bool { return c.perUserHere.most > 0 || c.perUser
 // refused, or no other node has to be asked, the decision is made when claim returns.
 func (g *greeting) claim(user string) {
 	c := (*Conn)(g)
-	here, overall := c.hub.conf.perUserHere, c.hub.conf.perUserOverall
-	if asks := overall.most > 0 && !c.hub.nodes.Alone(); !asks || here.mayRefuse() || overall.mayRefuse() {
-		g.settle(user) // at once if nobody has to be asked, so that a client which came later counts as later
+	h, here, overall := c.hub, c.hub.conf.perUserHere, c.hub.conf.perUserOverall
+	// At once, so that a connection which comes after the welcome of this one counts as later.
+	h.claims.Choose(user, c.ID(), h.claimsOf(c.Context(), user))
+	if asks := overall.most > 0 && !h.nodes.Alone(); !asks || here.mayRefuse() || overall.mayRefuse() {
+		g.decide(user)
 		return
 	}
-	c.hub.life.RunFor((*link)(c), func() { g.settle(user) })
+	h.life.RunFor((*link)(c), func() { g.decide(user) })
 }
 
 func (l userLimit) mayRefuse() bool { return l.most > 0 && l.excess == RefuseNew }
 
-func (g *greeting) settle(user string) {
+// decide is called when the connection has its number.
+func (g *greeting) decide(user string) {
 	c := (*Conn)(g)
 	h, id := c.hub, c.ID()
 	ctx, cancel := context.WithTimeout(c.Context(), claimTimeout)
 	defer cancel()
-	h.claims.Choose(user, id, h.claimsOf(ctx, user))
 	var all []registry.Claim
 	for {
 		all = h.claimsOf(ctx, user)

@@ -85,7 +85,6 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	c.owe(1, h.conf.costs.ofJoin(h.rule(room).Presence))
 	o := (*grantee)(c)
 	now, before := o.hold(room, given)
 	c.owe(1, h.conf.costs.ofJoin(h.rule(room).Presence))

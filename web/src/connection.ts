@@ -234,7 +234,8 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
 
   function send(text: string, size: number): void {
     pace.sent(1, size);
-    socket!.send(text);
+    // A socket that is closing takes nothing, and the browser would complain: the end follows.
+    if (!(socket!.readyState! > 1)) socket!.send(text);
   }
 
   // Scripts cannot see WebSocket pings: a silent server is asked whether it is there.

@@ -211,6 +211,7 @@ export type WebSocketClass = new (url: string, protocol: string) => WebSocketLik
 /** The part of a WebSocket that the client uses. */
 export interface WebSocketLike {
   readonly protocol: string;
+  readonly readyState?: number;
   onopen: ((event: never) => unknown) | null;
   onmessage: ((event: never) => unknown) | null;
   onclose: ((event: never) => unknown) | null;
