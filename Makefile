@@ -28,7 +28,7 @@ deps: ## check what the tests need: servers, browser, Node; as root on Debian in
 
 .PHONY: test
 test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-v, -run=...), and test-shipped
-	go test -race -shuffle=on -count=1 -timeout=10m $(TESTFLAGS) ./...
+	go test -race -shuffle=on -count=1 -timeout=15m $(TESTFLAGS) ./...
 	cd bench && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 	cd cmd/hubload && go test -race -shuffle=on -count=1 -timeout=5m -parallel=8 $(TESTFLAGS) ./...
 	npm test --prefix web --silent
@@ -42,8 +42,8 @@ SHIPPED := -parallel=8 $(TESTFLAGS) ./internal/engine/... ./hub ./client
 
 .PHONY: test-shipped
 test-shipped: ## test the engine, hub and client without the race detector, then without the fast paths too: four minutes
-	go test -shuffle=on -count=1 -timeout=10m $(SHIPPED)
-	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0 go test -shuffle=on -count=1 -timeout=10m $(SHIPPED)
+	go test -shuffle=on -count=1 -timeout=15m $(SHIPPED)
+	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0 go test -shuffle=on -count=1 -timeout=15m $(SHIPPED)
 
 .PHONY: test-faults
 test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for two to three minutes
