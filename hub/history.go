@@ -90,26 +90,3 @@ func (v *v1Client) sendPage(id uint64, page broker.Page) {
 		scratch.Put(buf)
 	}
 }
-
-// OnHistory adds a function that says who may read the history of which room without being in it. Clients read that of rooms
-// that they are in without anybody being asked, and without OnHistory no other, also among those of WithOpenRooms. It is
-// otherwise like OnJoin.
-func (h *Hub) OnHistory(f func(ctx context.Context, c *Conn, room string) error) {
-	if f == nil {
-		f = func(context.Context, *Conn, string) error { return errNilHook }
-		h.nilHook("OnHistory")
-	}
-	h.handlers.change(func(s *callbacks) {
-		before := s.history
-		if before == nil {
-			s.history = f
-			return
-		}
-		s.history = func(ctx context.Context, c *Conn, room string) error {
-			if err := before(ctx, c, room); err != nil {
-				return err
-			}
-			return f(ctx, c, room)
-		}
-	})
-}

@@ -51,19 +51,7 @@ func (h *Hub) OnHandshake(f func(r *http.Request, c *Conn) error) {
 		f = func(*http.Request, *Conn) error { return errNilHook }
 		h.nilHook("OnHandshake")
 	}
-	h.handlers.change(func(s *callbacks) {
-		before := s.handshake
-		if before == nil {
-			s.handshake = f
-			return
-		}
-		s.handshake = func(r *http.Request, c *Conn) error {
-			if err := before(r, c); err != nil {
-				return err
-			}
-			return f(r, c)
-		}
-	})
+	h.handlers.change(func(s *callbacks) { s.handshake = inTurn(s.handshake, f) })
 }
 
 // OnConnect adds a function that is called for every new connection, after it is known who it is and before anything it
@@ -79,19 +67,7 @@ func (h *Hub) OnConnect(f func(ctx context.Context, c *Conn) error) {
 		f = func(context.Context, *Conn) error { return errNilHook }
 		h.nilHook("OnConnect")
 	}
-	h.handlers.change(func(s *callbacks) {
-		before := s.connect
-		if before == nil {
-			s.connect = f
-			return
-		}
-		s.connect = func(ctx context.Context, c *Conn) error {
-			if err := before(ctx, c); err != nil {
-				return err
-			}
-			return f(ctx, c)
-		}
-	})
+	h.handlers.change(func(s *callbacks) { s.connect = inTurn(s.connect, f) })
 }
 
 // OnMessage adds a function that is called for what clients send to the application: the send op, or on a raw hub every
@@ -189,19 +165,44 @@ func (h *Hub) OnPublish(f func(ctx context.Context, c *Conn, p *Publication) err
 		f = func(context.Context, *Conn, *Publication) error { return errNilHook }
 		h.nilHook("OnPublish")
 	}
-	h.handlers.change(func(s *callbacks) {
-		before := s.publish
-		if before == nil {
-			s.publish = f
-			return
+	h.handlers.change(func(s *callbacks) { s.publish = inTurnAbout(s.publish, f) })
+}
+
+// OnHistory adds a function that says who may read the history of which room without being in it. Clients read that of rooms
+// that they are in without anybody being asked, and without OnHistory no other, also among those of WithOpenRooms. It is
+// otherwise like OnJoin.
+func (h *Hub) OnHistory(f func(ctx context.Context, c *Conn, room string) error) {
+	if f == nil {
+		f = func(context.Context, *Conn, string) error { return errNilHook }
+		h.nilHook("OnHistory")
+	}
+	h.handlers.change(func(s *callbacks) { s.history = inTurnAbout(s.history, f) })
+}
+
+// inTurn chains two functions that decide: f is asked if before, which may be nil, has agreed.
+func inTurn[A, B any](before, f func(A, B) error) func(A, B) error {
+	if before == nil {
+		return f
+	}
+	return func(a A, b B) error {
+		if err := before(a, b); err != nil {
+			return err
 		}
-		s.publish = func(ctx context.Context, c *Conn, p *Publication) error {
-			if err := before(ctx, c, p); err != nil {
-				return err
-			}
-			return f(ctx, c, p)
+		return f(a, b)
+	}
+}
+
+// inTurnAbout is inTurn for functions that are also told what it is about.
+func inTurnAbout[A, B, C any](before, f func(A, B, C) error) func(A, B, C) error {
+	if before == nil {
+		return f
+	}
+	return func(a A, b B, about C) error {
+		if err := before(a, b, about); err != nil {
+			return err
 		}
-	})
+		return f(a, b, about)
+	}
 }
 
 // errNilHook refuses what a nil function was to decide: whoever added it meant to restrict.
