@@ -74,26 +74,7 @@ func TestReadingHistoryIsPaced(t *testing.T) {
 	for i := range messages {
 		s.publish(t, "past", i)
 	}
-	c, err := hubclient.New(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}()
-	sub, err := c.Subscribe("past", func(hubclient.Message) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c := s.goClientIn(t, "past")
 	for range 5 {
 		n := 0
 		for _, err := range c.HistoryMessages(t.Context(), "past", hubclient.HistoryQuery{Limit: 20}) {

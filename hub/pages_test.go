@@ -120,26 +120,7 @@ func TestHistoryOfGoClient(t *testing.T) {
 	for i := 1; i <= 300; i++ {
 		s.publish(t, "r", strings.Repeat("x", 1+(i*i)%997*(1+i%3)))
 	}
-	c, err := hubclient.New(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}()
-	sub, err := c.Subscribe("r", func(hubclient.Message) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c := s.goClientIn(t, "r")
 	for _, limit := range []int{0, 7, 1000} {
 		for _, reverse := range []bool{false, true} {
 			want := make([]uint64, 300)
