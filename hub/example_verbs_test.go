@@ -107,7 +107,7 @@ func ExampleHub_History() {
 	// hub: the room has no history
 }
 
-// Who is in a room, on all nodes.
+// The members of a room, on all nodes.
 func ExampleHub_Presence() {
 	h, url, stop := serveExample(hub.WithOpenRooms("*"), hub.WithRooms("chat", hub.Presence()),
 		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {

@@ -33,7 +33,7 @@ func (id *Identity) kept() *identity {
 	return k
 }
 
-// What is made of an identity that has expired already: for the authenticator, and for the token verifier.
+// errExpired refuses an identity of the authenticator that has expired already, and errTokenExpired one of the token verifier.
 var (
 	errExpired      = fmt.Errorf("%w: the identity has expired already", ErrUnauthorized)
 	errTokenExpired = &CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired", Err: errExpired}

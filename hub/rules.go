@@ -93,8 +93,9 @@ func (r *rule) setPresenceRate(perSecond, burst int) {
 }
 
 // PresenceCounts has the members of a room with more than n members told only how many they are, at most every 10 s. By default
-// only PresenceRate bounds what they are told. Who they are can still be asked for, page by page. It ends when the room has n
-// members or fewer. Each node asks the broker once how many they are, when the first member of a room comes or goes.
+// only PresenceRate bounds what they are told. Clients can still ask for the members, page by page. When the room has n members
+// or fewer, they are told of each again. Each node asks the broker once for the number, when the first member of a room comes or
+// goes.
 func PresenceCounts(n int) PresenceOption {
 	return func(r *rule) error {
 		if n <= 0 {

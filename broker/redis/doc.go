@@ -102,8 +102,8 @@
 //
 //	PUBLISH hubkit:{news} '{"text":"hello"}'
 //
-// and SPUBLISH instead in a cluster. What is not JSON in UTF-8 is dropped and counted. To a room with history it publishes by the script that
-// [PublishScript] returns:
+// and SPUBLISH instead in a cluster. The broker drops and counts text that is not JSON in UTF-8. To a room
+// with history the program publishes by the script that [PublishScript] returns:
 //
 //	EVAL script 3 hubkit:{news}:meta hubkit:{news}:log hubkit:{news}:idem
 //	     hubkit:{news} PUBLISH payload key flags size age metadata-age idempotency-age idempotency-key

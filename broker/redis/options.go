@@ -156,8 +156,8 @@ func WithIOTimeout(d time.Duration) Option {
 }
 
 // WithPublishConns sets how many connections to each server carry what is published, and how many more all other
-// commands: a power of two from 1 to 256. The default is 1; all goroutines share them. What is published to a room is always
-// on one of them.
+// commands: a power of two from 1 to 256. The default is 1; all goroutines share them. All publications
+// to a room use the same connection.
 func WithPublishConns(n int) Option {
 	return func(c *config) error {
 		c.publishConns = n

@@ -45,8 +45,8 @@ func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication)
 // isPlain tells whether a publication can do without the script.
 func isPlain(p *broker.Publication) bool { return !p.Retention.Enabled() && p.IdempotencyKey == "" }
 
-// publishPlain publishes by rueidis. Where channels are not sharded a replica takes publications, and does not say so: a write
-// in front of it does.
+// publishPlain publishes by rueidis. If channels are not sharded, a replica takes publications without an error. A write
+// in front of the publication gets one.
 func (b *Broker) publishPlain(ctx context.Context, channel, envelope string) error {
 	if b.cluster {
 		_, err := b.do(ctx, channel, b.client.B().Spublish().Channel(channel).Message(envelope).Build())

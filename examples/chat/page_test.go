@@ -112,7 +112,7 @@ func TestChatInBrowser(t *testing.T) {
 	ada.Screenshot("dark-phone")
 }
 
-// Who drops the connection misses nothing, and is told how many messages were recovered.
+// A user who drops the connection misses nothing, and is told how many messages were recovered.
 func TestDropButton(t *testing.T) {
 	s := startServer(t)
 	b := browser.Start(t)
