@@ -71,7 +71,7 @@ func TestRefusedRoomFailsAlone(t *testing.T) {
 				t.Errorf("%d reconnects, want one for each connection that was cut", n)
 			}
 			if len(log.lines("level=ERROR", "NOPERM", "hubkit:{bad-")) == 0 {
-				t.Errorf("the log does not name the channel:\n%s", log.text.String())
+				t.Errorf("the log does not name the channel:\n%s", log.lines())
 			}
 
 			// What is taken away from a node that has it makes it stale, and what is given is heard.
