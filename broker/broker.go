@@ -140,6 +140,22 @@ type BatchReceiver interface {
 	Flush()
 }
 
+// RoomFinder is implemented by a Receiver that can be spared the search for a room with every message. A broker may use it
+// or not.
+type RoomFinder interface {
+	BatchReceiver
+
+	// Room returns what takes a room's messages in place of Deliver and DeliverSoon. A broker asks in every Subscribe, and
+	// uses the newest answer until Unsubscribe has returned. If it is nil, the broker calls the Receiver.
+	Room(name string) RoomReceiver
+}
+
+// RoomReceiver is a room of a RoomFinder. Its methods are those of BatchReceiver for that room, and are called as they are.
+type RoomReceiver interface {
+	Deliver(ms []Message)
+	DeliverSoon(ms []Message)
+}
+
 // State tells whether a node hears the others.
 type State int
 

@@ -112,6 +112,8 @@ type receiver struct {
 	h *Hub
 }
 
+var _ broker.RoomFinder = receiver{}
+
 // StateChanged implements broker.Receiver.
 func (x receiver) StateChanged(s broker.State) {
 	h := x.h

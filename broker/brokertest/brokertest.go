@@ -43,6 +43,7 @@ func checks() []check {
 	var all []check
 	all = append(all, lifecycleChecks...)
 	all = append(all, deliveryChecks...)
+	all = append(all, finderChecks...)
 	all = append(all, idempotencyChecks...)
 	all = append(all, historyChecks...)
 	all = append(all, retentionChecks...)

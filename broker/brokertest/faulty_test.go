@@ -111,6 +111,19 @@ func (f *faulty) Close(ctx context.Context) error {
 	return f.Broker.Close(ctx)
 }
 
+// askedOnce answers with the room that it found first.
+type askedOnce struct {
+	broker.RoomFinder
+	rooms map[string]broker.RoomReceiver
+}
+
+func (a *askedOnce) Room(name string) broker.RoomReceiver {
+	if a.rooms[name] == nil {
+		a.rooms[name] = a.RoomFinder.Room(name)
+	}
+	return a.rooms[name]
+}
+
 // altered is a receiver that hears something else than the broker said.
 type altered struct {
 	broker.Receiver

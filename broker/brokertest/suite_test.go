@@ -76,6 +76,21 @@ func TestSuiteFindsFaults(t *testing.T) {
 				return f.Broker.Publish(ctx, room, p)
 			}}
 		}},
+		{"asks for rooms only once", "Finder", func() *faulty {
+			return &faulty{receiver: func(r broker.Receiver) broker.Receiver {
+				if f, ok := r.(broker.RoomFinder); ok {
+					return &askedOnce{RoomFinder: f, rooms: make(map[string]broker.RoomReceiver)}
+				}
+				return r
+			}, subscribe: func(f *faulty, ctx context.Context, rooms []string) error {
+				if r, ok := f.rec.(broker.RoomFinder); ok { // what askedOnce does not pass on
+					for _, name := range rooms {
+						r.Room(name)
+					}
+				}
+				return f.Broker.Subscribe(ctx, rooms...)
+			}}
+		}},
 		{"does not unsubscribe", "Interest SubscribeTwice ManyRooms", func() *faulty {
 			return &faulty{unsubscribe: func(_ *faulty, ctx context.Context, _ []string) error { return ctx.Err() }}
 		}},

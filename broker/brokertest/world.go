@@ -40,8 +40,15 @@ type node struct {
 // node starts a new node, and ends it with the check.
 func (w *world) node() *node {
 	w.t.Helper()
-	n := &node{w.NewNode(w.t), w, "node-" + rand.Text()[:12], NewRecorder()}
-	if err := n.Start(w.ctx, n.id, n.rec); err != nil {
+	rec := NewRecorder()
+	return w.nodeOf(rec, rec)
+}
+
+// nodeOf is node with a receiver that tells rec all it is told.
+func (w *world) nodeOf(rec *Recorder, receiver broker.Receiver) *node {
+	w.t.Helper()
+	n := &node{w.NewNode(w.t), w, "node-" + rand.Text()[:12], rec}
+	if err := n.Start(w.ctx, n.id, receiver); err != nil {
 		w.t.Fatalf("Start: %v", err)
 	}
 	w.t.Cleanup(n.end)

@@ -35,6 +35,7 @@ type Broker struct {
 	restored bool
 	node     string
 	receiver broker.Receiver
+	finder   broker.RoomFinder // the receiver, if it is one
 	tasks    sync.WaitGroup
 	stop     chan struct{} // closed when Close begins
 	done     chan struct{} // closed when nothing is left running
@@ -104,6 +105,7 @@ func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) erro
 		return err
 	}
 	b.node, b.receiver = node, r
+	b.finder, _ = r.(broker.RoomFinder)
 	b.tasks.Go(b.sweep)
 	b.tasks.Go(b.runCommands)
 	b.state.Store(started)

@@ -15,6 +15,9 @@ func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 			r.void = b.voids.of(r.name)
 		}
 		r.subscribed = true
+		if b.finder != nil {
+			r.to = b.finder.Room(r.name)
+		}
 		b.release(r)
 	})
 }
@@ -30,7 +33,7 @@ func (b *Broker) Unsubscribe(ctx context.Context, rooms ...string) error {
 			// Until now somebody had a position here: the metadata's time begins.
 			r.history.touched = b.now()
 		}
-		r.subscribed, r.void = false, ""
+		r.subscribed, r.to, r.void = false, nil, ""
 		b.plan(r)
 		b.release(r)
 	})
@@ -88,7 +91,11 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 			r.out = new([1]broker.Message)
 		}
 		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Position: pos}
-		b.receiver.Deliver(r.name, r.out[:])
+		if r.to != nil {
+			r.to.Deliver(r.out[:])
+		} else {
+			b.receiver.Deliver(r.name, r.out[:])
+		}
 		r.out[0] = broker.Message{}
 	}
 	return broker.Result{Position: pos, Duplicate: duplicate}, nil

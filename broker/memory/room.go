@@ -31,8 +31,9 @@ type room struct {
 
 	mu         sync.Mutex
 	subscribed bool
-	gone       bool   // taken out of the table: look again
-	void       string // the epoch of a subscribed room without history; see voids
+	to         broker.RoomReceiver // of a subscribed room; nil if the receiver finds it by its name
+	gone       bool                // taken out of the table: look again
+	void       string              // the epoch of a subscribed room without history; see voids
 	history    *history
 	keys       *keys
 	members    map[string]broker.Member

@@ -45,6 +45,7 @@ type Broker struct {
 	node      string
 	receiver  broker.Receiver
 	batches   broker.BatchReceiver // the receiver, where it is one
+	finder    broker.RoomFinder    // likewise
 	client    rueidis.Client
 	cluster   bool
 	verbs     verbs
@@ -125,6 +126,7 @@ func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) erro
 		return err
 	}
 	b.batches, _ = r.(broker.BatchReceiver)
+	b.finder, _ = r.(broker.RoomFinder)
 	client, err := b.dial(ctx)
 	if err != nil {
 		return err

@@ -95,11 +95,16 @@ func (in *inbox) deliver(r *room, m *message) {
 		return
 	}
 	r.busy = true
+	to := r.to
 	r.mu.Unlock()
-	if in.b.batches != nil {
+	switch {
+	case to != nil:
+		in.one[0] = m.Message
+		to.DeliverSoon(in.one[:])
+	case in.b.batches != nil:
 		in.one[0] = m.Message
 		in.b.batches.DeliverSoon(r.name, in.one[:])
-	} else {
+	default:
 		m.own()
 		in.one[0] = m.Message
 		in.b.receiver.Deliver(r.name, in.one[:])

@@ -47,6 +47,7 @@ func (g *registry) add(rooms []*room) map[*link][]*room {
 	todo := make(map[*link][]*room)
 	for _, r := range rooms {
 		if known := g.rooms[r.channel]; known != nil {
+			known.deliverTo(r.to)
 			if known.ready.Load() {
 				continue
 			}

@@ -33,6 +33,7 @@ type room struct {
 	adrift bool // not subscribed to on its link, though it should be
 
 	mu        sync.Mutex
+	to        broker.RoomReceiver // nil if the receiver finds the room by its name
 	gone      bool
 	primed    bool // last is known
 	unsure    bool // last must be compared with what Redis has
@@ -45,6 +46,13 @@ type room struct {
 	waiting   []*settling
 	busy      bool
 	queue     []event
+}
+
+// deliverTo says who takes the messages from now on, of a room that is subscribed to once more.
+func (r *room) deliverTo(to broker.RoomReceiver) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.to = to
 }
 
 // event is a call of the receiver.

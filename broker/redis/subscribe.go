@@ -47,6 +47,9 @@ func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	wanted := make([]*room, len(rooms))
 	for i, name := range rooms {
 		wanted[i] = b.newRoom(name, b.names.room(name), false)
+		if b.finder != nil {
+			wanted[i].to = b.finder.Room(name)
+		}
 	}
 	return b.subscribe(ctx, b.rooms.add(wanted))
 }

@@ -22,6 +22,20 @@ func (n *Node) DeliverSoon(name string, ms []broker.Message) {
 	}
 }
 
+// Room implements broker.RoomFinder. The answer holds as long as the room does: it is forgotten after Unsubscribe.
+func (n *Node) Room(name string) broker.RoomReceiver {
+	if r := n.index.find(name); r != nil {
+		return r
+	}
+	return nil
+}
+
+// Deliver implements broker.RoomReceiver.
+func (r *Room) Deliver(ms []broker.Message) { r.node.deliver(r, ms, (*Room).Add) }
+
+// DeliverSoon implements broker.RoomReceiver.
+func (r *Room) DeliverSoon(ms []broker.Message) { r.node.deliver(r, ms, (*Room).AddSoon) }
+
 // Flush implements broker.BatchReceiver.
 func (n *Node) Flush() { n.conf.Scheduler.Flush() }
 

@@ -11,6 +11,7 @@ import (
 // Room is a room with members on this node, and the node's subscription to it.
 type Room struct {
 	fanout.Room
+	node *Node
 	name string
 	rule *Rule
 	// Attendance is nil in a room without presence.
@@ -30,7 +31,7 @@ func (r *Room) Name() string { return r.name }
 func (r *Room) hasHistory() bool { return r.rule.Retention.Enabled() }
 
 // roomBytes is what a room takes with its member, the broker's part included, beside its name.
-const roomBytes = 560
+const roomBytes = 568
 
 // bytes is what a room is counted as.
 func (r *Room) bytes() int { return roomBytes + len(r.name) }
@@ -45,7 +46,7 @@ func (n *Node) acquire(name string) *Room {
 }
 
 func (n *Node) newRoom(name string) *Room {
-	r := &Room{name: name, rule: n.conf.Rule(name)}
+	r := &Room{node: n, name: name, rule: n.conf.Rule(name)}
 	r.Init(n.conf.Scheduler, r.rule.Source)
 	if r.rule.Presence {
 		r.Attendance = n.conf.Presence.Attend(name, r, r.rule.Changes)

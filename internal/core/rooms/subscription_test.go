@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -219,4 +220,48 @@ func (b *subscribed) has(room string) bool {
 func (b *subscribed) Subscribe(_ context.Context, rooms ...string) error { return b.set(true, rooms) }
 func (b *subscribed) Unsubscribe(_ context.Context, rooms ...string) error {
 	return b.set(false, rooms)
+}
+
+// TestRoomFinder: the broker finds a room as long as it subscribes to it, and a broker that delivers to a room that is
+// forgotten reaches nobody.
+func TestRoomFinder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		var found []broker.RoomReceiver
+		b := &interests{}
+		b.subscribe = func() error { found = append(found, r.Room("a")); return nil }
+		r = newRig(t, b, nil)
+		if to := r.Room("a"); to != nil {
+			t.Errorf("before Subscribe: %v", to)
+		}
+		c := r.conn(t)
+		for range 2 {
+			r.join(t, c, "a")
+			r.leave(t, c, "a")
+			time.Sleep(2 * r.conf.Linger)
+			synctest.Wait()
+		}
+		if len(found) != 2 || found[0] == nil || found[0] == found[1] {
+			t.Fatalf("found %v, want two rooms", found)
+		}
+		if to := r.Room("a"); to != nil {
+			t.Errorf("after Unsubscribe: %v", to)
+		}
+		r.join(t, c, "a")
+		for _, to := range found[:2] {
+			to.Deliver([]broker.Message{{Data: []byte("1"), JSON: true}})
+			to.DeliverSoon([]broker.Message{{Data: []byte("1"), JSON: true}})
+		}
+		found[2].Deliver([]broker.Message{{Data: []byte("2"), JSON: true}})
+		synctest.Wait()
+		var got []string
+		for len(c.got) > 0 {
+			if m := <-c.got; strings.Contains(m, "message") {
+				got = append(got, m)
+			}
+		}
+		if want := []string{`{"op":"message","room":"a","data":2}`}; !slices.Equal(got, want) {
+			t.Errorf("a member got %s, want %s", got, want)
+		}
+	})
 }
