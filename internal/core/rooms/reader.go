@@ -84,6 +84,12 @@ func untimed(ctx context.Context, f func() error) error {
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
 func (j *join) catchUp(ctx context.Context) error {
+	held := *j // by the functions below, which would otherwise have every join allocated, also those that read nothing
+	defer func() { *j = held }()
+	return held.read(ctx)
+}
+
+func (j *join) read(ctx context.Context) error {
 	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from, answer: j.answer}
 	x.barred = func() error { return j.member.Barred(j.room.name) }
 	x.missed = func(fanout.Mark) {}
