@@ -21,6 +21,7 @@ type witness struct {
 	mu   sync.Mutex
 	got  []string
 	gaps int
+	more chan struct{} // something came
 }
 
 func newWitness(t *testing.T, n *node, room string) *witness {
@@ -33,11 +34,15 @@ func newWitness(t *testing.T, n *node, room string) *witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &witness{}
+	w := &witness{more: make(chan struct{}, 1)}
 	sub, err := c.Subscribe(room, func(m client.Message) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.got = append(w.got, string(m.Data))
+		select {
+		case w.more <- struct{}{}:
+		default:
+		}
 	}, client.OnGap(func(client.Gap) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -56,6 +61,25 @@ func newWitness(t *testing.T, n *node, room string) *witness {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// awaitMark waits for the message that comes behind everything else.
+func (w *witness) awaitMark(t *testing.T) {
+	t.Helper()
+	for {
+		w.mu.Lock()
+		n := len(w.got)
+		done := n > 0 && w.got[n-1] == `["mark",0]`
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-w.more:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the witness waited in vain for the mark behind %d messages", n)
+		}
+	}
 }
 
 func (w *witness) all() ([]string, int) {
@@ -82,19 +106,22 @@ func reportOf(t *testing.T, p *browser.Tab) (r report) {
 }
 
 // check compares what the pages have sent, what the witness has seen, and what each page has got: all of it once, and in one order.
-func check(t *testing.T, w *witness, pages ...*browser.Tab) {
+// A page that was closed has sent so many before.
+func check(t *testing.T, w *witness, before int, pages ...*browser.Tab) {
 	t.Helper()
-	sent := 0
+	sent := before
 	for _, p := range pages {
 		p.Eval(`page.stop()`)
 		p.Await(`page.settled + page.failed.length === page.sent`)
 		sent += reportOf(t, p).Sent
 	}
+	// Nothing may come behind: the mark is the last of all.
+	sent++
+	pages[0].Eval(`page.mark()`)
 	for _, p := range pages {
-		p.Await(fmt.Sprintf(`page.got.length >= %d`, sent))
+		p.Await(`page.got.at(-1)?.[0] === "mark"`)
 	}
-	// Nothing may come behind.
-	time.Sleep(200 * time.Millisecond)
+	w.awaitMark(t)
 	stored, gaps := w.all()
 	if gaps > 0 || len(stored) != sent {
 		t.Errorf("the witness has %d messages and %d gaps, %d were sent", len(stored), gaps, sent)
@@ -157,7 +184,7 @@ func TestServerKilled(t *testing.T) {
 	ada.Await(`!(` + status("open") + `)`)
 	nodes[0].start()
 	ada.Await(status("open"))
-	check(t, w, ada, bob)
+	check(t, w, 0, ada, bob)
 }
 
 // TestPageGoes: a page is frozen and thawed, goes to another page and back, is loaded again, and loses the network.
@@ -196,5 +223,5 @@ func TestPageGoes(t *testing.T) {
 	}
 	bob.Await(status("open"))
 	t.Logf("online, states %s", bob.Eval(`page.states`))
-	check(t, w, ada, bob)
+	check(t, w, 0, ada, bob)
 }

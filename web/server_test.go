@@ -52,6 +52,7 @@ func serveNode(conf []string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", h)
 	mux.Handle("/hubkit/", hub.Script())
+	mux.HandleFunc("/conns", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, h.Stats().Conns) })
 	mux.Handle("/", http.FileServer(http.Dir("testdata")))
 	ln, err := net.Listen("tcp", conf[1])
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed dist/hubkit.js
+//go:embed dist/hubkit.js dist/shared.js dist/shared-worker.js
 var dist embed.FS
 
 // script is a module of the client.
@@ -54,7 +54,8 @@ func Name() string { return "hubkit-" + scripts()["hubkit"].version + ".js" }
 
 // Script returns a handler that serves the modules of the client by the last element of the request's path. "hubkit.js" is the client,
 // with an ETag, and browsers ask each time whether it has changed. The name that Name returns is the same with a version in it, and
-// browsers keep it for a year. Any other name, and a version that this program does not have, is answered with 404.
+// browsers keep it for a year. "shared.js" and "shared-worker.js" are the client for all tabs of an origin, which loads "hubkit.js" from
+// beside it. Any other name, and a version that this program does not have, is answered with 404.
 func Script() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {
@@ -64,9 +65,8 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, ok := strings.CutSuffix(path.Base(r.URL.Path), ".js")
-	name, version, versioned := strings.Cut(name, "-")
-	s := scripts()[name]
-	if !ok || s == nil || versioned && version != s.version {
+	s, versioned := find(name)
+	if !ok || s == nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -85,6 +85,19 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("ETag", `"`+tag+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
+}
+
+// find returns the module of a name, which may have the version at its end; nil if there is none.
+func find(name string) (s *script, versioned bool) {
+	if s := scripts()[name]; s != nil {
+		return s, false
+	}
+	if i := strings.LastIndexByte(name, '-'); i >= 0 {
+		if s := scripts()[name[:i]]; s != nil && s.version == name[i+1:] {
+			return s, true
+		}
+	}
+	return nil, false
 }
 
 // acceptsGzip reads the header: a list of codings, of which those with a weight of 0 are not accepted (RFC 9110, section 12.5.3).

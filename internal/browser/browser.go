@@ -186,7 +186,7 @@ func (b *Browser) open(name, url, profile string) *Tab {
 	b.t.Helper()
 	var made struct{ TargetID string }
 	b.do("", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": profile,
-		"width": 960, "height": 640}, &made)
+		"newWindow": true, "width": 960, "height": 640}, &made)
 	var attached struct{ SessionID string }
 	b.do("", "Target.attachToTarget", map[string]any{"targetId": made.TargetID, "flatten": true}, &attached)
 	p := &Tab{b, b.t, name, made.TargetID, attached.SessionID, profile}

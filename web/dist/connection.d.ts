@@ -20,6 +20,7 @@ export declare function createConnection(url: URL, options: ConnectOptions, queu
     live: boolean;
     limits: Limits;
     ticket: string | undefined;
+    session: unknown;
     /** Something came of this WebSocket that was not there before. */
     progress: boolean;
     open: () => void;

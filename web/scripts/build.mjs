@@ -19,4 +19,18 @@ await build({
   mangleProps:
     /^(asked|crowded|dropLargest|ended|expires|inside|live|loops|paused|postpone|progress|pump|sent|served|settle|slowDown|wake)$/,
 });
+// The other entry points use the client beside them.
+const beside = {
+  name: "beside",
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/(index|errors)\.js$/ }, () => ({ path: "./hubkit.js", external: true })),
+};
+await build({
+  entryPoints: { shared: "src/shared.ts", "shared-worker": "src/shared-worker.ts" },
+  outdir,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  plugins: [beside],
+});
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json", "--outDir", outdir], { stdio: "inherit" });

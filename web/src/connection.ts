@@ -40,6 +40,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     live: false,
     limits: {} as Limits,
     ticket: undefined as string | undefined,
+    session: undefined as unknown,
     /** Something came of this WebSocket that was not there before. */
     progress: false,
     open,
@@ -70,7 +71,6 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
   let leaving: Timer;
 
   // Of the next.
-  let session: unknown;
   let bare = false; // the next hello names no rooms, for one that did was too large
   let retrying: Timer;
   let due = 0;
@@ -137,7 +137,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     const ws = (socket = new Class(url.href, PROTOCOL));
     ws.onopen = () => {
       if (ws.protocol !== PROTOCOL) return lost("the server does not speak " + PROTOCOL);
-      const hello = { op: "hello", token: token || undefined, session };
+      const hello = { op: "hello", token: token || undefined, session: self.session };
       const [rooms, size] = helloLimits(self.limits);
       const resume = hooks.resume(bare ? 0 : rooms, size - bytes(JSON.stringify({ ...hello, resume: [] })));
       greeted = resume.length;
@@ -196,7 +196,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
       ping_ms?: number;
     };
     self.live = true;
-    session = frame.session;
+    self.session = frame.session;
     self.ticket = ticket;
     bare = false;
     self.limits = limits ?? {};

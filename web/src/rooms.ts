@@ -121,8 +121,8 @@ export function createRooms(core: Core) {
     room.asked = false;
     if (!room.inside) connection.progress = room.inside = true;
     room.next ??= positionOf(frame);
-    room.emit("onJoin", { resumed: !!next });
     if (!next) see(room);
+    room.emit("onJoin", { resumed: !!next });
     core.expires(frame.expires_ms, room.name);
   };
 

@@ -195,7 +195,7 @@ export interface StorageLike {
 /** Keeps positions over a reload of the page: `persist` makes one. It is given the rooms and the connection, now and for later. */
 export type PositionStore = (
   rooms: ReadonlyMap<string, Room>,
-  connection: { ticket?: string | undefined },
+  connection: { ticket?: string | undefined; session?: unknown },
 ) => {
   /** Returns the position that was kept of a room, once. */
   take(room: string): Position | undefined;

@@ -1,5 +1,7 @@
 // A page that publishes numbers and notes everything that comes, over reloads too.
-import { connect, persist } from "/hubkit/hubkit.js";
+// ?shared=worker and ?shared=tab share one connection.
+const shared = new URLSearchParams(location.search).get("shared");
+const { connect, persist } = await import(shared ? "/hubkit/shared.js" : "/hubkit/hubkit.js");
 
 const room = decodeURIComponent(location.hash.slice(1));
 const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}");
@@ -18,6 +20,7 @@ addEventListener("pagehide", () => {
 });
 
 const hub = connect("/ws", {
+  ...(shared === "tab" && { worker: false }),
   store: persist(sessionStorage),
   onState: ({ status, error }) => page.states.push(status + (error ? ` (${error.message})` : "")),
 });
@@ -37,5 +40,17 @@ page.start = (ms) => {
     );
   }, ms);
 };
+// Publishes what comes behind everything else.
+page.mark = () => void hub.publish(room, ["mark", 0]);
+if (shared === "tab") {
+  // Whether this page holds the connection of all: locks say whose they are.
+  let own;
+  await new Promise((held) => navigator.locks.request(page.id, ({ name }) => (held(name), new Promise(() => {}))));
+  page.leads = async () => {
+    const { held } = await navigator.locks.query();
+    own ??= held.find(({ name }) => name === page.id).clientId;
+    return held.some(({ name, clientId }) => name.startsWith("hubkit/1 ") && clientId === own);
+  };
+}
 page.stop = () => clearInterval(timer);
 window.page = page;
