@@ -29,17 +29,19 @@ func get(t *testing.T, name string, headers ...string) *httptest.ResponseRecorde
 }
 
 func TestScript(t *testing.T) {
-	want, err := os.ReadFile("dist/hubkit.js")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
-		name  string
-		cache string
+		name, file string
+		cache      string
 	}{
-		{"hubkit.js", "no-cache"},
-		{web.Name(), "public, max-age=31536000, immutable"},
+		{"hubkit.js", "hubkit.js", "no-cache"},
+		{web.Name(), "hubkit.js", "public, max-age=31536000, immutable"},
+		{"shared.js", "shared.js", "no-cache"},
+		{"shared-worker.js", "shared-worker.js", "no-cache"},
 	} {
+		want, err := os.ReadFile("dist/" + tt.file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		res := get(t, tt.name)
 		if got := res.Body.Bytes(); res.Code != http.StatusOK || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d, %d bytes, want %d", tt.name, res.Code, len(got), len(want))
@@ -70,7 +72,7 @@ func TestScript(t *testing.T) {
 			t.Errorf("Accept-Encoding %q is answered with %s", encoding, res.Header().Get("Content-Encoding"))
 		}
 	}
-	for _, name := range []string{"", "hubkit", "hubkit-.js", "hubkit-000000000000.js", "index.d.ts", "web.go", "..js", "%2e%2e/web.js"} {
+	for _, name := range []string{"", "hubkit", "hubkit-.js", "hubkit-000000000000.js", "shared-.js", "shared-other.js", "react.js", "index.d.ts", "web.go", "..js", "%2e%2e/web.js"} {
 		if res := get(t, name); res.Code != http.StatusNotFound {
 			t.Errorf("%q: %d, want 404", name, res.Code)
 		}

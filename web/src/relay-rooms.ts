@@ -234,7 +234,7 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     for (const item of held) if (pass(member, item)) send([link], item.text);
   };
 
-  const ask = (name: string, ask: Ask) => {
+  const enter = (name: string, ask: Ask) => {
     let s = all.get(name);
     if (!s) {
       try {
@@ -244,6 +244,7 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
           ...handlersOf(() => s!),
         });
         s = create(room, from, false);
+        ask = { ...ask, history: undefined }; // it comes behind the answer
       } catch (error) {
         return send([ask.link], { ...errorFrame(error, ask.id, name), code: "bad_room" });
       }
@@ -256,7 +257,7 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
 
   return {
     join: (link: Link, { id, room, history, ...at }: { id: number; room: string; history?: number; epoch?: string; offset?: number }) =>
-      ask(room, { link, op: "ok", id, from: place(at), history }),
+      enter(room, { link, op: "ok", id, from: place(at), history }),
 
     leave(link: Link, name: string): void {
       const s = all.get(name);
@@ -272,8 +273,8 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     resume(link: Link, rooms: { room: string; epoch?: string; offset?: number; joined?: boolean }[]): void {
       for (const { room, joined, ...at } of rooms) {
         const s = all.get(room);
-        if (!joined || (s && !s.served)) ask(room, { link, op: "ok", from: place(at) });
-        else if (s) ask(room, { link, op: "joined", from: place(at) });
+        if (!joined || (s && !s.served)) enter(room, { link, op: "ok", from: place(at) });
+        else if (s) enter(room, { link, op: "joined", from: place(at) });
         else link.wants.set(room, place(at));
       }
       if (!link.wants.size) return;
@@ -287,7 +288,7 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     /** The tab was welcomed: it is in the rooms that the server has put the relay into. */
     welcome(link: Link): void {
       const named = new Set(((link.hello!.resume ?? []) as { room: string }[]).map(({ room }) => room));
-      for (const [name, s] of all) if (s.served && !named.has(name)) ask(name, { link, op: "joined" });
+      for (const [name, s] of all) if (s.served && !named.has(name)) enter(name, { link, op: "joined" });
     },
 
     /** The server has put the relay into a room. */

@@ -7,6 +7,8 @@ import { Socket } from "./server.js";
 
 let hubs: Hub[] = [];
 export let clock: Clock;
+/** What a test has to end, on its clock. */
+export const ends: (() => Promise<void>)[] = [];
 
 beforeEach(() => {
   clock = new Clock();
@@ -15,9 +17,10 @@ beforeEach(() => {
   Socket.chooses = "hubkit.v1";
 });
 
-afterEach(() => {
+afterEach(async () => {
   for (const hub of hubs) hub.close();
   hubs = [];
+  for (const f of ends.splice(0)) await f();
   assert.equal(clock.pending, 0, "timers are left behind");
   clock.uninstall();
 });
