@@ -58,7 +58,8 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Re
 	}
 	// The descriptor is needed back, whatever the client thinks of keeping the connection.
 	w.Header().Set("Connection", "close")
-	h.refuse(w, r, &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter})
+	e := &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter}
+	h.refuseUntil(w, r, e, why.Spread)
 }
 
 // tryAgain is a refusal in a close frame.

@@ -46,6 +46,11 @@ func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
 	switch {
 	case !h.life.Serving():
 		return h.refusedMeanwhile()
+	case h.asksWhy(r):
+		if foreign(r) {
+			return h.originRefused(r)
+		}
+		return h.checkOrigin(r)
 	case !websocket.IsWebSocketUpgrade(r):
 		if r.ProtoMajor < 2 { // HTTP/2 has neither, and a client fails a response with one
 			w.Header().Set("Upgrade", "websocket")
@@ -143,7 +148,10 @@ func (h *Hub) refuseAtEnd(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse answers a request that does not become a connection.
-func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
+func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) { h.refuseUntil(w, r, e, 0) }
+
+// refuseUntil is refuse with a spread of the hint, for an answer that has one.
+func (h *Hub) refuseUntil(w http.ResponseWriter, r *http.Request, e *HTTPError, spread time.Duration) {
 	h.stats.refused.Add(1)
 	if e.RetryAfter > 0 {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
@@ -151,6 +159,10 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) {
 	}
 	if r.Body != nil {
 		_ = r.Body.Close()
+	}
+	if h.asksWhy(r) {
+		h.explain(w, r, e, spread)
+		return
 	}
 	http.Error(w, e.Message, e.Status)
 }

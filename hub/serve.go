@@ -41,6 +41,10 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admits(w, r, c) {
 		return
 	}
+	if h.asksWhy(r) {
+		h.wouldAccept(w, r)
+		return
+	}
 	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, c), h.conf.compress, (*handshake)(c).attach)
 	if err != nil {
 		h.stats.refused.Add(1)

@@ -92,7 +92,8 @@ func (g *Gate) Arrive(r *http.Request, resuming bool) (Ticket, *Refusal) {
 	if g == nil {
 		return Ticket{}, nil
 	}
-	a := arrival{resuming: resuming, browser: r.Header.Get("Origin") != ""}
+	// A page reads what a fetch is answered.
+	a := arrival{resuming: resuming, browser: r.Header.Get("Origin") != "" && r.Header.Get("Sec-Fetch-Mode") != "cors"}
 	known := false
 	if g.conf.MaxPerIP > 0 || g.shares != nil {
 		a.key, known = originKey(g.Addr(r))

@@ -44,8 +44,9 @@ class Locks {
       void Promise.resolve(waiter.lead()).then((value) => {
         waiter.done(value);
         if (queue[0] !== waiter) return;
+        const [, next] = queue;
         queue.shift();
-        if (queue[0]) this.#grant(queue, queue[0]);
+        if (next) this.#grant(queue, next);
       });
     });
   }
