@@ -15,7 +15,7 @@ import (
 //
 //	import { connect } from "/hubkit/hubkit.js";
 //
-// "hubkit.js" has an ETag, and browsers ask each time whether it has changed. [ScriptName] is a name that browsers keep for a year.
+// "shared.js" is the client for all tabs of an origin. "hubkit.js" has an ETag, and browsers ask each time whether it has changed. [ScriptName] is a name that browsers keep for a year.
 // Any other name is answered with 404. A program that does not call Script does not contain the client.
 func Script() http.Handler { return web.Script() }
 

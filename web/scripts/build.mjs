@@ -17,7 +17,7 @@ await build({
   external: ["react"],
   // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
   mangleProps:
-    /^(asked|crowded|dropLargest|ended|expires|inside|live|loops|paused|postpone|progress|pump|sent|served|settle|slowDown|wake)$/,
+    /^(asked|all|connection|crowded|cut|done|dropLargest|emit|ended|expires|first|frame|handlers|inside|live|loops|lost|network|next|paused|postpone|progress|pump|renew|reset|sent|served|settle|slowDown|spread|stop|tell|wait|waitBytes|wake|welcome)$/,
 });
 // The other entry points use the client beside them.
 const beside = {

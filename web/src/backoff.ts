@@ -14,8 +14,7 @@ const LOOP_MOST = 3e5;
 export const random = (ms: number): number => Math.random() * ms;
 
 /** Reports whether a client connects again after a close code. */
-export const comesBack = (code: number): boolean =>
-  code < 3000 ? ![1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) : (code > 3999 && code < 4100) || code > 4999;
+export const comesBack = (code: number): boolean => !/^(10(0[^14-6]|10)|3...|4[1-9]..)$/.test("" + code);
 
 /** What the reason of a close frame says. */
 export interface Hint {

@@ -136,7 +136,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     if (self.ticket) url.searchParams.set("hubkit_resume", self.ticket);
     const ws = (socket = new Class(url.href, PROTOCOL));
     ws.onopen = () => {
-      if (ws.protocol !== PROTOCOL) return lost("the server does not speak " + PROTOCOL);
+      if (ws.protocol !== PROTOCOL) return lost("the server lacks " + PROTOCOL);
       const hello = { op: "hello", token: token || undefined, session: self.session };
       const [rooms, size] = helloLimits(self.limits);
       const resume = hooks.resume(bare ? 0 : rooms, size - bytes(JSON.stringify({ ...hello, resume: [] })));
@@ -154,19 +154,32 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
         lost("broken frame: " + String(error), "frame");
       }
     };
-    ws.onclose = ({ code, reason }: CloseEvent) => closed(code, reason);
+    ws.onclose = async ({ code, reason }: CloseEvent) => {
+      // A browser does not show how a handshake was refused. The server answers a question about it, in the form of a close.
+      if (!ws.protocol) {
+        const question = url.href.replace(/ws(.*?)(\?|$)/, "http$1?hubkit_explain=1&");
+        try {
+          const answer = await (await fetch(question, { credentials: "include", signal: abort.signal })).text();
+          const { close_code } = JSON.parse(answer) as { close_code?: number };
+          if (close_code) [code, reason] = [close_code, answer];
+        } catch {
+          // It does not say.
+        }
+      }
+      if (ws === socket) closed(code, reason);
+    };
     ws.onerror = () => {}; // onclose follows
   }
 
   function receive(frame: Frame): void {
-    const { op, retry_after_ms, spread_ms } = frame;
+    const { op, retry_after_ms = 0, spread_ms = 0 } = frame;
     if (!self.live) {
       // A close frame follows an error, and says more.
       if (op === "welcome") welcome(frame);
     } else if (op === "stale" || op === "live") {
       set({ ...self.state, status: op === "live" ? "open" : op } as State);
     } else if (op === "goaway") {
-      const wait = (retry_after_ms ?? 0) + random(spread_ms ?? 0);
+      const wait = retry_after_ms + random(spread_ms);
       clearTimeout(leaving);
       away = Date.now() + wait;
       leaving = setTimeout(() => {
@@ -187,7 +200,14 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
   };
 
   function welcome(frame: Frame): void {
-    const { conn, node, data, limits, ping_ms, ticket } = frame as unknown as {
+    const {
+      conn,
+      node,
+      data,
+      limits = {},
+      ping_ms,
+      ticket,
+    } = frame as unknown as {
       ticket?: string;
       conn: string;
       node: string;
@@ -199,10 +219,10 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     self.session = frame.session;
     self.ticket = ticket;
     bare = false;
-    self.limits = limits ?? {};
-    queue.limit = self.limits.message || Infinity;
-    pace = createPace(self.limits);
-    if (self.limits.rate) pace.sent(1 + greeted, 0);
+    self.limits = limits;
+    queue.limit = limits.message || Infinity;
+    pace = createPace(limits);
+    if (limits.rate) pace.sent(1 + greeted, 0);
     // A client that lets itself be heard a little more often than the server pings is not pinged.
     interval = (ping_ms || PING) * 0.9;
     pulse();
@@ -255,10 +275,9 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
   }
 
   function closed(code: number, text: string): void {
-    const hint = parseHint(text);
-    const after = hint?.after ?? 0;
+    const { after, spread, reason } = parseHint(text) ?? { after: 0, spread: 0, reason: text };
     const details = { closeCode: code, retryAfter: after };
-    const message = (hint ? hint.reason : text) || "close code " + code;
+    const message = reason || "close code " + code;
     let again = comesBack(code);
     if (code === 1009) {
       if (self.live) again = queue.dropLargest();
@@ -266,8 +285,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     }
     if (!again) close(new HubError("closed", message, details));
     // A hint of zero is none: all who were told the same would come at once.
-    else
-      lost(message, /100[56]/.test("" + code) ? "" : "" + code, after || hint?.spread ? after + random(hint!.spread) : undefined, details);
+    else lost(message, /100[56]/.test("" + code) ? "" : "" + code, after + spread ? after + random(spread) : undefined, details);
   }
 
   // `reason` names how the connection ended, in the same words each time; it is empty if the network took it.
@@ -296,7 +314,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     const ws = socket;
     abort.abort();
     stop();
-    for (const timer of [pumping, leaving, retrying]) clearTimeout(timer);
+    [pumping, leaving, retrying].forEach(clearTimeout);
     socket = pending = undefined;
     self.live = self.progress = false;
     away = greeted = 0;

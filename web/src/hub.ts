@@ -12,7 +12,7 @@ import { createTokens } from "./tokens.js";
 import type * as api from "./types.js";
 
 let keys = 0;
-const instance = Math.random().toString(36) + Math.random().toString(36);
+const instance = "" + Math.random() + Math.random();
 
 /**
  * Connects to the hub at a URL, which may be relative to the page: "/ws". The connection is made again whenever it is lost, until

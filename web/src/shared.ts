@@ -152,6 +152,7 @@ export function connect(url: string | URL, { worker, name = "", ...options }: Sh
     /** The link has ended. */
     end(code: number, reason: string): void {
       const { onclose } = this;
+      this.protocol = this.#protocol; // there is nothing to be explained about it
       this.#forget();
       ended = true;
       onclose?.({ code, reason } as never);

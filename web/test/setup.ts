@@ -7,12 +7,21 @@ import { Socket } from "./server.js";
 
 let hubs: Hub[] = [];
 export let clock: Clock;
+/** What a hub answers when it is asked about a refused handshake; an Error if it cannot be reached. */
+export let explanation: { url?: string; answer: string | Error | Promise<string> };
 /** What a test has to end, on its clock. */
 export const ends: (() => Promise<void>)[] = [];
 
 beforeEach(() => {
   clock = new Clock();
   clock.install();
+  explanation = { answer: new TypeError("failed to fetch") };
+  globalThis.fetch = async (url, options) => {
+    assert.equal(options?.credentials, "include");
+    explanation.url = url as string;
+    if (explanation.answer instanceof Error) throw explanation.answer;
+    return new Response(await explanation.answer, { status: 403 });
+  };
   Socket.all = [];
   Socket.chooses = "hubkit.v1";
 });
