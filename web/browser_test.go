@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,18 +67,29 @@ func newWitness(t *testing.T, n *node, room string) *witness {
 // awaitMark waits for the message that comes behind everything else.
 func (w *witness) awaitMark(t *testing.T) {
 	t.Helper()
+	w.await(t, func(got []string) bool { return len(got) > 0 && got[len(got)-1] == `["mark",0]` })
+}
+
+// awaitMore waits for so many further messages.
+func (w *witness) awaitMore(t *testing.T, n int) {
+	t.Helper()
+	before, _ := w.all()
+	w.await(t, func(got []string) bool { return len(got) >= len(before)+n })
+}
+
+func (w *witness) await(t *testing.T, done func(got []string) bool) {
+	t.Helper()
 	for {
 		w.mu.Lock()
-		n := len(w.got)
-		done := n > 0 && w.got[n-1] == `["mark",0]`
+		n, ok := len(w.got), done(w.got)
 		w.mu.Unlock()
-		if done {
+		if ok {
 			return
 		}
 		select {
 		case <-w.more:
 		case <-time.After(20 * time.Second):
-			t.Fatalf("the witness waited in vain for the mark behind %d messages", n)
+			t.Fatalf("the witness waited in vain behind %d messages", n)
 		}
 	}
 }
@@ -171,13 +183,14 @@ func status(s string) string { return `page.hub.state.status === "` + s + `"` }
 
 // TestServerKilled: two pages at two nodes, one of which is killed, and then shut down, and comes back.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	nodes := newNodes(t, "a", "b")
 	w, ada, bob := openPages(t, nodes, "room:1")
 	ada.Await(`page.got.length > 50`)
 	nodes[0].proc.Kill()
 	ada.Await(status("waiting") + ` || ` + status("connecting"))
 	bob.Await(status("open"))
-	time.Sleep(300 * time.Millisecond)
+	w.awaitMore(t, 20)
 	nodes[0].start()
 	ada.Await(status("open"))
 	nodes[0].proc.Stop() // drains
@@ -187,14 +200,32 @@ func TestServerKilled(t *testing.T) {
 	check(t, w, 0, ada, bob)
 }
 
+// TestServerStops: a node that is stopped, and not killed, answers nothing. A user who looks at the page finds out soon.
+func TestServerStops(t *testing.T) {
+	t.Parallel()
+	nodes := newNodes(t, "a", "b")
+	w, ada, bob := openPages(t, nodes, "room:3")
+	ada.Await(`page.got.length > 50`)
+	nodes[0].signal(syscall.SIGSTOP)
+	ada.Eval(`document.dispatchEvent(new Event("visibilitychange"))`)
+	ada.Await(status("waiting") + ` || ` + status("connecting"))
+	bob.Await(status("open"))
+	w.awaitMore(t, 50)
+	nodes[0].signal(syscall.SIGCONT)
+	ada.Await(status("open"))
+	t.Logf("states %s", ada.Eval(`page.states`))
+	check(t, w, 0, ada, bob)
+}
+
 // TestPageGoes: a page is frozen and thawed, goes to another page and back, is loaded again, and loses the network.
 func TestPageGoes(t *testing.T) {
+	t.Parallel()
 	nodes := newNodes(t, "a", "b")
 	w, ada, bob := openPages(t, nodes, "room:2")
 	ada.Await(`page.got.length > 50`)
 
 	ada.Do("Page.setWebLifecycleState", map[string]any{"state": "frozen"}, nil)
-	time.Sleep(3 * time.Second)
+	w.awaitMore(t, 100)
 	ada.Do("Page.setWebLifecycleState", map[string]any{"state": "active"}, nil)
 	// Chromium ends the WebSocket of a page that it freezes, and calls the page hidden from then on.
 	ada.Await(status("open") + ` && page.states.length > 2 && page.got.length > 150`)
@@ -203,7 +234,7 @@ func TestPageGoes(t *testing.T) {
 	count := ada.Eval(`page.got.length`)
 	ada.Eval(`location.assign("/other.html")`)
 	ada.Await(`location.pathname === "/other.html"`)
-	time.Sleep(500 * time.Millisecond)
+	w.awaitMore(t, 20)
 	ada.Eval(`history.back()`) // from the back/forward cache
 	ada.Await(status("open") + ` && page.got.length > ` + count)
 	t.Logf("back, states %s", ada.Eval(`page.states`))
@@ -219,7 +250,8 @@ func TestPageGoes(t *testing.T) {
 		bob.Do("Network.emulateNetworkConditions", map[string]any{
 			"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
 		}, nil)
-		time.Sleep(time.Second)
+		bob.Await(fmt.Sprintf(`navigator.onLine === %t`, !offline))
+		w.awaitMore(t, 20)
 	}
 	bob.Await(status("open"))
 	t.Logf("online, states %s", bob.Eval(`page.states`))

@@ -44,6 +44,7 @@ func (n *node) awaitConns(want string) {
 
 // TestSharedTabs: five tabs on one connection. The tab that holds it is closed, the next one freezes, and the server is killed.
 func TestSharedTabs(t *testing.T) {
+	t.Parallel()
 	nodes := newNodes(t, "a", "b")
 	b := browser.Start(t)
 	for _, mode := range []string{"worker", "tab"} {

@@ -109,8 +109,8 @@ func fault(method string, params json.RawMessage) string {
 		if err := json.Unmarshal(params, &p); err != nil {
 			return err.Error()
 		}
-		// That the network fails is what these tests are about.
-		if p.Entry.Level == "error" && p.Entry.Source != "network" {
+		// That the network fails, or another origin refuses, is what these tests are about.
+		if p.Entry.Level == "error" && p.Entry.Source != "network" && !strings.Contains(p.Entry.Text, "blocked by CORS policy") {
 			return fmt.Sprintf("error in the page: %s: %s", p.Entry.Source, p.Entry.Text)
 		}
 	}
@@ -212,6 +212,14 @@ func (p *Tab) Eval(expression string) string {
 		p.t.Fatalf("%s: %s: %v", p.name, expression, err)
 	}
 	return value
+}
+
+// Into decodes the value of an expression into out.
+func (p *Tab) Into(expression string, out any) {
+	p.t.Helper()
+	if err := json.Unmarshal([]byte(p.Eval(expression)), out); err != nil {
+		p.t.Fatalf("%s: %s: %v", p.name, expression, err)
+	}
 }
 
 func (p *Tab) tryEval(expression string) (string, error) {

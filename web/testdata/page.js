@@ -1,7 +1,15 @@
 // A page that publishes numbers and notes everything that comes, over reloads too.
-// ?shared=worker and ?shared=tab share one connection.
-const shared = new URLSearchParams(location.search).get("shared");
+// ?shared=worker and ?shared=tab share one connection. ?ws= is the address of the hub, and ?token= that of the tokens.
+const params = new URLSearchParams(location.search);
+const shared = params.get("shared");
+const tokens = params.get("token");
 const { connect, persist } = await import(shared ? "/hubkit/shared.js" : "/hubkit/hubkit.js");
+
+const list = document.querySelector("ul");
+document.querySelector("button").onclick = ({ timeStamp }) => {
+  // From when the browser took the click until the next frame is painted.
+  requestAnimationFrame(() => setTimeout(() => page.clicks.push(performance.now() - timeStamp)));
+};
 
 const room = decodeURIComponent(location.hash.slice(1));
 const kept = JSON.parse(sessionStorage.getItem("page") ?? "{}");
@@ -13,19 +21,33 @@ const page = {
   got: kept.got ?? [], // [publisher, number] in their order
   gaps: kept.gaps ?? [],
   states: [],
+  tokens: 0, // that were accepted by the page
+  clicks: [], // how long each took to be answered, in milliseconds
 };
 addEventListener("pagehide", () => {
   const { id, sent, settled, failed, got, gaps } = page;
   sessionStorage.setItem("page", JSON.stringify({ id, sent, settled, failed, got, gaps }));
 });
 
-const hub = connect("/ws", {
+const hub = connect(params.get("ws") ?? "/ws", {
   ...(shared === "tab" && { worker: false }),
+  ...(tokens && {
+    async token({ signal }) {
+      const answer = await fetch(tokens, { signal });
+      if (!answer.ok) throw new Error("no token: " + answer.status);
+      page.tokens++;
+      return answer.text();
+    },
+  }),
   store: persist(sessionStorage),
   onState: ({ status, error }) => page.states.push(status + (error ? ` (${error.message})` : "")),
 });
 hub.subscribe(room, {
-  onMessage: ({ data }) => page.got.push(data),
+  onMessage({ data }) {
+    page.got.push(data);
+    list.append(Object.assign(document.createElement("li"), { textContent: JSON.stringify(data) }));
+    while (list.children.length > 100) list.firstChild.remove();
+  },
   onGap: (gap) => page.gaps.push(gap),
 });
 
