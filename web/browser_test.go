@@ -174,6 +174,8 @@ func openPages(t *testing.T, nodes []*node, room string) (w *witness, ada, bob *
 	ada, bob = b.Open("ada", nodes[0].url(room)), b.Open("bob", nodes[1].url(room))
 	for _, p := range []*browser.Tab{ada, bob} {
 		p.Await(`window.page?.hub.room(` + fmt.Sprintf("%q", room) + `).status === "joined"`)
+	}
+	for _, p := range []*browser.Tab{ada, bob} {
 		p.Eval(`page.start(20)`)
 	}
 	return w, ada, bob
