@@ -125,11 +125,16 @@ func setAll[O ~func(*T) error, T any](to *T, opts []O) (faults []error) {
 }
 
 // apply returns what the options of a call say.
-func apply[T any, O ~func(*T) error](opts []O) (to T, err error) {
-	if err := errors.Join(setAll(&to, opts)...); err != nil {
-		return to, fmt.Errorf("%w: %w", ErrOption, err)
+func apply[T any, O ~func(*T) error](opts []O) (T, error) {
+	if len(opts) == 0 { // as a rule; what options change is on the heap
+		var none T
+		return none, nil
 	}
-	return to, nil
+	to := new(T)
+	if err := errors.Join(setAll(to, opts)...); err != nil {
+		return *to, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	return *to, nil
 }
 
 // validate finds faults that no option can see alone.

@@ -54,9 +54,6 @@ func Binary() PublishOption {
 // The error matches ErrData, ErrText, ErrRaw, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that
 // of ctx.
 func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
-	if len(opts) == 0 {
-		return h.publish(ctx, room, data, publishOptions{})
-	}
 	o, err := apply[publishOptions](opts)
 	if err != nil {
 		return Result{}, err

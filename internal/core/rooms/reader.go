@@ -84,17 +84,13 @@ func untimed(ctx context.Context, f func() error) error {
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
 func (j *join) catchUp(ctx context.Context) error {
-	held := *j // by the functions below, which would otherwise have every join allocated, also those that read nothing
-	defer func() { *j = held }()
-	return held.read(ctx)
-}
-
-func (j *join) read(ctx context.Context) error {
-	x := reader{node: j.node, writer: j.member.Writer(), room: j.room, from: j.from, answer: j.answer}
-	x.barred = func() error { return j.member.Barred(j.room.name) }
+	own := *j // what the reader refers to is on the heap, where a join of a room without history need not be
+	x := reader{node: own.node, writer: own.member.Writer(), room: own.room, from: own.from, answer: own.answer}
+	x.barred = func() error { return own.member.Barred(own.room.name) }
 	x.missed = func(fanout.Mark) {}
-	x.join = func(since fanout.Mark) (bool, error) { return j.take(since, x.start) }
+	x.join = func(since fanout.Mark) (bool, error) { return own.take(since, x.start) }
 	err := x.read(ctx)
+	*j = own
 	if j.from.Read != nil {
 		j.from.Read(x.sent)
 	}

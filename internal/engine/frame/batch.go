@@ -30,6 +30,7 @@ type Batch struct {
 type labels struct {
 	classes []Class
 	keys    []string
+	others  int // messages that are not plain: each member counts a batch, and few have any
 
 	newestOnce sync.Once
 	newest     map[string]int
@@ -74,6 +75,9 @@ func (b *Batch) label(m Message) {
 	n := len(b.ends)
 	if b.labels == nil {
 		b.labels = &labels{classes: make([]Class, n, n+1), keys: make([]string, n, n+1)}
+	}
+	if m.Class != Plain {
+		b.labels.others++
 	}
 	b.labels.classes = append(b.labels.classes, m.Class)
 	b.labels.keys = append(b.labels.keys, m.Key)
@@ -126,7 +130,7 @@ func (b *Batch) Class(i int) Class {
 
 // Count tells how many of the messages from one index up to another are plain, and how many are events.
 func (b *Batch) Count(from, to int) (plain, events int) {
-	if b.labels == nil {
+	if b.labels == nil || b.labels.others == 0 {
 		return to - from, 0
 	}
 	for _, c := range b.labels.classes[from:to] {
