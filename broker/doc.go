@@ -15,7 +15,8 @@
 //
 // Callbacks: a Receiver is called from the broker's own goroutines, or from the goroutine inside
 // Publish, Enter or Leave. It must not block and must not call back into the broker. Calls for
-// different rooms may come at the same time. After Close has returned no call is made.
+// different rooms may come at the same time. After Close has returned no call is made. A Receiver may have more methods,
+// which a broker need not use: see [BatchReceiver] and [RoomFinder].
 //
 // History, presence and node-to-node messages are capabilities: a broker that has them also
 // implements [History], [Presence] or [Bus].
