@@ -3,16 +3,16 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
 var (
 	// ErrClosed is returned by a hub that is closed or draining and by a connection that is gone. It
 	// matches net.ErrClosed.
-	ErrClosed = rooms.ErrClosed
+	ErrClosed = fmt.Errorf("hub: %w", net.ErrClosed)
 	// ErrOption matches every complaint about an option: of New, Publish, Join and Handle.
 	ErrOption = errors.New("hub: invalid options")
 	// ErrData is returned for a payload that is not one valid JSON value, on a hub that is not raw.
@@ -26,11 +26,11 @@ var (
 	// ErrNoPresence is returned for a room whose rule does not enable presence.
 	ErrNoPresence = errors.New("hub: the room has no presence")
 	// ErrNoHistory is returned for a room whose rule does not enable history.
-	ErrNoHistory = rooms.ErrNoHistory
+	ErrNoHistory = errors.New("hub: the room has no history")
 	// ErrTooManyRooms is returned to a connection that has joined as many rooms as it may.
-	ErrTooManyRooms = rooms.ErrTooMany
+	ErrTooManyRooms = errors.New("hub: too many rooms")
 	// ErrJoining is returned to a second Join of a room while the first is under way.
-	ErrJoining = rooms.ErrJoining
+	ErrJoining = errors.New("hub: join under way")
 	// ErrRemoved is returned by a Join during which the room was taken away from the user; see RemoveFromRoom.
 	ErrRemoved = errors.New("hub: removed from the room")
 	// ErrCallback is returned by Close and Shutdown if a callback calls them, which they cannot wait for. The hub ends

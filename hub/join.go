@@ -18,6 +18,7 @@ func (h *Hub) newRooms() *rooms.Node {
 		Run:             h.life.Run,
 		Held:            h.memory.add,
 		Log:             h.log,
+		Errors:          rooms.Errors{Closed: ErrClosed, NoHistory: ErrNoHistory, TooMany: ErrTooManyRooms, Joining: ErrJoining},
 		Broker:          h.broker,
 		Scheduler:       h.sched,
 		Rule:            func(room string) *rooms.Rule { return &h.rule(room).Rule },

@@ -17,10 +17,10 @@ const MaxPage = 48 << 10
 // sent to clients, and follow each other without a hole. Like the pages of those who join, it has fewer bytes if many are
 // read at once. q says where to read, how many messages at most, and whether in reverse.
 //
-// The error matches ErrNoHistory or ErrGone, or is the broker's.
+// The error matches Errors.NoHistory or ErrGone, or is the broker's.
 func (n *Node) Page(ctx context.Context, name string, q broker.Query, use func(broker.Page)) error {
 	if q.Retention = n.conf.Rule(name).Retention; !q.Retention.Enabled() || n.history == nil {
-		return ErrNoHistory
+		return n.conf.Errors.NoHistory
 	}
 	q.Bytes = n.pages.lend(MaxPage)
 	defer n.pages.lent.Add(-int64(q.Bytes))

@@ -22,7 +22,7 @@ type Start struct {
 // IsZero reports whether a member begins with what comes next.
 func (s Start) IsZero() bool { return s.Since.IsZero() && s.Last == 0 }
 
-func tooMany(already int) error { return fmt.Errorf("%w: %d already", ErrTooMany, already) }
+func (e *Errors) tooMany(already int) error { return fmt.Errorf("%w: %d already", e.TooMany, already) }
 
 // join is a Join under way.
 type join struct {
@@ -50,7 +50,7 @@ func (e *ToldError) Unwrap() error { return e.Err }
 // Join puts a connection into a room. It blocks until the broker has subscribed, and until what is replayed is on its way. A
 // connection that is in the room already is told so; in a room with history it goes on from where it asks.
 //
-// The error matches broker.ErrRoomName, ErrNoHistory, ErrTooMany, ErrJoining or ErrClosed, or is the broker's, that of ctx or
+// The error matches broker.ErrRoomName or one of Errors, or is the broker's, that of ctx or
 // what bars the member. It is a *ToldError if the client takes itself to be in the room.
 func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, from Start) error {
 	if err := broker.CheckRoom(name); err != nil {
@@ -70,7 +70,7 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 		n.release(r)
 	}()
 	if !from.IsZero() && !r.hasHistory() {
-		return ErrNoHistory
+		return n.conf.Errors.NoHistory
 	}
 	if !from.Since.IsZero() {
 		from.Last = 0
@@ -184,7 +184,7 @@ func (n *Node) absent(m Member, room string) error {
 }
 
 // Leave takes a connection out of a room, and reports whether it was in it or joining it. It blocks while the broker is told,
-// in rooms with presence. The error is ErrJoining, or the broker's.
+// in rooms with presence. The error is Errors.Joining, or the broker's.
 func (n *Node) Leave(ctx context.Context, m Member, room string) (was bool, err error) {
 	s, err := m.Memberships().take(room)
 	if s == nil || err != nil {

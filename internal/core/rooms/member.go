@@ -64,14 +64,14 @@ func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Pl
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, place, ErrClosed
+		return nil, place, r.errors().Closed
 	}
 	for s := l.first; s != nil; s = s.next {
 		if s.room != r {
 			continue
 		}
 		if s.joining() {
-			return nil, place, ErrJoining
+			return nil, place, r.errors().Joining
 		}
 		place = s.place
 		if r.hasHistory() {
@@ -80,7 +80,7 @@ func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Pl
 		return s, place, nil
 	}
 	if int(l.n) >= most {
-		return nil, place, tooMany(most)
+		return nil, place, r.errors().tooMany(most)
 	}
 	s = &membership{room: r, next: l.first}
 	l.first = s
@@ -94,7 +94,7 @@ func (l *Memberships) keep(s *membership, place fanout.Place, m Member) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return ErrClosed
+		return s.room.errors().Closed
 	}
 	if err := m.Barred(s.room.name); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (l *Memberships) cut(s *membership) {
 	}
 }
 
-// take takes the membership of a room out. It returns ErrJoining, and leaves it, while the room is being joined; nil if there is
+// take takes the membership of a room out. It returns Errors.Joining, and leaves it, while the room is being joined; nil if there is
 // none.
 func (l *Memberships) take(name string) (*membership, error) {
 	l.mu.Lock()
@@ -135,7 +135,7 @@ func (l *Memberships) take(name string) (*membership, error) {
 	case s == nil:
 		return nil, nil
 	case s.joining():
-		return s, ErrJoining
+		return s, s.room.errors().Joining
 	}
 	l.cut(s)
 	return s, nil

@@ -22,10 +22,10 @@ func TestMemberships(t *testing.T) {
 	for _, room := range []string{"a", "b", "c", "b"} {
 		r.join(t, c, room)
 	}
-	if err := r.Join(t.Context(), c, 0, "d", Start{}); !errors.Is(err, ErrTooMany) {
+	if err := r.Join(t.Context(), c, 0, "d", Start{}); !errors.Is(err, errs.TooMany) {
 		t.Errorf("a fourth room: %v", err)
 	}
-	if err := r.Join(t.Context(), c, 0, "a", Start{Last: 1}); !errors.Is(err, ErrNoHistory) {
+	if err := r.Join(t.Context(), c, 0, "a", Start{Last: 1}); !errors.Is(err, errs.NoHistory) {
 		t.Errorf("history of a room without: %v", err)
 	}
 	r.leave(t, c, "b")
@@ -47,7 +47,7 @@ func TestMemberships(t *testing.T) {
 	if got := c.rooms.Names(); len(got) != 0 {
 		t.Errorf("rooms %q after the end", got)
 	}
-	if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, ErrClosed) {
+	if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, errs.Closed) {
 		t.Errorf("a join after the end: %v", err)
 	}
 	if got := c.rooms.Alone(); got != 0 || r.held != roomBytes+1 {
@@ -65,10 +65,10 @@ func TestEndWhileJoining(t *testing.T) {
 		joined := make(chan error)
 		go func() { joined <- r.Join(t.Context(), c, 0, "a", Start{}) }()
 		synctest.Wait()
-		if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, ErrJoining) {
+		if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, errs.Joining) {
 			t.Errorf("a second join: %v", err)
 		}
-		if was, err := r.Leave(t.Context(), c, "a"); !was || !errors.Is(err, ErrJoining) {
+		if was, err := r.Leave(t.Context(), c, "a"); !was || !errors.Is(err, errs.Joining) {
 			t.Errorf("leave: %v, %v", was, err)
 		}
 		if c.rooms.Find("a") != nil || len(c.rooms.Names()) != 0 {
@@ -77,7 +77,7 @@ func TestEndWhileJoining(t *testing.T) {
 		room := r.index.find("a")
 		r.LeaveAll(c)
 		turn <- nil
-		if err := <-joined; !errors.Is(err, ErrClosed) {
+		if err := <-joined; !errors.Is(err, errs.Closed) {
 			t.Errorf("join: %v", err)
 		}
 		time.Sleep(2 * time.Second)

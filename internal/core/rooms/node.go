@@ -7,10 +7,7 @@ package rooms
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -20,13 +17,13 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
-// Their texts name package hub, whose errors they are too.
-var (
-	ErrClosed    = fmt.Errorf("hub: %w", net.ErrClosed)
-	ErrNoHistory = errors.New("hub: the room has no history")
-	ErrTooMany   = errors.New("hub: too many rooms")
-	ErrJoining   = errors.New("hub: join under way")
-)
+// Errors are the hub's, which declares them where its users read them.
+type Errors struct {
+	Closed    error // the hub, or the connection
+	NoHistory error // of the room
+	TooMany   error // rooms of a connection
+	Joining   error // the connection joins the room just now
+}
 
 // Config is what the rooms need of the hub.
 type Config struct {
@@ -37,6 +34,8 @@ type Config struct {
 	// Held is told how many bytes rooms take more, or less if it is negative, than before.
 	Held func(bytes int)
 	Log  *slog.Logger
+	// Errors are what methods return.
+	Errors Errors
 
 	Broker    broker.Broker
 	Presence  *presence.Node // nil if the broker has none

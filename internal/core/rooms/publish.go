@@ -10,7 +10,7 @@ import (
 // Publish hands a publication to the broker, with the retention of the room. It blocks while the queue that the room has here
 // is full. degraded reports that the broker could not be reached, and that only the members here are sent the message.
 //
-// The error matches ErrClosed, or is the broker's or that of ctx.
+// The error matches Errors.Closed, or is the broker's or that of ctx.
 func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (res broker.Result, degraded bool, err error) {
 	r := n.index.find(name)
 	if r == nil {
@@ -30,7 +30,7 @@ func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (
 		}
 		return res, true, nil
 	case errors.Is(err, broker.ErrClosed):
-		err = ErrClosed
+		err = n.conf.Errors.Closed
 	}
 	return res, false, err
 }

@@ -163,7 +163,7 @@ func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mar
 	for {
 		err := untimed(ctx, func() error { return x.writer.Settled(ctx, x.room.Source()) })
 		if err != nil {
-			return broker.Page{}, nil, closedOr(err)
+			return broker.Page{}, nil, x.closedOr(err)
 		}
 		x.hold(0)
 		most := min(pageBytes, n.conf.BacklogBytes/2)
@@ -223,14 +223,15 @@ func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64
 }
 
 func (x *reader) page(ctx context.Context, b *frame.Batch) error {
-	return closedOr(untimed(ctx, func() error { return x.writer.Page(ctx, x.room.Source(), b) }))
+	return x.closedOr(untimed(ctx, func() error { return x.writer.Page(ctx, x.room.Source(), b) }))
 }
 
-func closedOr(err error) error {
-	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+func (x *reader) closedOr(err error) error {
+	closed := x.room.errors().Closed
+	if err == nil || errors.Is(err, closed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return ErrClosed
+	return closed
 }
 
 // startOf is the position before the first message that the client will get.

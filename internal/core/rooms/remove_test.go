@@ -58,7 +58,7 @@ func TestRemove(t *testing.T) {
 	if got := c.rooms.Names(); len(got) != 1 || got[0] != "b" {
 		t.Errorf("it is in %v", got)
 	}
-	if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, ErrJoining) {
+	if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, errs.Joining) {
 		t.Errorf("a join meanwhile: %v", err)
 	}
 	if r.Remove(c, "a") != nil {

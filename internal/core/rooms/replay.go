@@ -34,7 +34,7 @@ func (n *Node) Replay(m Member, src *frame.Source) (room string, err error) {
 	for again := true; again; again = m.Memberships().goOn(s, p, err) {
 		err = n.readOn(ctx, m, s.room)
 	}
-	if ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, broker.ErrClosed) {
+	if ctx.Err() != nil || errors.Is(err, n.conf.Errors.Closed) || errors.Is(err, broker.ErrClosed) {
 		err = nil
 	}
 	return s.room.name, err

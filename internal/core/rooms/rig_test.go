@@ -62,6 +62,10 @@ func (b *interests) Unsubscribe(_ context.Context, rooms ...string) error {
 	return nil
 }
 
+var errs = Errors{
+	Closed: errors.New("closed"), NoHistory: errors.New("no history"), TooMany: errors.New("too many"), Joining: errors.New("joining"),
+}
+
 // rig is a Node of which the test is the hub.
 type rig struct {
 	*Node
@@ -81,7 +85,7 @@ func newRig(t *testing.T, b broker.Broker, change func(*Config)) *rig {
 	r := &rig{rule: Rule{Source: frame.Source{Account: new(frame.Account)}}}
 	ctx, cancel := context.WithCancel(context.Background())
 	conf := Config{
-		Context: ctx, Run: r.run, Held: r.hold, Log: slog.New(slog.DiscardHandler), Broker: b, Scheduler: sched,
+		Context: ctx, Run: r.run, Held: r.hold, Log: slog.New(slog.DiscardHandler), Errors: errs, Broker: b, Scheduler: sched,
 		Rule: func(string) *Rule { return &r.rule }, Linger: time.Second, MaxRooms: 8, BacklogMessages: 256, BacklogBytes: 1 << 20,
 	}
 	if change != nil {

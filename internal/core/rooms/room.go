@@ -28,6 +28,8 @@ type Room struct {
 // Name is the room's name.
 func (r *Room) Name() string { return r.name }
 
+func (r *Room) errors() *Errors { return &r.node.conf.Errors }
+
 func (r *Room) hasHistory() bool { return r.rule.Retention.Enabled() }
 
 // roomBytes is what a room takes with its member, the broker's part included, beside its name.
