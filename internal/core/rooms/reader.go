@@ -161,7 +161,7 @@ func (x *reader) hold(bytes int) {
 func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
 	n := x.node
 	for {
-		err := untimed(ctx, func() error { return x.writer.Settled(ctx, x.room.Source()) })
+		err := untimed(ctx, func() error { return x.writer.AwaitPages(ctx, x.room.Source()) })
 		if err != nil {
 			return broker.Page{}, nil, x.closedOr(err)
 		}

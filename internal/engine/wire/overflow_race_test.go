@@ -45,7 +45,7 @@ func (p *publisher) publish(r *rig, rnd *rand.Rand, k int) {
 func (p *publisher) readOn(t *testing.T, r *rig) {
 	read, ok := r.Behind(p.src)
 	for at := int(read / 2); ok; {
-		if err := r.Settled(t.Context(), p.src); err != nil {
+		if err := r.AwaitPages(t.Context(), p.src); err != nil {
 			return
 		}
 		p.mu.Lock()

@@ -8,9 +8,9 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
-// Settled blocks until no Page of a room waits any more, or ctx ends. Whoever reads the history calls it before he
+// AwaitPages blocks until no Page of a room waits any more, or ctx ends. Whoever reads the history calls it before he
 // reads on, so that he holds no page while the socket takes its time.
-func (w *Writer) Settled(ctx context.Context, src *frame.Source) error {
+func (w *Writer) AwaitPages(ctx context.Context, src *frame.Source) error {
 	err := w.when(ctx, func() bool {
 		if w.backlog == nil {
 			return true
