@@ -93,5 +93,5 @@ func (x *Exchange) receiveAnswer(from string, number uint64, payload []byte) {
 	default:
 		a.Value = said.Data
 	}
-	x.settle(number, a)
+	x.accept(number, a)
 }

@@ -120,7 +120,7 @@ func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte, asked <-
 	f, err := x.prepare(a.Node, h, payload)
 	if err != nil {
 		a.Err = err
-		x.settle(h.Number, a)
+		x.accept(h.Number, a)
 		return
 	}
 	x.conf.Run(func() {
@@ -133,7 +133,7 @@ func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte, asked <-
 		defer cancel()
 		defer context.AfterFunc(x.conf.Context, cancel)()
 		a.Err = errCrashed
-		defer func() { x.settle(h.Number, a) }()
+		defer func() { x.accept(h.Number, a) }()
 		a.Value, a.Err = f(ctx)
 	})
 }
@@ -210,8 +210,8 @@ func (x *Exchange) end(number uint64) {
 	delete(x.open, number)
 }
 
-// settle takes an answer, unless it is too late, or nobody has asked that node, or it has answered.
-func (x *Exchange) settle(number uint64, a Answer[json.RawMessage]) {
+// accept takes an answer, unless it is too late, or nobody has asked that node, or it has answered.
+func (x *Exchange) accept(number uint64, a Answer[json.RawMessage]) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	q := x.open[number]

@@ -194,7 +194,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		q.waiting[fmt.Sprint(i)] = true
 	}
 	for node := range q.waiting {
-		x.settle(number, Answer[json.RawMessage]{Node: node, Value: large})
+		x.accept(number, Answer[json.RawMessage]{Node: node, Value: large})
 	}
 	<-q.done
 	dropped := 0

@@ -118,7 +118,7 @@ func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err e
 	before := d.br.Buffered()
 	d.peer.message(timeout, 2*d.limit+overhead)
 	opcode, payload, err = d.next()
-	d.settle()
+	d.complete()
 	d.wire = before + d.peer.read - d.br.Buffered()
 	return opcode, payload, err
 }
@@ -146,8 +146,8 @@ func (d *Decoder) incomplete() { d.grown(cap(d.buf)) }
 // grown is called when the buffer of a message has another size.
 func (d *Decoder) grown(size int) { d.hold(reading + size) }
 
-// settle is called when a message is there. What was kept for it may stay until the Decoder is given back.
-func (d *Decoder) settle() {
+// complete is called when a message is there. What was kept for it may stay until the Decoder is given back.
+func (d *Decoder) complete() {
 	if d.held == 0 {
 		return
 	}
