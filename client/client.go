@@ -124,7 +124,7 @@ func (c *Client) end(why error) {
 	c.closed = true
 	c.queue.close(why)
 	for _, s := range c.subs {
-		s.settle(why)
+		s.resolve(why)
 	}
 	c.mu.Unlock()
 }

@@ -277,14 +277,14 @@ func (l *link) refused(s *Subscription, err error) bool {
 		return true
 	}
 	err = &RoomError{Room: s.room, Err: err}
-	s.settle(err)
+	s.resolve(err)
 	return l.postError(s, e.Code, err)
 }
 
 // refuse is refused for a room that the server need not be asked about. It is called by any goroutine.
 func (l *link) refuse(s *Subscription, why error) {
 	err := &RoomError{Room: s.room, Err: why}
-	s.settle(err)
+	s.resolve(err)
 	l.c.config.log.Warn("hubkit client cannot join a room", "room", s.room, "error", err)
 	if s.onError == nil {
 		return

@@ -23,12 +23,12 @@ func (q *queue) next(dst []byte, now time.Time) (frame []byte, wait time.Duratio
 			r.first = now
 		case !r.until.IsZero() && !r.lost: // the server has not carried it out
 		case now.Sub(r.first) >= q.window:
-			q.settle(r, ErrDisconnected)
+			q.finish(r, ErrDisconnected)
 			continue
 		}
 		frame := r.append(dst)
 		if size := len(frame) - len(dst); q.most > 0 && size > q.most && r.counted() {
-			q.settle(r, tooLargeFor(size, q.most))
+			q.finish(r, tooLargeFor(size, q.most))
 			continue
 		}
 		r.until = time.Time{}
@@ -139,7 +139,7 @@ func (q *queue) dropLargest(why error) bool {
 		return false
 	}
 	delete(q.sent, largest.id)
-	q.settle(largest, fmt.Errorf("%w: %w", &protocol.Error{Code: protocol.CodeTooLarge, Message: "the server does not read a message of this size"}, why))
+	q.finish(largest, fmt.Errorf("%w: %w", &protocol.Error{Code: protocol.CodeTooLarge, Message: "the server does not read a message of this size"}, why))
 	return true
 }
 

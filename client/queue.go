@@ -139,8 +139,8 @@ func (q *queue) number(r *request) {
 	r.id = q.lastID
 }
 
-// settle ends a request that is in none of the lists any more.
-func (q *queue) settle(r *request, err error) {
+// finish ends a request that is in none of the lists any more.
+func (q *queue) finish(r *request, err error) {
 	q.release(r)
 	r.finish(err)
 }
@@ -201,7 +201,7 @@ func (q *queue) await(ctx context.Context, r *request) error {
 		q.mu.Lock()
 		return r.err
 	}
-	q.settle(r, context.Cause(ctx))
+	q.finish(r, context.Cause(ctx))
 	return r.err
 }
 
@@ -238,7 +238,7 @@ func (q *queue) sortOut(why error) {
 		case protocol.OpJoin, protocol.OpLeave, protocol.OpToken:
 			r.finish(nil)
 		default:
-			q.settle(r, fmt.Errorf("%w: %w", ErrDisconnected, why))
+			q.finish(r, fmt.Errorf("%w: %w", ErrDisconnected, why))
 		}
 	}
 	clear(q.sent)
@@ -266,7 +266,7 @@ func (q *queue) close(why error) {
 	q.closed = why
 	q.sortOut(why)
 	for _, r := range q.wait {
-		q.settle(r, why)
+		q.finish(r, why)
 	}
 	q.wait = nil
 }

@@ -27,12 +27,12 @@ type Subscription struct {
 	onError    func(error)
 	token      func(context.Context) (string, error)
 
-	ready chan struct{} // closed by settle
+	ready chan struct{} // closed by resolve
 
 	mu       sync.Mutex
 	seen     Position // of the last message whose callback has returned
 	closed   bool
-	settled  bool
+	resolved  bool
 	readyErr error
 
 	// Of the goroutine that reads, and of Run's while nothing is read.
@@ -180,7 +180,7 @@ func (s *Subscription) end() *request {
 	if closed {
 		return nil
 	}
-	s.settle(fmt.Errorf("room %q: %w", s.room, ErrClosed))
+	s.resolve(fmt.Errorf("room %q: %w", s.room, ErrClosed))
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,12 +194,12 @@ func (s *Subscription) end() *request {
 	return c.leave(s.room)
 }
 
-// settle sets what Ready returns, once.
-func (s *Subscription) settle(err error) {
+// resolve sets what Ready returns, once.
+func (s *Subscription) resolve(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.settled {
-		s.settled, s.readyErr = true, err
+	if !s.resolved {
+		s.resolved, s.readyErr = true, err
 		close(s.ready)
 	}
 }
@@ -218,7 +218,7 @@ func (s *Subscription) entered(pos Position) (first bool) {
 	}
 	first = !s.inside
 	s.inside = true
-	s.settle(nil)
+	s.resolve(nil)
 	return first
 }
 
@@ -262,7 +262,7 @@ func (s *Subscription) lose(err error) {
 	closed := s.closed
 	s.closed = true
 	s.mu.Unlock()
-	s.settle(err)
+	s.resolve(err)
 	if !closed && s.onError != nil {
 		s.onError(err)
 	}
