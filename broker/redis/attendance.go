@@ -51,7 +51,7 @@ type register struct {
 	members map[string]member
 	leaving map[string]string
 	version int
-	settled bool // no call of Enter is under way
+	idle    bool // no call of Enter is under way
 }
 
 func newPresence(refresh time.Duration) *presence {
@@ -228,7 +228,7 @@ func (p *presence) same(room string, r *register) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.rooms[room]
-	return a != nil && r.settled && a.version == r.version
+	return a != nil && r.idle && a.version == r.version
 }
 
 // soon has a room visited within moments.

@@ -84,7 +84,7 @@ func (c *catchUps) catchUp(ctx context.Context, r *room) error {
 		r.mu.Lock()
 		if r.gone || r.primed && !r.unsure && !r.lagging {
 			r.working = false
-			r.settle()
+			r.caughtUp()
 			r.mu.Unlock()
 			return nil
 		}
@@ -126,32 +126,32 @@ func (c *catchUps) step(ctx context.Context, r *room) error {
 	return nil
 }
 
-// settling counts the rooms that a link waits for before it is settled.
-type settling struct {
+// countdown counts the rooms that a link waits for before it is caught up.
+type countdown struct {
 	left atomic.Int64
 	done chan struct{}
 }
 
-func newSettling() *settling {
-	s := &settling{done: make(chan struct{})}
+func newCountdown() *countdown {
+	s := &countdown{done: make(chan struct{})}
 	s.left.Store(1) // until all rooms are counted
 	return s
 }
 
-func (s *settling) one() {
+func (s *countdown) one() {
 	if s.left.Add(-1) == 0 {
 		close(s.done)
 	}
 }
 
 // await makes s wait for the room's catch-up. The caller holds the room's lock.
-func (r *room) await(s *settling) {
+func (r *room) await(s *countdown) {
 	s.left.Add(1)
 	r.waiting = append(r.waiting, s)
 }
 
-// settle tells those who wait. The caller holds the room's lock.
-func (r *room) settle() {
+// caughtUp tells those who wait. The caller holds the room's lock.
+func (r *room) caughtUp() {
 	for _, s := range r.waiting {
 		s.one()
 	}

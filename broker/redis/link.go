@@ -19,7 +19,7 @@ type link struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 	ended chan struct{}
-	first chan error    // what became of the first session: nil when it is settled
+	first chan error    // what became of the first session: nil when it has caught up
 	doubt chan struct{} // asks the session what its server is
 	loop  *loop
 
@@ -82,7 +82,7 @@ func (l *link) set(s *session) {
 	l.current = s
 }
 
-// session makes a connection, settles it, and returns when it is lost or ctx ends.
+// session makes a connection, has it catch up, and returns when it is lost or ctx ends.
 func (l *link) session(ctx context.Context, again bool) error {
 	s, err := l.connect(ctx)
 	if err != nil {
@@ -106,8 +106,8 @@ func (l *link) session(ctx context.Context, again bool) error {
 	}
 	l.set(s)
 	l.loop.tries.Connected()
-	settled := make(chan error, 1)
-	tasks.Go(func() { settled <- s.settle(ctx) })
+	caughtUp := make(chan error, 1)
+	tasks.Go(func() { caughtUp <- s.resubscribe(ctx) })
 	tick := time.NewTicker(l.b.ioTimeout)
 	defer tick.Stop()
 	var heard uint64
@@ -118,11 +118,11 @@ func (l *link) session(ctx context.Context, again bool) error {
 			return ctx.Err()
 		case err := <-lost:
 			return err
-		case err := <-settled:
+		case err := <-caughtUp:
 			if err != nil {
 				return err
 			}
-			l.b.state.settled(l)
+			l.b.state.recovered(l)
 			l.loop.back()
 			l.loop.progress()
 			l.report(nil)
@@ -153,8 +153,8 @@ func (b *Broker) probe(ctx context.Context, channel string) error {
 	return b.client.Do(ctx, b.client.B().Arbitrary(b.verbs.publish).Keys(b.names.onWire(channel)).Args("").Build()).Error()
 }
 
-// settle subscribes to all rooms of the link and returns when they are caught up.
-func (s *session) settle(ctx context.Context) error {
+// resubscribe subscribes to all rooms of the link and returns when they are caught up.
+func (s *session) resubscribe(ctx context.Context) error {
 	rooms := s.link.b.rooms.of(s.link)
 	_, refused, err := s.subscribe(ctx, rooms)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *session) settle(ctx context.Context) error {
 	if len(refused) > 0 {
 		rooms = slices.DeleteFunc(rooms, func(r *room) bool { return r.refused.Load() })
 	}
-	wait := newSettling()
+	wait := newCountdown()
 	_ = s.link.b.prime(ctx, rooms, wait) // what failed is tried again, and waited for
 	wait.one()
 	select {

@@ -15,7 +15,7 @@ const primeBatch = 256 // rooms asked for in one pipeline
 // that nothing lies between the two. Where messages were missed a catch-up begins, and wait, if any, waits
 // for it. Rooms that could not be asked for are tried again in the background; the error is one of
 // them.
-func (b *Broker) prime(ctx context.Context, rooms []*room, wait *settling) (failure error) {
+func (b *Broker) prime(ctx context.Context, rooms []*room, wait *countdown) (failure error) {
 	for len(rooms) > 0 {
 		n := min(len(rooms), primeBatch)
 		for i, err := range b.askTops(ctx, rooms[:n], wait) {
@@ -30,7 +30,7 @@ func (b *Broker) prime(ctx context.Context, rooms []*room, wait *settling) (fail
 }
 
 // askTops asks for the newest positions of a few rooms and returns what went wrong with each.
-func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *settling) []error {
+func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *countdown) []error {
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
 	commands := make([]rueidis.Completed, 0, 2*len(rooms))

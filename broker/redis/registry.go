@@ -83,7 +83,7 @@ func (g *registry) remove(channels []string) map[*link][]*room {
 		r.mu.Lock()
 		r.gone = true
 		r.held, r.queue = nil, nil
-		r.settle()
+		r.caughtUp()
 		r.mu.Unlock()
 		gone[r.link] = append(gone[r.link], r)
 	}

@@ -43,7 +43,7 @@ type room struct {
 	asked     int  // how many messages were held when it last asked
 	held      []message
 	heldBytes int
-	waiting   []*settling
+	waiting   []*countdown
 	busy      bool
 	queue     []event
 }

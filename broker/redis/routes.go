@@ -204,7 +204,7 @@ func (g *routes) open(ctx context.Context) error {
 	return g.look(ctx)
 }
 
-// newOwner makes the connections to a server. Links that come later leave the node Stale until they are settled.
+// newOwner makes the connections to a server. Links that come later leave the node Stale until they have caught up.
 func (g *routes) newOwner(addr string, later bool) *owner {
 	o := &owner{addr: addr, breaker: g.breakerAt(addr)}
 	if g.b.receiver != nil {
@@ -304,7 +304,7 @@ func (g *routes) look(ctx context.Context) error {
 	for _, o := range gone {
 		o.wait()
 		for _, l := range o.links {
-			g.b.state.settled(l)
+			g.b.state.recovered(l)
 		}
 	}
 	return nil

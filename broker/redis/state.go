@@ -6,20 +6,20 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// state decides between Live and Stale: the node is Live while every link is settled, every room is
+// state decides between Live and Stale: the node is Live while every link is up and caught up, every room is
 // subscribed to on its link, and every server may be written to. Changes are told in order, from one goroutine.
 type state struct {
-	mu        sync.Mutex
-	unsettled map[*link]bool
-	adrift    int
-	sick      map[*breaker]bool // their servers may not be written to
-	current   broker.State
-	told      []broker.State // to be told
-	wake      chan struct{}
+	mu         sync.Mutex
+	recovering map[*link]bool
+	adrift     int
+	sick       map[*breaker]bool // their servers may not be written to
+	current    broker.State
+	told       []broker.State // to be told
+	wake       chan struct{}
 }
 
 func newState() *state {
-	return &state{unsettled: make(map[*link]bool), sick: make(map[*breaker]bool), wake: make(chan struct{}, 1)}
+	return &state{recovering: make(map[*link]bool), sick: make(map[*breaker]bool), wake: make(chan struct{}, 1)}
 }
 
 func (s *state) change(change func()) {
@@ -27,7 +27,7 @@ func (s *state) change(change func()) {
 	defer s.mu.Unlock()
 	change()
 	now := broker.Live
-	if len(s.unsettled) > 0 || s.adrift > 0 || len(s.sick) > 0 {
+	if len(s.recovering) > 0 || s.adrift > 0 || len(s.sick) > 0 {
 		now = broker.Stale
 	}
 	if now == s.current {
@@ -41,9 +41,9 @@ func (s *state) change(change func()) {
 	}
 }
 
-func (s *state) lost(l *link)    { s.change(func() { s.unsettled[l] = true }) }
-func (s *state) settled(l *link) { s.change(func() { delete(s.unsettled, l) }) }
-func (s *state) drift(n int)     { s.change(func() { s.adrift += n }) }
+func (s *state) lost(l *link)      { s.change(func() { s.recovering[l] = true }) }
+func (s *state) recovered(l *link) { s.change(func() { delete(s.recovering, l) }) }
+func (s *state) drift(n int)       { s.change(func() { s.adrift += n }) }
 
 // healthy notes whether a server may be written to, and tells whether that is new.
 func (s *state) healthy(b *breaker, well bool) (changed bool) {
