@@ -163,10 +163,10 @@ func (h holder) shed() {
 	c.closeWith(&CloseError{Code: protocol.CloseTryAgainLater, Spread: shedSpread, Reason: "memory"})
 }
 
-// Holds implements decoder.Link.
-func (l *link) Holds(n int) {
-	if b := l.hub.memory; b != nil {
-		b.add(n - int(l.half.Swap(int32(n))))
+// Holds implements decoder.Owner.
+func (e *endpoint) Holds(n int) {
+	if b := e.hub.memory; b != nil {
+		b.add(n - int(e.half.Swap(int32(n))))
 	}
 }
 

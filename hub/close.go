@@ -77,7 +77,7 @@ func (e *ending) teardown(why error) {
 	defer h.conns.Remove(c)
 	defer e.rescue()
 	(*connContext)(c).end()
-	(*link)(c).Holds(0) // its reader is at its end, or soon will be
+	(*endpoint)(c).Holds(0) // its reader is at its end, or soon will be
 	h.beats.Remove((*pulse)(c))
 	tell, why := e.release(why)
 	h.rooms.LeaveAll((*member)(c))

@@ -90,7 +90,7 @@ func (x *connContext) after(f func(), gone bool) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state.at() == closed || !gone && c.state.has(left) {
-		c.hub.life.RunFor((*link)(c), f)
+		c.hub.life.RunFor((*endpoint)(c), f)
 		return func() bool { return false }
 	}
 	a := &after{f: f, gone: gone}
@@ -149,7 +149,7 @@ func (x *connContext) runAfter(gone bool) {
 	c.mu.Unlock()
 	for _, a := range due {
 		if gone || !a.gone {
-			c.hub.life.RunFor((*link)(c), a.f)
+			c.hub.life.RunFor((*endpoint)(c), a.f)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func (o *grantee) rightDue(d expire.Due[right]) {
 		o.askForToken(g.room, d.Left)
 		return
 	case g != nil:
-		o.hub.life.RunFor((*link)(o), func() { o.grantEnds(g) })
+		o.hub.life.RunFor((*endpoint)(o), func() { o.grantEnds(g) })
 		return
 	}
 	(*Conn)(o).closeUnless(&CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired"}, func() bool {

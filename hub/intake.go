@@ -84,9 +84,9 @@ func (i *intake) takeBeat() (early []byte, done bool) {
 	case done:
 		c.hub.beats.Heard(&c.beat)
 		if opcode == decoder.Ping {
-			_ = (*link)(c).Ping(nil) // returns none
+			_ = (*endpoint)(c).Ping(nil) // returns none
 		} else {
-			(*link)(c).Pong()
+			(*endpoint)(c).Pong()
 		}
 		i.allow(c.hub.now(), 0, n, false)
 		return nil, true

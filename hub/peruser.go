@@ -86,7 +86,7 @@ func (g *greeting) claim(user string) {
 		g.decide(user)
 		return
 	}
-	h.life.RunFor((*link)(c), func() { g.decide(user) })
+	h.life.RunFor((*endpoint)(c), func() { g.decide(user) })
 }
 
 func (l userLimit) mayRefuse() bool { return l.most > 0 && l.excess == RefuseNew }

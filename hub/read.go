@@ -32,7 +32,7 @@ func (h *Hub) readable(token uint64, data bool) {
 			return
 		}
 	}
-	h.life.RunFor((*link)(c), func() { h.readers.wake(c, early) })
+	h.life.RunFor((*endpoint)(c), func() { h.readers.wake(c, early) })
 }
 
 // frameReader is a goroutine that reads from a connection and handles what comes, until the connection is idle or at its end,
@@ -51,7 +51,7 @@ func (rs *readers) wake(c *Conn, early []byte) {
 	if err := c.writer.Use(func(int) error { return nil }); err != nil {
 		return // gone meanwhile
 	}
-	rs.read(c, c.hub.decoders.GetWith((*link)(c), c.deflate, early))
+	rs.read(c, c.hub.decoders.GetWith((*endpoint)(c), c.deflate, early))
 }
 
 // read reads from a connection. It owns d. If a callback ends this goroutine, another one goes on.
@@ -61,10 +61,10 @@ func (rs *readers) read(c *Conn, d *decoder.Decoder) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.crashed(v)
-			c.hub.life.RunFor((*link)(c), (*ending)(c).linger)
+			c.hub.life.RunFor((*endpoint)(c), (*ending)(c).linger)
 		} else if !returned && c.handling.Load() != atRest {
 			r.handled()
-			c.hub.life.RunFor((*link)(c), func() { rs.read(c, d) })
+			c.hub.life.RunFor((*endpoint)(c), func() { rs.read(c, d) })
 		}
 		rs.leave(r)
 	}()
@@ -135,7 +135,7 @@ func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
 	busy = soon && c.streak >= hotAfter
 	if c.beats = opcode == decoder.Ping || opcode == decoder.Pong; c.beats {
-		(*intake)(c).allow(now, 0, size, false) // link has counted it as a message, unless it answers a ping
+		(*intake)(c).allow(now, 0, size, false) // endpoint has counted it as a message, unless it answers a ping
 		return busy
 	}
 	if !(*intake)(c).allowFrame(now, size, payload) {

@@ -87,7 +87,7 @@ func (hs *handshake) agreed(d *decoder.Decoder) {
 }
 
 // attach gives the connection its socket, before anything is written to it.
-func (hs *handshake) attach(conn net.Conn) decoder.Link {
+func (hs *handshake) attach(conn net.Conn) decoder.Owner {
 	c := (*Conn)(hs)
 	h := c.hub
 	c.conn = conn
@@ -96,8 +96,8 @@ func (hs *handshake) attach(conn net.Conn) decoder.Link {
 	if h.conf.heartbeat.Enabled() {
 		leaveAlone(conn)
 	}
-	c.writer.Init(&h.wire, (*link)(c), conn, fd)
-	return (*link)(c)
+	c.writer.Init(&h.wire, (*endpoint)(c), conn, fd)
+	return (*endpoint)(c)
 }
 
 // leaveAlone ends the kernel's keepalive probes, which Go's listeners switch on: one for every 15 s of silence is more
@@ -151,7 +151,7 @@ func (g *greeting) attend(d *decoder.Decoder) {
 	c := (*Conn)(g)
 	h := c.hub
 	if !c.watched || d.Early() { // what came with the handshake is read first, and the poller hears of the connection then
-		h.life.RunFor((*link)(c), func() { h.readers.read(c, d) })
+		h.life.RunFor((*endpoint)(c), func() { h.readers.read(c, d) })
 		return
 	}
 	if err := h.decoders.Put(d); err != nil {

@@ -152,7 +152,7 @@ func (c *Conn) closeIfAnswered() {
 	switch {
 	case why == nil:
 	case c.hub.working(c):
-		c.hub.life.RunFor((*link)(c), func() { (*ending)(c).closeBehindTasks(why) })
+		c.hub.life.RunFor((*endpoint)(c), func() { (*ending)(c).closeBehindTasks(why) })
 	default:
 		c.closeWith(why)
 	}
@@ -191,7 +191,7 @@ func (c *Conn) closeNow(why *CloseError) {
 		c.abort(nil)
 		return
 	}
-	c.hub.life.RunFor((*link)(c), func() {
+	c.hub.life.RunFor((*endpoint)(c), func() {
 		defer c.abort(nil)
 		ctx, cancel := context.WithTimeout(context.Background(), min(farewell, c.hub.conf.closeTimeout))
 		defer cancel()
@@ -210,7 +210,7 @@ func (c *Conn) crashed(v any) {
 // of its own. The first call counts.
 func (c *Conn) abort(why error) {
 	if (*ending)(c).closeSocket(why) {
-		c.hub.life.RunFor((*link)(c), func() { (*ending)(c).teardown(why) })
+		c.hub.life.RunFor((*endpoint)(c), func() { (*ending)(c).teardown(why) })
 	}
 }
 

@@ -172,7 +172,7 @@ func (h *Hub) forEach(conns []*Conn, f func(i int) error) error {
 	var wg sync.WaitGroup
 	wg.Add(len(conns))
 	for i, c := range conns {
-		h.life.RunFor((*link)(c), func() {
+		h.life.RunFor((*endpoint)(c), func() {
 			defer wg.Done()
 			errs[i] = f(i)
 		})

@@ -97,7 +97,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	conn := &written{stream: stream{Reader: bytes.NewReader(nil)}}
 	w := &rehijacked{conn: conn, rw: bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn))}
 	r, l := handshake(), &quietLink{conn: conn}
-	attach := func(net.Conn) Link { return l }
+	attach := func(net.Conn) Owner { return l }
 	b.ReportAllocs()
 	for b.Loop() {
 		d, err := pool.Upgrade(u, w, r, nil, false, attach)

@@ -15,8 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Link is the connection that borrows a Decoder.
-type Link interface {
+// Owner is the connection that borrows a Decoder.
+type Owner interface {
 	// NetConn is read from.
 	NetConn() net.Conn
 	// WriteWire takes bytes that gorilla writes: the handshake's response, then whole control frames.
@@ -53,7 +53,7 @@ type Decoder struct {
 	dirty    bool // gorilla has failed, or has read a message in part
 	buf      []byte
 	wire     int // what the last message took on the wire
-	held     int // what the Link was told last
+	held     int // what the Owner was told last
 	parts    fragments
 
 	deflated bool   // the message that is being read
@@ -132,11 +132,11 @@ func (d *Decoder) Size() int {
 	return d.wire
 }
 
-// hold tells the Link what the Decoder keeps for it.
+// hold tells the Owner what the Decoder keeps for it.
 func (d *Decoder) hold(n int) {
 	if n != d.held {
 		d.held = n
-		d.peer.link.Holds(n)
+		d.peer.owner.Holds(n)
 	}
 }
 
@@ -197,8 +197,8 @@ func (d *Decoder) prepare() {
 	}
 	d.ready = true
 	d.ws.SetReadLimit(int64(d.limit))
-	d.ws.SetPingHandler(func(s string) error { return d.peer.link.Ping([]byte(s)) })
-	d.ws.SetPongHandler(func(string) error { d.peer.link.Pong(); return nil })
+	d.ws.SetPingHandler(func(s string) error { return d.peer.owner.Ping([]byte(s)) })
+	d.ws.SetPongHandler(func(string) error { d.peer.owner.Pong(); return nil })
 }
 
 // readAll appends what r has to buf. Of more than limit bytes it reads hardly more. The buffer grows with what has arrived, and
@@ -272,9 +272,9 @@ func (d *Decoder) control(opcode, n int) (int, []byte, error) {
 	switch opcode {
 	case Ping:
 		unmask(payload, key)
-		err = d.peer.link.Ping(payload)
+		err = d.peer.owner.Ping(payload)
 	case Pong:
-		d.peer.link.Pong()
+		d.peer.owner.Pong()
 	default:
 		unmask(payload, key)
 		if err = d.close(payload); err == nil {
@@ -317,12 +317,12 @@ func (d *Decoder) close(payload []byte) error {
 func (d *Decoder) answerClose(code []byte) {
 	var buf [2 + 2]byte
 	// An error means that the other side does not hear the answer, which it has not waited for.
-	_ = d.peer.link.WriteWire(frame.Append(buf[:0], frame.Close, code))
+	_ = d.peer.owner.WriteWire(frame.Append(buf[:0], frame.Close, code))
 }
 
 //go:noinline
 func (d *Decoder) refuseClose() error {
-	_ = d.peer.link.WriteWire(frame.AppendClose(nil, websocket.CloseProtocolError, "close frame of one byte"))
+	_ = d.peer.owner.WriteWire(frame.AppendClose(nil, websocket.CloseProtocolError, "close frame of one byte"))
 	return errCloseLength
 }
 

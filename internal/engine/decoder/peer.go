@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// peer is the net.Conn that gorilla has. It reads from, and writes to, the Link attached to it.
+// peer is the net.Conn that gorilla has. It reads from, and writes to, the Owner attached to it.
 type peer struct {
-	link Link
+	owner Owner
 	conn net.Conn
 	fast receiver // of conn, where that is TCP
 
@@ -28,15 +28,15 @@ type peer struct {
 	read, most int
 }
 
-func (p *peer) attach(link Link) {
-	p.link, p.conn = link, link.NetConn()
+func (p *peer) attach(owner Owner) {
+	p.owner, p.conn = owner, owner.NetConn()
 	p.fast.attach(p.conn)
 }
 
 // detach leaves the connection without a deadline, so that its next reader need not look.
 func (p *peer) detach() error {
 	err := p.set(time.Time{})
-	p.link, p.conn = nil, nil
+	p.owner, p.conn = nil, nil
 	p.fast.detach()
 	return err
 }
@@ -109,7 +109,7 @@ func (p *peer) Write(b []byte) (int, error) {
 		}
 		return len(b), nil
 	}
-	if err := p.link.WriteWire(b); err != nil {
+	if err := p.owner.WriteWire(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -117,7 +117,7 @@ func (p *peer) Write(b []byte) (int, error) {
 
 // respond sends what the first Write was given.
 func (p *peer) respond() error {
-	err := p.link.WriteWire(p.response)
+	err := p.owner.WriteWire(p.response)
 	p.response = nil
 	if err != nil {
 		_ = p.conn.Close()

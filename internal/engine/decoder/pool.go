@@ -39,8 +39,8 @@ func newPool(limit int, forging http.Header) (*Pool, error) {
 	return p, nil
 }
 
-// Get lends a Decoder to link. compress says whether permessage-deflate was negotiated.
-func (p *Pool) Get(link Link, compress bool) *Decoder {
+// Get lends a Decoder to owner. compress says whether permessage-deflate was negotiated.
+func (p *Pool) Get(owner Owner, compress bool) *Decoder {
 	d, ok := p.idle.Get().(*Decoder)
 	if !ok {
 		var err error
@@ -49,13 +49,13 @@ func (p *Pool) Get(link Link, compress bool) *Decoder {
 		}
 	}
 	d.compress = compress
-	d.peer.attach(link)
+	d.peer.attach(owner)
 	return d
 }
 
 // GetWith is Get where bytes have been read from the connection already. They are not kept beyond the first Wait.
-func (p *Pool) GetWith(link Link, compress bool, early []byte) *Decoder {
-	d := p.Get(link, compress)
+func (p *Pool) GetWith(owner Owner, compress bool, early []byte) *Decoder {
+	d := p.Get(owner, compress)
 	d.peer.early = early
 	return d
 }
@@ -89,7 +89,7 @@ func (p *Pool) Put(d *Decoder) error {
 // forge makes a Decoder without a connection, by a handshake with nobody.
 func (p *Pool) forge() (*Decoder, error) {
 	d := p.blank()
-	d.peer.link = nobody{}
+	d.peer.owner = nobody{}
 	u := &websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	Configure(u)
 	f := &forger{decoder: d, writer: writers.Get().(*bufio.Writer), refusal: make(http.Header)}

@@ -127,7 +127,7 @@ func server(t *testing.T, pool *Pool, compress bool) (url string, upgraded <-cha
 	c := make(chan upgrade, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up := upgrade{}
-		up.d, up.err = pool.Upgrade(u, w, r, http.Header{"X-Test": {"yes"}}, compress, func(conn net.Conn) Link {
+		up.d, up.err = pool.Upgrade(u, w, r, http.Header{"X-Test": {"yes"}}, compress, func(conn net.Conn) Owner {
 			up.l = &socketLink{link{conn: conn}}
 			return up.l
 		})
@@ -240,7 +240,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		u := &websocket.Upgrader{}
 		Configure(u)
 		w := httptest.NewRecorder()
-		_, err := poolOf(limit).Upgrade(u, w, handshake(), nil, false, func(net.Conn) Link { t.Error("hijacked"); return nil })
+		_, err := poolOf(limit).Upgrade(u, w, handshake(), nil, false, func(net.Conn) Owner { t.Error("hijacked"); return nil })
 		if err == nil || w.Code != http.StatusInternalServerError {
 			t.Errorf("%v, status %d", err, w.Code)
 		}
@@ -251,7 +251,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		r, w := handshake(), &hijacked{conn: &written{stream: stream{Reader: strings.NewReader("")}}}
 		closed := &closing{Conn: w.conn}
 		w.conn = closed
-		_, err := poolOf(limit).Upgrade(u, w, r, nil, false, func(c net.Conn) Link { return &brokenLink{link{conn: c}} })
+		_, err := poolOf(limit).Upgrade(u, w, r, nil, false, func(c net.Conn) Owner { return &brokenLink{link{conn: c}} })
 		if !errors.Is(err, io.ErrClosedPipe) || !closed.closed {
 			t.Errorf("%v, closed: %v", err, closed.closed)
 		}

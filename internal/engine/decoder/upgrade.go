@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Upgrade answers a handshake and lends the Decoder that the new connection's link may begin with. hijacked is
+// Upgrade answers a handshake and lends the Decoder that the new connection's owner may begin with. hijacked is
 // called with the connection before anything is written to it. After an error the response has been
 // written where there was still one to write. deflate agrees to permessage-deflate if the client offers what can be
 // kept to. What the client has sent with its handshake is the first that the Decoder reads: see Early.
@@ -18,7 +18,7 @@ import (
 // It is called far down on the stack of a goroutine of the HTTP server, which has to be copied where it outgrows 4 KiB. So
 // frames are kept small, and what gorilla writes is sent when gorilla has returned.
 func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header, deflate bool,
-	hijacked func(net.Conn) Link,
+	hijacked func(net.Conn) Owner,
 ) (*Decoder, error) {
 	h := &hijacker{ResponseWriter: w, decoder: p.blank(), hijacked: hijacked}
 	h.rw.Writer = writers.Get().(*bufio.Writer)
@@ -65,7 +65,7 @@ type hijacker struct {
 	http.ResponseWriter
 	decoder  *Decoder
 	rw       bufio.ReadWriter
-	hijacked func(net.Conn) Link
+	hijacked func(net.Conn) Owner
 	failed   error
 }
 

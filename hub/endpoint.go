@@ -12,45 +12,45 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// link is a Conn as the engine's packages see it: a decoder.Link, a wire.Owner and a life.Owner.
-type link Conn
+// endpoint is a Conn as the engine's packages see it: a decoder.Owner, a wire.Owner and a life.Owner.
+type endpoint Conn
 
-// NetConn implements decoder.Link.
-func (l *link) NetConn() net.Conn { return l.conn }
+// NetConn implements decoder.Owner.
+func (e *endpoint) NetConn() net.Conn { return e.conn }
 
-// WriteWire implements decoder.Link: gorilla's own frames take their place in the order of all others.
-func (l *link) WriteWire(p []byte) error {
+// WriteWire implements decoder.Owner: gorilla's own frames take their place in the order of all others.
+func (e *endpoint) WriteWire(p []byte) error {
 	if len(p) > 0 && p[0]&0x80 != 0 && p[0]&0xf == frame.Close {
-		l.writer.Finish(p)
+		e.writer.Finish(p)
 		return nil
 	}
-	return l.writer.SendOne(p)
+	return e.writer.SendOne(p)
 }
 
-// Ping implements decoder.Link: a ping is answered, within the limits. It is counted here because it may come in
+// Ping implements decoder.Owner: a ping is answered, within the limits. It is counted here because it may come in
 // the midst of a message, too, as often as the other side likes.
-func (l *link) Ping(payload []byte) error {
-	if !(*intake)(l).allowControl() {
+func (e *endpoint) Ping(payload []byte) error {
+	if !(*intake)(e).allowControl() {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
 	// After a close frame nothing is answered, but the other side's is still to be read. Where the
 	// writer has failed, it has said so itself, and better than the reader could.
-	_ = l.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
+	_ = e.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
 	return nil
 }
 
-// Pong implements decoder.Link. The answer to the hub's ping is free. A pong that nobody asked for is legal
+// Pong implements decoder.Owner. The answer to the hub's ping is free. A pong that nobody asked for is legal
 // (RFC 6455 5.5.3) and counts like a message, wherever it comes. That something was heard is noted for every message.
-func (l *link) Pong() {
-	if !l.marks.take(askedMark) {
-		(*intake)(l).allowControl()
+func (e *endpoint) Pong() {
+	if !e.marks.take(askedMark) {
+		(*intake)(e).allowControl()
 	}
 }
 
 // WriterFailed implements wire.Owner.
-func (l *link) WriterFailed(err error) {
-	c := (*Conn)(l)
+func (e *endpoint) WriterFailed(err error) {
+	c := (*Conn)(e)
 	code := protocol.CloseAbnormal
 	switch {
 	case errors.Is(err, wire.ErrTimeout):
@@ -62,21 +62,21 @@ func (l *link) WriterFailed(err error) {
 }
 
 // WriterFull implements wire.Owner. The client has the close timeout to take the close frame.
-func (l *link) WriterFull() {
-	(*Conn)(l).closeWith(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
+func (e *endpoint) WriterFull() {
+	(*Conn)(e).closeWith(&CloseError{Code: protocol.CloseSlowConsumer, Reason: "slow consumer", Err: wire.ErrOverflow})
 }
 
 // WriterBehind implements wire.Owner.
-func (l *link) WriterBehind(room *frame.Source) {
-	c := (*Conn)(l)
-	c.hub.life.RunFor((*link)(c), func() { c.replay(room) })
+func (e *endpoint) WriterBehind(room *frame.Source) {
+	c := (*Conn)(e)
+	c.hub.life.RunFor((*endpoint)(c), func() { c.replay(room) })
 }
 
 // Run implements wire.Owner.
-func (l *link) Run(f func()) { l.hub.life.RunFor(l, f) }
+func (e *endpoint) Run(f func()) { e.hub.life.RunFor(l, f) }
 
 // Crashed implements life.Owner.
-func (l *link) Crashed(v any) { (*Conn)(l).crashed(v) }
+func (e *endpoint) Crashed(v any) { (*Conn)(e).crashed(v) }
 
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn
