@@ -14,7 +14,7 @@ import (
 var errTimeout = errors.New("client: handshake timed out")
 
 // connect makes a connection that the server has welcomed.
-func (c *Client) connect(ctx context.Context) (*link, error) {
+func (c *Client) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.config.handshakeTimeout, errTimeout)
 	defer cancel()
 	token, err := c.fetchToken(ctx)
@@ -26,7 +26,7 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	release := guard(ctx, func() { _ = ws.Close() })
-	l := newLink(c, ws, w.deflate)
+	l := newConnection(c, ws, w.deflate)
 	err = l.greet(token)
 	if !release() {
 		return nil, context.Cause(ctx)
@@ -67,7 +67,7 @@ func (c *Client) fetchToken(ctx context.Context) (string, error) {
 }
 
 // greet sends hello and waits for the welcome.
-func (l *link) greet(token string) error {
+func (l *connection) greet(token string) error {
 	hello := protocol.Request{Op: protocol.OpHello, Token: []byte(token), Session: []byte(l.c.session)}
 	most := helloLimits(l.c.limits)
 	if l.c.bare {
@@ -114,7 +114,7 @@ func (l *link) greet(token string) error {
 
 // shrink has the next hello name no rooms, if one that did was too large: this server's limit is another than that of the
 // one before.
-func (l *link) shrink(why error, rooms []protocol.Resume) {
+func (l *connection) shrink(why error, rooms []protocol.Resume) {
 	if e, ok := errors.AsType[*CloseError](why); ok && e.Code == protocol.CloseTooBig && len(rooms) > 0 {
 		l.c.bare, l.c.smaller = true, true
 	}
@@ -134,7 +134,7 @@ func refusal(refused, err error) error {
 	return fmt.Errorf("client: hello: %w", refused)
 }
 
-func (l *link) welcome(ev *protocol.Event) {
+func (l *connection) welcome(ev *protocol.Event) {
 	c := l.c
 	c.session = string(ev.Session)
 	c.ticket = ticketOf(ev.Ticket)
@@ -161,7 +161,7 @@ func ticketOf(ticket []byte) string {
 }
 
 // resumes lists the rooms to be resumed by the hello, as far as the limits allow. Those who want history must join for it.
-func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request) (rooms []protocol.Resume) {
+func (c *Client) resumes(l *connection, most protocol.Limits, hello *protocol.Request) (rooms []protocol.Resume) {
 	size := len(protocol.AppendRequest(nil, hello)) + len(`,"resume":[]`)
 	var scratch []byte
 	c.mu.Lock()
@@ -190,7 +190,7 @@ func (c *Client) resumes(l *link, most protocol.Limits, hello *protocol.Request)
 }
 
 // adopt makes l the live connection, and joins and leaves what the hello could not know of.
-func (c *Client) adopt(l *link) {
+func (c *Client) adopt(l *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = l

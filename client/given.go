@@ -3,7 +3,7 @@ package client
 import "github.com/gohubkit/hubkit/protocol"
 
 // put handles joined, and an ok without id: the answer to a room of the hello, or what servers of before send for joined.
-func (l *link) put(ev *protocol.Event) bool {
+func (l *connection) put(ev *protocol.Event) bool {
 	name := string(ev.Room)
 	c := l.c
 	c.mu.Lock()
@@ -32,7 +32,7 @@ func (l *link) put(ev *protocol.Event) bool {
 }
 
 // placed notes that the server has put the client into a room, from which position on.
-func (l *link) placed(g *Subscription, ev *protocol.Event, fresh bool) bool {
+func (l *connection) placed(g *Subscription, ev *protocol.Event, fresh bool) bool {
 	pos := position(ev.Position, g.next.Epoch)
 	if fresh {
 		if f := l.c.config.onServerJoin; f != nil && !l.post(event{call: func() { f(g) }}) {

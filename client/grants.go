@@ -46,7 +46,7 @@ func (g *grants) clear() {
 }
 
 // grant notes until when the client may be in a room, and whether only to read.
-func (l *link) grant(s *Subscription, ev *protocol.Event) {
+func (l *connection) grant(s *Subscription, ev *protocol.Event) {
 	if l.expires(s.room, ev.Expires); ev.ReadOnly || l.c.grants.some.Load() {
 		l.c.grants.set(s.room, ev.ReadOnly)
 	}
@@ -54,7 +54,7 @@ func (l *link) grant(s *Subscription, ev *protocol.Event) {
 
 // left handles the frame that ends the client's stay in a room. One that comes before the answer to a join is about the
 // stay before.
-func (l *link) left(ev *protocol.Event) bool {
+func (l *connection) left(ev *protocol.Event) bool {
 	s, _ := l.room(ev.Room)
 	if s == nil || !s.joined && (!s.given || s.asked != l) {
 		return true
@@ -71,7 +71,7 @@ func (l *link) left(ev *protocol.Event) bool {
 }
 
 // expelled ends the subscription of a room that the client is not in any more.
-func (l *link) expelled(s *Subscription, why *protocol.Error) bool {
+func (l *connection) expelled(s *Subscription, why *protocol.Error) bool {
 	s.joined = false
 	l.ungrant(s.room)
 	c := l.c
@@ -90,7 +90,7 @@ func (l *link) expelled(s *Subscription, why *protocol.Error) bool {
 	return l.post(event{call: func() { s.lose(err) }})
 }
 
-func (l *link) ungrant(room string) {
+func (l *connection) ungrant(room string) {
 	l.mu.Lock()
 	delete(l.tokens.renewals, room)
 	l.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 )
 
 // handle acts on one frame. It reports false when the connection ends.
-func (l *link) handle(ev *protocol.Event) bool {
+func (l *connection) handle(ev *protocol.Event) bool {
 	switch ev.Op {
 	case protocol.OpMessage:
 		return l.message(ev)
@@ -41,7 +41,7 @@ func (l *link) handle(ev *protocol.Event) bool {
 // room returns the subscription whose stream a room is, and whether messages of it without one may be delivered: not
 // those that are still under way after a leave. A room that the server has put the client into stays its own
 // stream until the client's own join is answered.
-func (l *link) room(name []byte) (s *Subscription, stray bool) {
+func (l *connection) room(name []byte) (s *Subscription, stray bool) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *link) room(name []byte) (s *Subscription, stray bool) {
 }
 
 // asked returns the room of this connection's hello that an answer without id is about, and nil if there is none.
-func (l *link) asked(name []byte) *Subscription {
+func (l *connection) asked(name []byte) *Subscription {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *link) asked(name []byte) *Subscription {
 	return nil
 }
 
-func (l *link) message(ev *protocol.Event) bool {
+func (l *connection) message(ev *protocol.Event) bool {
 	if len(ev.Room) == 0 {
 		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data)}})
 	}
@@ -123,13 +123,13 @@ func position(p protocol.Position, epoch string) Position {
 // clone keeps nil, which means absent.
 func clone(data []byte) []byte { return bytes.Clone(data) }
 
-func (l *link) gap(ev *protocol.Event) bool {
+func (l *connection) gap(ev *protocol.Event) bool {
 	s, _ := l.room(ev.Room)
 	return s == nil || !s.joined || l.missed(s, position(ev.Position, s.next.Epoch))
 }
 
 // missed reports that the stream of s goes on after to.
-func (l *link) missed(s *Subscription, to Position) bool {
+func (l *connection) missed(s *Subscription, to Position) bool {
 	g := Gap{Room: s.room, From: s.next, To: to}
 	if s.onGap == nil {
 		l.c.config.log.Warn("hubkit client missed messages", "room", g.Room,
@@ -142,7 +142,7 @@ func (l *link) missed(s *Subscription, to Position) bool {
 	return true
 }
 
-func (l *link) presence(ev *protocol.Event) bool {
+func (l *connection) presence(ev *protocol.Event) bool {
 	s, _ := l.room(ev.Room)
 	if s == nil || s.onPresence == nil || !s.joined {
 		return true
@@ -156,7 +156,7 @@ func (l *link) presence(ev *protocol.Event) bool {
 	return l.post(event{call: func() { s.present(joined, m) }})
 }
 
-func (l *link) membersChanged(ev *protocol.Event) bool {
+func (l *connection) membersChanged(ev *protocol.Event) bool {
 	s, _ := l.room(ev.Room)
 	if s == nil || !s.joined || s.onChanged == nil && s.onPresence == nil {
 		return true
@@ -178,7 +178,7 @@ func (l *link) membersChanged(ev *protocol.Event) bool {
 }
 
 // ok handles the answer to a request, or to a room of the hello.
-func (l *link) ok(ev *protocol.Event) bool {
+func (l *connection) ok(ev *protocol.Event) bool {
 	if ev.ID == 0 {
 		return l.put(ev)
 	}
@@ -206,7 +206,7 @@ func (l *link) ok(ev *protocol.Event) bool {
 }
 
 // entered notes that the server has let the client into a room of its own.
-func (l *link) entered(s *Subscription, ev *protocol.Event) {
+func (l *connection) entered(s *Subscription, ev *protocol.Event) {
 	l.grant(s, ev)
 	if s.entered(position(ev.Position, s.next.Epoch)) {
 		l.progress = true
@@ -214,7 +214,7 @@ func (l *link) entered(s *Subscription, ev *protocol.Event) {
 }
 
 // refusal handles an error frame.
-func (l *link) refusal(ev *protocol.Event) bool {
+func (l *connection) refusal(ev *protocol.Event) bool {
 	err := ev.Err()
 	if e, _ := errors.AsType[*protocol.Error](err); e.Code == protocol.CodeRateLimited && (ev.ID == 0 || len(ev.Room) == 0) {
 		// It is about the connection's rate; one that names the room of a request is the application's.
@@ -250,7 +250,7 @@ func (l *link) refusal(ev *protocol.Event) bool {
 }
 
 // slowDown has the writer send no faster than the rate from now on: the server's count is ahead of the client's.
-func (l *link) slowDown() {
+func (l *connection) slowDown() {
 	l.mu.Lock()
 	l.tooFast = true
 	l.mu.Unlock()
@@ -259,7 +259,7 @@ func (l *link) slowDown() {
 
 // refused tells a subscription that the server does not let it in. What is refused for now is tried
 // again on this connection, what is too much when another room is left, and the rest on the next connection.
-func (l *link) refused(s *Subscription, err error) bool {
+func (l *connection) refused(s *Subscription, err error) bool {
 	e, _ := errors.AsType[*protocol.Error](err)
 	if s.given {
 		return e.Code.Retry() || l.expelled(s, e) // the server puts the client there, not the client
@@ -282,7 +282,7 @@ func (l *link) refused(s *Subscription, err error) bool {
 }
 
 // refuse is refused for a room that the server need not be asked about. It is called by any goroutine.
-func (l *link) refuse(s *Subscription, why error) {
+func (l *connection) refuse(s *Subscription, why error) {
 	err := &RoomError{Room: s.room, Err: why}
 	s.resolve(err)
 	l.c.config.log.Warn("hubkit client cannot join a room", "room", s.room, "error", err)
@@ -296,7 +296,7 @@ func (l *link) refuse(s *Subscription, why error) {
 }
 
 // joinAgain sends the joins of subscriptions that are still there.
-func (c *Client) joinAgain(l *link, subs []*Subscription) {
+func (c *Client) joinAgain(l *connection, subs []*Subscription) {
 	if len(subs) == 0 {
 		return
 	}

@@ -62,7 +62,7 @@ func (c *Client) state(ctx context.Context, s State) {
 
 // post is the reader's. It reports whether the event found a place before the connection ended; as long
 // as it waits, nothing is read.
-func (l *link) post(e event) bool {
+func (l *connection) post(e event) bool {
 	select {
 	case <-l.stop:
 		return false
@@ -80,12 +80,12 @@ func (l *link) post(e event) bool {
 	}
 }
 
-func (l *link) postState(s Status) bool {
+func (l *connection) postState(s Status) bool {
 	f := l.c.config.onState
 	return f == nil || l.post(event{call: func() { f(State{Status: s}) }})
 }
 
-func (l *link) postError(sub *Subscription, code protocol.ErrorCode, err error) bool {
+func (l *connection) postError(sub *Subscription, code protocol.ErrorCode, err error) bool {
 	l.c.config.log.Warn("hubkit client was refused a room", "room", sub.room, "code", string(code), "error", err)
 	return sub.onError == nil || l.post(event{call: func() { sub.fail(err) }})
 }

@@ -11,7 +11,7 @@ import (
 // dropFrame does without a frame above the read limit, of which head is the beginning. It costs that frame: who waits for
 // it is told, and what comes behind it is read. If it may have been compressed the connection ends all the same, since more
 // than the limit is not inflated. goOn is false when the connection ends already.
-func (l *link) dropFrame(head []byte) (goOn bool, err error) {
+func (l *connection) dropFrame(head []byte) (goOn bool, err error) {
 	known := l.event.DecodeHead(head)
 	if !known {
 		l.event.Op = protocol.OpUnknown
@@ -34,7 +34,7 @@ func (l *link) dropFrame(head []byte) (goOn bool, err error) {
 }
 
 // handleDropped tells whom a frame was for. It reports false when the connection ends.
-func (l *link) handleDropped(ev *protocol.Event) bool {
+func (l *connection) handleDropped(ev *protocol.Event) bool {
 	if ev.ID != 0 {
 		if r := l.c.queue.answer(ev.ID); r != nil {
 			r.finish(l.tooLarge("the answer"))
@@ -55,7 +55,7 @@ func (l *link) handleDropped(ev *protocol.Event) bool {
 }
 
 // dropOf tells a subscription.
-func (l *link) dropOf(s *Subscription, ev *protocol.Event) bool {
+func (l *connection) dropOf(s *Subscription, ev *protocol.Event) bool {
 	what := "a message"
 	if ev.Op != protocol.OpMessage {
 		if s.onPresence == nil {
@@ -76,13 +76,13 @@ func (l *link) dropOf(s *Subscription, ev *protocol.Event) bool {
 }
 
 // dropped tells the application of what no subscription and no request waits for.
-func (l *link) dropped(what string) bool {
+func (l *connection) dropped(what string) bool {
 	err := l.tooLarge(what)
 	l.c.config.log.Warn("hubkit client dropped a message", "error", err)
 	f := l.c.config.onState
 	return f == nil || l.post(event{call: func() { f(State{Status: Dropped, Err: err}) }})
 }
 
-func (l *link) tooLarge(what string) error {
+func (l *connection) tooLarge(what string) error {
 	return fmt.Errorf("%w: %s has more than the %d bytes of WithReadLimit", ErrTooLarge, what, l.c.config.readLimit)
 }

@@ -18,7 +18,7 @@ var (
 )
 
 // read hands on what the server sends until the connection ends.
-func (l *link) read() error {
+func (l *connection) read() error {
 	for {
 		frame, err := l.readFrame()
 		switch {
@@ -54,7 +54,7 @@ func broken(frame []byte, err error) error {
 }
 
 // drain waits, after goodbye, for the server's close frame.
-func (l *link) drain() error {
+func (l *connection) drain() error {
 	for {
 		if _, _, err := l.ws.NextReader(); err != nil {
 			return readError(err)
@@ -64,7 +64,7 @@ func (l *link) drain() error {
 
 // readFrame returns the next frame, which is valid until the next call. Of a frame above the read limit it returns the
 // beginning and errTooBig, and the rest is still to be read from l.rest.
-func (l *link) readFrame() ([]byte, error) {
+func (l *connection) readFrame() ([]byte, error) {
 	kind, r, err := l.ws.NextReader()
 	if err != nil {
 		return nil, readError(err)

@@ -39,7 +39,7 @@ type Subscription struct {
 	next   Position // what comes is to follow it; zero before there was any
 	joined bool     // on this connection
 	inside bool     // on any connection
-	asked  *link    // the connection whose hello has the room
+	asked  *connection    // the connection whose hello has the room
 	again  bool     // refused for the rate once on this connection
 
 	crowded bool // refused because the connection is in too many rooms; guarded by Client.mu

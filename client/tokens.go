@@ -65,7 +65,7 @@ func (t *tokens) due(now time.Time, wait *time.Duration) (room string, ok bool) 
 }
 
 // expires notes for how long the identity, whose room is empty, or the right to be in a room is valid; zero for ever.
-func (l *link) expires(room string, d time.Duration) {
+func (l *connection) expires(room string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if d <= 0 {
@@ -98,7 +98,7 @@ func (t *tokens) renewal(room string) *renewal {
 }
 
 // refresh handles the server's wish for a new token.
-func (l *link) refresh(ev *protocol.Event) {
+func (l *connection) refresh(ev *protocol.Event) {
 	room := string(ev.Room)
 	if l.c.tokenOf(room) == nil {
 		return
@@ -139,7 +139,7 @@ func (c *Client) tokenOf(room string) func(context.Context) (string, error) {
 }
 
 // renew fetches a token and sends it.
-func (l *link) renew(room string) {
+func (l *connection) renew(room string) {
 	f := l.c.tokenOf(room)
 	if f == nil {
 		l.mu.Lock()
@@ -170,7 +170,7 @@ var errTokenSize = errors.New("client: the token is larger than a message may be
 
 // sendToken queues a token. The connection waits for its fetches to end before it takes what is queued away, so that no token
 // goes over the next connection, which has begun with a newer one.
-func (l *link) sendToken(room, token string) error {
+func (l *connection) sendToken(room, token string) error {
 	r := &request{op: protocol.OpToken, room: room, token: token, done: make(chan struct{})}
 	if most := l.limits.Message; most > 0 && len(r.append(nil)) > most {
 		return fmt.Errorf("%w: %d bytes", errTokenSize, most)
@@ -180,7 +180,7 @@ func (l *link) sendToken(room, token string) error {
 }
 
 // fetched ends a fetch. An error is no verdict: there is time to try again, and the server decides in the end.
-func (l *link) fetched(room string, err error) {
+func (l *connection) fetched(room string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tokens.fetching = false
@@ -203,7 +203,7 @@ func (l *link) fetched(room string, err error) {
 }
 
 // renewed handles the answer to a token.
-func (l *link) renewed(room string, expires time.Duration, err error) {
+func (l *connection) renewed(room string, expires time.Duration, err error) {
 	if err == nil {
 		l.expires(room, expires)
 		return

@@ -9,7 +9,7 @@ import (
 
 // write is the only place that writes to a welcomed connection. It returns when writing fails, or with
 // the last frame of a connection that ends.
-func (l *link) write() error {
+func (l *connection) write() error {
 	timer := time.NewTimer(never)
 	defer timer.Stop()
 	var frame []byte
@@ -50,7 +50,7 @@ func (l *link) write() error {
 	}
 }
 
-func (l *link) writeFrame(frame []byte) error {
+func (l *connection) writeFrame(frame []byte) error {
 	_ = l.ws.SetWriteDeadline(time.Now().Add(l.c.config.writeTimeout))
 	if err := l.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
 		return fmt.Errorf("client: write: %w", err)
@@ -60,7 +60,7 @@ func (l *link) writeFrame(frame []byte) error {
 
 // writeControl writes the ping and the pong that are due. Of several pings not yet answered only the
 // last is (RFC 6455, section 5.5.3).
-func (l *link) writeControl() error {
+func (l *connection) writeControl() error {
 	var payload [125]byte
 	l.mu.Lock()
 	ping, pong, n := l.ping, l.ponging, copy(payload[:], l.pong)
@@ -82,14 +82,14 @@ func (l *link) writeControl() error {
 	return nil
 }
 
-func (l *link) control(kind int, payload []byte) error {
+func (l *connection) control(kind int, payload []byte) error {
 	if err := l.ws.WriteControl(kind, payload, time.Now().Add(l.c.config.writeTimeout)); err != nil {
 		return fmt.Errorf("client: write: %w", err)
 	}
 	return nil
 }
 
-func (l *link) sayGoodbye() error {
+func (l *connection) sayGoodbye() error {
 	if l.goodbye == nil {
 		return nil
 	}

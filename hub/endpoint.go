@@ -73,7 +73,7 @@ func (e *endpoint) WriterBehind(room *frame.Source) {
 }
 
 // Run implements wire.Owner.
-func (e *endpoint) Run(f func()) { e.hub.life.RunFor(l, f) }
+func (e *endpoint) Run(f func()) { e.hub.life.RunFor(e, f) }
 
 // Crashed implements life.Owner.
 func (e *endpoint) Crashed(v any) { (*Conn)(e).crashed(v) }

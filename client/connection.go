@@ -24,8 +24,8 @@ const (
 	tellAgain = 100 * time.Millisecond
 )
 
-// link is one connection. Three goroutines belong to it: Run's watches over it, one reads, one writes.
-type link struct {
+// connection is one of them to the server. Three goroutines belong to it: Run's watches over it, one reads, one writes.
+type connection struct {
 	c       *Client
 	ws      *websocket.Conn
 	deflate bool            // messages may be compressed
@@ -69,8 +69,8 @@ type retry struct {
 	at  time.Time
 }
 
-func newLink(c *Client, ws *websocket.Conn, deflate bool) *link {
-	l := &link{
+func newConnection(c *Client, ws *websocket.Conn, deflate bool) *connection {
+	l := &connection{
 		c:        c,
 		ws:       ws,
 		deflate:  deflate,
@@ -94,7 +94,7 @@ func newLink(c *Client, ws *websocket.Conn, deflate bool) *link {
 }
 
 // run keeps the connection until it is lost or has to end, and returns why.
-func (l *link) run(ctx context.Context) error {
+func (l *connection) run(ctx context.Context) error {
 	l.c.config.log.Info("hubkit client connected", "conn", l.state.Conn, "node", l.state.Node)
 	l.tokens.begin(ctx)
 	l.c.adopt(l)
@@ -122,7 +122,7 @@ func (l *link) run(ctx context.Context) error {
 }
 
 // watch returns when the connection has to end.
-func (l *link) watch(ctx context.Context) error {
+func (l *connection) watch(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -146,7 +146,7 @@ func (l *link) watch(ctx context.Context) error {
 }
 
 // lost returns why writing failed. A server that closes says why, but the writer may be the first to notice.
-func (l *link) lost() error {
+func (l *connection) lost() error {
 	_ = l.ws.SetReadDeadline(time.Now().Add(farewell))
 	t := time.NewTimer(farewell)
 	defer t.Stop()
@@ -161,7 +161,7 @@ func (l *link) lost() error {
 }
 
 // check does what is due and returns when to check again.
-func (l *link) check(now time.Time) (time.Duration, error) {
+func (l *connection) check(now time.Time) (time.Duration, error) {
 	wait, ping, err := l.pulse.check(now)
 	if err != nil {
 		return 0, err
@@ -208,7 +208,7 @@ func (l *link) check(now time.Time) (time.Duration, error) {
 }
 
 // tell puts what is untold in the inbox, as far as there are places. It reports whether there were enough. mu is held.
-func (l *link) tell() bool {
+func (l *connection) tell() bool {
 	for len(l.untold) > 0 {
 		select {
 		case l.c.inbox <- l.untold[0]:
@@ -222,7 +222,7 @@ func (l *link) tell() bool {
 }
 
 // goAway sets when to reconnect: not before the time the server asked for.
-func (l *link) goAway(h protocol.Hint) {
+func (l *connection) goAway(h protocol.Hint) {
 	after := h.RetryAfter + rand.N(h.Spread+1)
 	l.mu.Lock()
 	l.away = time.Now().Add(after)
@@ -230,7 +230,7 @@ func (l *link) goAway(h protocol.Hint) {
 	signal(l.kick)
 }
 
-func (l *link) retryJoin(s *Subscription, after time.Duration) {
+func (l *connection) retryJoin(s *Subscription, after time.Duration) {
 	if after <= 0 {
 		after = rejoinDelay
 	}
@@ -242,7 +242,7 @@ func (l *link) retryJoin(s *Subscription, after time.Duration) {
 
 // close ends the connection: with a close frame, where the server may still read one, and without
 // waiting for long. When it returns, both goroutines have ended.
-func (l *link) close(why error) {
+func (l *connection) close(why error) {
 	var serverClosed bool
 	l.goodbye, serverClosed = goodbye(why)
 	close(l.stop)
