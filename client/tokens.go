@@ -22,7 +22,7 @@ const (
 	renewWaitMost = 30 * time.Second
 )
 
-// tokens are those that one connection needs while it lasts. Link.mu guards renewals and fetching.
+// tokens are those that one connection needs while it lasts. connection.mu guards renewals and fetching.
 type tokens struct {
 	renewals map[string]*renewal // by room; that of the identity has none
 	fetching bool                // one at a time

@@ -62,7 +62,7 @@ type config struct {
 	linger          time.Duration
 
 	maxAge, maxIdle time.Duration // zero means no bound
-	retirePace      int           // connections a second; zero means the default
+	maxAgePace      int           // connections a second; zero means the default
 	rightsTick      time.Duration // grain of the ends of rights; zero means the default
 
 	writeTimeout     time.Duration
@@ -161,8 +161,8 @@ func (c *config) validate() (errs []error) {
 	if c.bytes.Enabled() && !c.bytes.Fits(c.maxMessage) {
 		fault("WithByteRateLimit: the burst is smaller than a message of %d bytes, which could never be sent", c.maxMessage)
 	}
-	if c.retirePace > 0 && c.maxAge == 0 && c.maxIdle == 0 {
-		fault("WithRetirePace needs WithMaxAge or WithMaxIdle")
+	if c.maxAgePace > 0 && c.maxAge == 0 && c.maxIdle == 0 {
+		fault("WithMaxAgePace needs WithMaxAge or WithMaxIdle")
 	}
 	_, history := c.broker.(broker.History)
 	_, presence := c.broker.(broker.Presence)

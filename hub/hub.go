@@ -66,7 +66,7 @@ type Hub struct {
 	readers     readers
 	rights      *expire.Wheel[right]
 	lookout     *repeater       // for clients that leave while a handler runs
-	retirer     *repeater       // nil where connections may be as old and as idle as they like
+	ageSweeper  *repeater       // nil where connections may be as old and as idle as they like
 	poller      *netpoll.Poller // nil where connections need a goroutine each
 	sched       *fanout.Scheduler
 	decoders    *decoder.Pool
@@ -197,7 +197,7 @@ func (h *Hub) open() error {
 	if h.rights, err = expire.New(h.conf.rightsTick, h.due); err != nil {
 		return err
 	}
-	h.retirer = h.startRetirer()
+	h.ageSweeper = h.startAgeSweeper()
 	h.lookout = repeat(h, lookEvery, h.newLookout().look)
 	return nil
 }
@@ -230,7 +230,7 @@ func (h *Hub) release(ctx context.Context) error {
 	if h.rights != nil {
 		h.rights.Close()
 	}
-	h.retirer.close()
+	h.ageSweeper.close()
 	h.lookout.close()
 	h.sharer.close()
 	h.rooms.Close()

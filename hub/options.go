@@ -284,7 +284,7 @@ func WithoutRateLimit() Option {
 // default there is none. Balancers place connections only when they are made, so without a maximum age a new node stays
 // empty until clients happen to reconnect.
 //
-// Each connection has its own age, random between three quarters of d and d, and WithRetirePace bounds how many end at once:
+// Each connection has its own age, random between three quarters of d and d, and WithMaxAgePace bounds how many end at once:
 // those that came together do not leave together. One that waits for an answer from the worker pool is closed after it. d is
 // at most 24 days.
 func WithMaxAge(d time.Duration) Option {
@@ -311,10 +311,10 @@ func lifetime(name string, d time.Duration, field func(*config) *time.Duration) 
 	}
 }
 
-// WithRetirePace bounds how many connections a second are closed for age or idleness, spread over the second. The default is
+// WithMaxAgePace bounds how many connections a second are closed for age or idleness, spread over the second. The default is
 // 100. If more connections exceed their age than this rate allows, the rest stay open until their turn.
-func WithRetirePace(perSecond int) Option {
-	return positive("WithRetirePace", perSecond, func(c *config) *int { return &c.retirePace })
+func WithMaxAgePace(perSecond int) Option {
+	return positive("WithMaxAgePace", perSecond, func(c *config) *int { return &c.maxAgePace })
 }
 
 // WithRoomLinger sets how long the node stays subscribed to a room after its last local member has left. The default is 1 s.

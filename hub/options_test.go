@@ -334,11 +334,11 @@ func optionCases(t *testing.T) map[string]optionCase {
 			good: [][]hub.Option{one(hub.WithMaxIdle(time.Minute), hub.WithMaxAge(time.Hour))},
 			bad:  map[string][]hub.Option{"WithMaxIdle: -1s": one(hub.WithMaxIdle(-time.Second))},
 		},
-		"WithRetirePace": {
-			good: [][]hub.Option{one(hub.WithMaxIdle(time.Minute), hub.WithRetirePace(1)), one(hub.WithMaxAge(time.Minute), hub.WithRetirePace(10_000))},
+		"WithMaxAgePace": {
+			good: [][]hub.Option{one(hub.WithMaxIdle(time.Minute), hub.WithMaxAgePace(1)), one(hub.WithMaxAge(time.Minute), hub.WithMaxAgePace(10_000))},
 			bad: map[string][]hub.Option{
-				"WithRetirePace: 0 is":     one(hub.WithMaxAge(time.Minute), hub.WithRetirePace(0)),
-				"needs WithMaxAge or With": one(hub.WithRetirePace(1)),
+				"WithMaxAgePace: 0 is":     one(hub.WithMaxAge(time.Minute), hub.WithMaxAgePace(0)),
+				"needs WithMaxAge or With": one(hub.WithMaxAgePace(1)),
 			},
 		},
 		"WithoutRateLimit": {good: [][]hub.Option{one(hub.WithoutRateLimit())}},

@@ -8,9 +8,9 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// retirer closes connections that are too old, or from which nothing has come for too long. One goroutine walks
+// ageSweeper closes connections that are too old, or from which nothing has come for too long. One goroutine walks
 // through the registry, a part at a time, so that a connection pays a few bytes for it and no timer.
-type retirer struct {
+type ageSweeper struct {
 	hub   *Hub
 	ticks int    // that a round through the registry takes
 	idle  uint32 // milliseconds; zero means no bound
@@ -22,29 +22,29 @@ type retirer struct {
 }
 
 const (
-	defaultRetirePace = 100
-	// retireTick is how often the retirer looks, and retireRounds how often it has gone round in the time that is
+	defaultMaxAgePace = 100
+	// sweepTick is how often the ageSweeper looks, and sweepRounds how often it has gone round in the time that is
 	// allowed: connections live up to so much longer. Large hubs need not be walked through more
-	// often than retireRound.
-	retireTick   = 100 * time.Millisecond
-	retireRounds = 32
-	retireRound  = 30 * time.Second
-	// retireSpread is over how long those come back that are closed together, which are few.
-	retireSpread = time.Second
+	// often than sweepRound.
+	sweepTick   = 100 * time.Millisecond
+	sweepRounds = 32
+	sweepRound  = 30 * time.Second
+	// sweepSpread is over how long those come back that are closed together, which are few.
+	sweepSpread = time.Second
 )
 
-func (h *Hub) startRetirer() *repeater {
+func (h *Hub) startAgeSweeper() *repeater {
 	allowed := min(orForever(h.conf.maxAge), orForever(h.conf.maxIdle))
 	if allowed == forever {
 		return nil
 	}
-	pace := h.conf.retirePace
+	pace := h.conf.maxAgePace
 	if pace == 0 {
-		pace = defaultRetirePace
+		pace = defaultMaxAgePace
 	}
-	round := min(allowed/retireRounds, retireRound)
-	tick := max(min(retireTick, round), time.Millisecond)
-	r := &retirer{
+	round := min(allowed/sweepRounds, sweepRound)
+	tick := max(min(sweepTick, round), time.Millisecond)
+	r := &ageSweeper{
 		hub:   h,
 		ticks: max(1, int(round/tick)),
 		idle:  uint32(h.conf.maxIdle / time.Millisecond),
@@ -64,18 +64,18 @@ func orForever(d time.Duration) time.Duration {
 }
 
 // walk looks at the next part of the registry.
-func (r *retirer) walk() {
+func (r *ageSweeper) walk() {
 	r.next = r.hub.conns.Some(r.next, r.hub.conns.Slots()/r.ticks+1, r.look)
 }
 
-// look retires a connection whose time is up. It returns false where the pace does not allow it yet.
-func (r *retirer) look(c *Conn) bool {
+// look closes a connection whose time is up. It returns false where the pace does not allow it yet.
+func (r *ageSweeper) look(c *Conn) bool {
 	if c.state.at() >= closing {
 		return true
 	}
 	now := r.hub.now()
 	ms := uint32(now / time.Millisecond)
-	why := &CloseError{Spread: retireSpread}
+	why := &CloseError{Spread: sweepSpread}
 	switch {
 	case r.aging && int32(ms-c.due) >= 0:
 		why.Code, why.Reason = protocol.CloseMaxAge, "max age"

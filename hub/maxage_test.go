@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// retired fails unless a client was told to come back with a code, and returns when that was.
-func retired(t *testing.T, e end, code protocol.CloseCode, since time.Time) time.Duration {
+// ended fails unless a client was told to come back with a code, and returns when that was.
+func ended(t *testing.T, e end, code protocol.CloseCode, since time.Time) time.Duration {
 	t.Helper()
 	var ce *websocket.CloseError
 	if !errors.As(e.err, &ce) || ce.Code != int(code) {
@@ -31,7 +31,7 @@ func retired(t *testing.T, e end, code protocol.CloseCode, since time.Time) time
 func TestMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const conns, age, pace = 300, time.Hour, 5
-		s, stop := startTimed(t, hub.WithMaxAge(age), hub.WithRetirePace(pace),
+		s, stop := startTimed(t, hub.WithMaxAge(age), hub.WithMaxAgePace(pace),
 			hub.WithHeartbeat(heartbeat.Disabled())) // an hour of them takes its time
 		defer stop()
 		begun := time.Now()
@@ -41,7 +41,7 @@ func TestMaxAge(t *testing.T) {
 		}
 		seconds, minutes := make(map[time.Duration]int), make(map[time.Duration]int)
 		for range conns {
-			at := retired(t, <-ends, protocol.CloseMaxAge, begun)
+			at := ended(t, <-ends, protocol.CloseMaxAge, begun)
 			if at < age*3/4 || at > age+time.Minute {
 				t.Errorf("ended after %v", at)
 			}
@@ -65,11 +65,11 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
-// TestRetirePace: where all are due at once, they go at the pace.
-func TestRetirePace(t *testing.T) {
+// TestMaxAgePace: where all are due at once, they go at the pace.
+func TestMaxAgePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const conns, idle, pace = 200, 10 * time.Second, 20
-		s, stop := startTimed(t, hub.WithMaxIdle(idle), hub.WithRetirePace(pace))
+		s, stop := startTimed(t, hub.WithMaxIdle(idle), hub.WithMaxAgePace(pace))
 		defer stop()
 		begun := time.Now()
 		ends := make(chan end, conns)
@@ -79,7 +79,7 @@ func TestRetirePace(t *testing.T) {
 		seconds := make(map[time.Duration]int)
 		last := time.Duration(0)
 		for range conns {
-			last = retired(t, <-ends, protocol.CloseIdle, begun)
+			last = ended(t, <-ends, protocol.CloseIdle, begun)
 			seconds[last/time.Second]++
 		}
 		for at, n := range seconds {
@@ -125,7 +125,7 @@ func TestMaxIdle(t *testing.T) {
 			_ = pinging.WriteControl(websocket.PingMessage, nil, time.Time{}) // it may be gone
 		}
 		const slack = idle/16 + time.Second
-		if at := retired(t, <-silent, protocol.CloseIdle, begun); at < idle || at > idle+slack {
+		if at := ended(t, <-silent, protocol.CloseIdle, begun); at < idle || at > idle+slack {
 			t.Errorf("the silent one was closed after %v", at)
 		}
 		synctest.Wait()
@@ -134,17 +134,17 @@ func TestMaxIdle(t *testing.T) {
 		}
 		released := time.Now()
 		close(release)
-		if at := retired(t, <-working, protocol.CloseIdle, released); at > slack {
+		if at := ended(t, <-working, protocol.CloseIdle, released); at > slack {
 			t.Errorf("closed %v after the answer", at)
 		}
-		if at := retired(t, <-busy, protocol.CloseIdle, released); at < idle || at > idle+slack {
+		if at := ended(t, <-busy, protocol.CloseIdle, released); at < idle || at > idle+slack {
 			t.Errorf("closed %v after its last message", at)
 		}
 	})
 }
 
-// TestRetireOnSockets is the same on real sockets, in little time.
-func TestRetireOnSockets(t *testing.T) {
+// TestMaxAgeOnSockets is the same on real sockets, in little time.
+func TestMaxAgeOnSockets(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, hub.WithMaxAge(300*time.Millisecond))
 		for range 3 {
