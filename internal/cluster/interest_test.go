@@ -63,9 +63,13 @@ func TestLinger(t *testing.T) {
 		return ""
 	}
 	before := calls()
-	for range 5 {
+	for quick := 0; quick < 5; quick++ {
+		left := time.Now()
 		p.leave("plain")
 		p.join("plain")
+		if time.Since(left) >= linger { // on a busy machine
+			before, quick = calls(), -1
+		}
 	}
 	for begin := time.Now(); time.Since(begin) < 2*linger; time.Sleep(10 * time.Millisecond) {
 		if s := subscribers(r, "plain"); s != "1" {

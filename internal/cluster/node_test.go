@@ -66,7 +66,7 @@ func runNode(ctx context.Context, args []string) error {
 	}
 	ropts := []redis.Option{
 		redis.WithClientName(*name), redis.WithBackoff(retry), redis.WithPresenceTTL(*ttl, *ttl/4),
-		redis.WithDialTimeout(500 * time.Millisecond), redis.WithIOTimeout(500 * time.Millisecond),
+		redis.WithDialTimeout(2 * time.Second), redis.WithIOTimeout(500 * time.Millisecond),
 	}
 	if *master != "" {
 		ropts = append(ropts, redis.WithSentinel(*master))
