@@ -56,6 +56,9 @@ type Publication struct {
 	Publisher string
 	// IdempotencyTTL is how long the key is remembered; zero means DefaultIdempotencyTTL.
 	IdempotencyTTL time.Duration
+	// Meta travels with the message; nil if there is nothing of it. The broker keeps it; the caller must not change it
+	// afterwards.
+	Meta *Meta
 	// Retention says what the room keeps. The zero value is a room without history; in a room that
 	// has one such a message is delivered without a position and not stored.
 	Retention Retention
@@ -70,7 +73,7 @@ const DefaultIdempotencyTTL = 5 * time.Minute
 type Retention struct {
 	Size int
 	TTL  time.Duration
-	// Bytes bounds what the messages take: payloads, keys, and what the broker adds to each. Zero means
+	// Bytes bounds what the messages take: payloads, keys, Metas, and what the broker adds to each. Zero means
 	// DefaultHistoryBytes. A message that is larger alone is delivered and not kept, which is a gap for later readers.
 	Bytes int64
 }
@@ -97,13 +100,14 @@ type Result struct {
 	Duplicate bool
 }
 
-// Message is a message on its way out. Data is shared by all who receive it and never changed.
+// Message is a message on its way out. Data and Meta are shared by all who receive it and never changed.
 type Message struct {
 	Data          []byte
 	Binary        bool
 	JSON          bool // Data was checked when it was published
 	ConflationKey string
 	Position      Position
+	Meta          *Meta // nil if the message carries nothing beside its Data
 }
 
 // Receiver is the node's side of a broker. See the package documentation for who calls it and how.
@@ -132,7 +136,7 @@ type BatchReceiver interface {
 	Receiver
 
 	// DeliverSoon is Deliver, but lets the receiver put off what it does with the messages, and their Data is the
-	// broker's again when it returns: what the receiver keeps of it, it copies. The broker calls Flush as soon
+	// broker's again when it returns: what the receiver keeps of it, it copies. Metas are not reused. The broker calls Flush as soon
 	// as it has no more at hand, without waiting for anything.
 	DeliverSoon(room string, ms []Message)
 

@@ -30,7 +30,7 @@ type Query struct {
 	Reverse bool
 	// Limit bounds the number of messages returned, the first in the order asked for; zero means no bound.
 	Limit int
-	// Bytes bounds their payloads together; zero means no bound. The first message is returned whatever its size.
+	// Bytes bounds their payloads and Metas together; zero means no bound. The first message is returned whatever its size.
 	// The broker does not fetch much more than that.
 	Bytes int
 	// PositionOnly asks for Page.Top and Page.Gap alone: Messages is then empty.
