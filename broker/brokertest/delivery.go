@@ -34,6 +34,9 @@ func checkDeliver(t testing.TB, w *world) {
 		{Data: []byte{0, 0xff, '\r', '\n', 0x80}, Binary: true},
 		{Data: []byte("3.14"), ConflationKey: "EUR/USD"},
 		{Data: []byte{}},
+		{Data: []byte("{}"), Meta: fullMeta},
+		{Data: []byte("{}"), JSON: true, Meta: &broker.Meta{Time: 1}, ConflationKey: "a\x00b"},
+		{Data: []byte{0, 1}, Binary: true, Meta: &broker.Meta{Except: broker.Except{Session: "s"}}},
 		{Data: bytes.Repeat([]byte("0123456789abcdef"), 16<<10)},
 	}
 	for _, p := range want {
@@ -44,12 +47,22 @@ func checkDeliver(t testing.TB, w *world) {
 	for _, n := range []*node{pub, sub} {
 		for i, m := range n.waitFor(room, len(want)) {
 			p := want[i]
-			if !bytes.Equal(m.Data, p.Data) || m.Binary != p.Binary || m.ConflationKey != p.ConflationKey || !m.Position.IsZero() {
-				t.Errorf("message %d: %d bytes, binary %v, key %q, position %+v; want %d bytes, %v, %q, none",
-					i, len(m.Data), m.Binary, m.ConflationKey, m.Position, len(p.Data), p.Binary, p.ConflationKey)
+			if !bytes.Equal(m.Data, p.Data) || m.Binary != p.Binary || m.ConflationKey != p.ConflationKey ||
+				!m.Position.IsZero() || !m.Meta.Equal(p.Meta) {
+				t.Errorf("message %d: %d bytes, binary %v, key %q, position %+v, meta %+v; want %d bytes, %v, %q, none, %+v",
+					i, len(m.Data), m.Binary, m.ConflationKey, m.Position, m.Meta, len(p.Data), p.Binary, p.ConflationKey, p.Meta)
 			}
 		}
 	}
+}
+
+// fullMeta has everything that a message can carry.
+var fullMeta = &broker.Meta{
+	Publisher: &broker.Publisher{Conn: "n1-7", User: "größe", Info: []byte(`{"name":"Ada"}`)},
+	Time:      1_700_000_000_123,
+	Tags:      map[string]string{"kind": "order", "": "", "nul": "\x00"},
+	Trace:     broker.Trace{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", State: "rojo=00f067aa0ba902b7"},
+	Except:    broker.Except{Conn: "n1-7", Session: "n1-7.x"},
 }
 
 // A payload stays what it was while many others follow.

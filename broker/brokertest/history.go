@@ -50,7 +50,13 @@ func checkHistory(t testing.TB, w *world) {
 		if i%4 == 0 {
 			m.Data, m.JSON = fmt.Append(nil, i), true
 		}
-		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, JSON: m.JSON, ConflationKey: m.ConflationKey, Retention: hundred})
+		if i%3 == 1 {
+			m.Meta = &broker.Meta{Time: int64(i), Tags: map[string]string{"i": fmt.Sprint(i)}}
+		}
+		if i == 19 {
+			m.Meta = fullMeta
+		}
+		res := pub.publish(room, broker.Publication{Data: m.Data, Binary: m.Binary, JSON: m.JSON, ConflationKey: m.ConflationKey, Meta: m.Meta, Retention: hundred})
 		if res.Duplicate || res.Position.Epoch == "" || res.Position.Offset != uint64(i+1) {
 			t.Fatalf("Publish: %+v, want an epoch and offset %d", res, i+1)
 		}
@@ -75,7 +81,8 @@ func compare(t testing.TB, what string, got, want []broker.Message) {
 	}
 	for i, m := range got {
 		x := want[i]
-		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.JSON != x.JSON || m.ConflationKey != x.ConflationKey || m.Position != x.Position {
+		if !bytes.Equal(m.Data, x.Data) || m.Binary != x.Binary || m.JSON != x.JSON || m.ConflationKey != x.ConflationKey ||
+			m.Position != x.Position || !m.Meta.Equal(x.Meta) {
 			t.Errorf("%s: message %d is %+v, want %+v", what, i, m, x)
 		}
 	}

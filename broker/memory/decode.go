@@ -19,7 +19,8 @@ type decoder struct {
 	r     *bufio.Reader
 	sum   uint32
 	err   error
-	taken int64 // when the snapshot was taken, on the clock of the broker that restores it
+	taken int64  // when the snapshot was taken, on the clock of the broker that restores it
+	flags uint64 // the most that a message of its version can have
 }
 
 func newDecoder(r io.Reader) *decoder { return &decoder{r: bufio.NewReader(r)} }
@@ -107,8 +108,13 @@ func (d *decoder) header() time.Time {
 	if string(magic[:]) != snapshotMagic {
 		d.fail("not a snapshot")
 	}
-	if v := d.number(); v != snapshotVersion {
-		d.fail("version %d, known is %d", v, snapshotVersion)
+	switch v := d.number(); v {
+	case plainVersion:
+		d.flags = flagBinary | flagJSON
+	case snapshotVersion:
+		d.flags = flagBinary | flagJSON | flagMeta
+	default:
+		d.fail("version %d, known are %d and %d", v, plainVersion, snapshotVersion)
 	}
 	return time.Unix(0, int64(min(d.number(), math.MaxInt64)))
 }
@@ -190,14 +196,25 @@ func (d *decoder) history(r *room) {
 	for older := int64(math.MaxInt64); n > 0 && d.err == nil; n-- {
 		flags, age := d.number(), d.time()
 		e := entry{at: d.taken - age, binary: flags&flagBinary != 0, json: flags&flagJSON != 0, key: d.text(), data: d.bytes()}
-		if d.err == nil && (flags > flagBinary|flagJSON || age > older) {
+		if d.err == nil && (flags > d.flags || age > older) {
 			d.fail("message with flags %d, age %d ns after %d ns", flags, age, older)
+		}
+		if flags&flagMeta != 0 {
+			e.meta = d.meta()
 		}
 		older = age
 		h.bytes += e.cost()
 		h.entries.push(e, 0)
 	}
 	r.history = h
+}
+
+func (d *decoder) meta() *broker.Meta {
+	m := new(broker.Meta)
+	if err := m.UnmarshalBinary(d.bytes()); err != nil {
+		d.fail("%w", err)
+	}
+	return m
 }
 
 func (d *decoder) keys(r *room) {

@@ -10,7 +10,7 @@ import (
 // from what the allocator gives.
 const (
 	historyCost = 512
-	entryCost   = 80
+	entryCost   = 88
 )
 
 // entry is a stored message; its offset follows from its place.
@@ -20,9 +20,18 @@ type entry struct {
 	at     int64 // when it was stored
 	binary bool
 	json   bool
+	meta   *broker.Meta
 }
 
-func (e *entry) cost() int64 { return entryCost + int64(len(e.data)+len(e.key)) }
+func (e *entry) cost() int64 { return entryCost + int64(e.size()+len(e.key)) }
+
+// size is what counts for the bytes of a query.
+func (e *entry) size() int {
+	if e.meta == nil {
+		return len(e.data)
+	}
+	return len(e.data) + e.meta.Size()
+}
 
 // history is the stored part of a room, guarded by the room's lock. A room has one from its first message on.
 type history struct {
@@ -75,7 +84,7 @@ func (h *history) first() uint64 { return h.top - uint64(h.entries.n) + 1 }
 func (h *history) append(p *broker.Publication, now int64) broker.Position {
 	h.touched = now
 	h.expire(now)
-	e := entry{data: p.Data, key: p.ConflationKey, at: now, binary: p.Binary, json: p.JSON}
+	e := entry{data: p.Data, key: p.ConflationKey, at: now, binary: p.Binary, json: p.JSON, meta: p.Meta}
 	most := p.Retention.MaxBytes() + h.base() - e.cost()
 	for h.entries.n > 0 && (h.entries.n >= p.Retention.Size || h.bytes > most) {
 		h.drop()
@@ -171,7 +180,7 @@ func (h *history) take(page *broker.Page, q *broker.Query, place, n, step int) {
 		at := place + i*step
 		e := h.entries.at(at)
 		page.Messages[i] = broker.Message{
-			Data: e.data, Binary: e.binary, JSON: e.json, ConflationKey: e.key,
+			Data: e.data, Binary: e.binary, JSON: e.json, ConflationKey: e.key, Meta: e.meta,
 			Position: broker.Position{Epoch: h.epoch, Offset: h.first() + uint64(at)},
 		}
 	}
@@ -183,7 +192,7 @@ func (h *history) fitting(place, n, step, bytes int) int {
 		return n
 	}
 	for i := range n {
-		if bytes -= len(h.entries.at(place + i*step).data); bytes < 0 {
+		if bytes -= h.entries.at(place + i*step).size(); bytes < 0 {
 			return max(i, 1)
 		}
 	}

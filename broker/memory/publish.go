@@ -90,7 +90,7 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 		if r.out == nil {
 			r.out = new([1]broker.Message)
 		}
-		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Position: pos}
+		r.out[0] = broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Position: pos, Meta: p.Meta}
 		if r.to != nil {
 			r.to.Deliver(r.out[:])
 		} else {

@@ -19,19 +19,22 @@ import (
 // where a room is 1, name, parts (1: history, 2: keys), a publisher is a room with its name and only keys, and
 //
 //	history: epoch, top, TTL, time since last touched, count, messages, oldest first
-//	message: flags (1: binary, 2: JSON), age, key, data
+//	message: flags (1: binary, 2: JSON, 4: meta), age, key, data, meta if there is one
 //	keys:    count, keys, oldest first
 //	key:     ID (16 bytes), epoch, offset, time left
 //
 // Numbers are unsigned varints, times are in nanoseconds, strings are preceded by their length.
 const (
-	snapshotMagic   = "hubkitms"
-	snapshotVersion = 2
+	snapshotMagic = "hubkitms"
+	// plainVersion has no message with a meta. It is written if there is none, so that earlier versions can read it.
+	plainVersion    = 2
+	snapshotVersion = 3
 
 	partHistory = 1
 	partKeys    = 2
 	flagBinary  = 1
 	flagJSON    = 2
+	flagMeta    = 4
 
 	// longest bounds times, to some 73 years, and offsets, so that sums do not overflow.
 	longest = 1 << 61
@@ -55,7 +58,7 @@ func (b *Broker) Snapshot(w io.Writer) error {
 	rooms := slices.SortedFunc(b.allRooms(), func(x, y *room) int { return strings.Compare(x.name, y.name) })
 	e := encoder{w: bufio.NewWriter(w)}
 	e.raw([]byte(snapshotMagic))
-	e.number(snapshotVersion)
+	e.number(versionOf(rooms))
 	e.number(uint64(max(0, time.Now().UnixNano())))
 	for _, epoch := range &b.voids.epochs {
 		e.text(epoch)
@@ -72,6 +75,30 @@ func (b *Broker) Snapshot(w io.Writer) error {
 		return fmt.Errorf("memory: snapshot: %w", err)
 	}
 	return nil
+}
+
+// versionOf is the earliest version that can hold the rooms.
+func versionOf(rooms []*room) uint64 {
+	for _, r := range rooms {
+		if r.anyMeta() {
+			return snapshotVersion
+		}
+	}
+	return plainVersion
+}
+
+func (r *room) anyMeta() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.history == nil {
+		return false
+	}
+	for i := range r.history.entries.n {
+		if r.history.entries.at(i).meta != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // encoder writes the parts of a snapshot. The first error sticks to w.
@@ -134,10 +161,17 @@ func (e *encoder) history(h *history, now int64) {
 		if m.json {
 			flags |= flagJSON
 		}
+		if m.meta != nil {
+			flags |= flagMeta
+		}
 		e.number(flags)
 		e.time(now - m.at)
 		e.text(m.key)
 		e.bytes(m.data)
+		if m.meta != nil {
+			meta, _ := m.meta.AppendBinary(nil) // its error is always nil
+			e.bytes(meta)
+		}
 	}
 }
 

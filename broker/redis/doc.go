@@ -126,6 +126,12 @@
 //	7 what owner                                             of an owner of members: 1 asks for others of its name, 2 answers, 3 is dead
 //
 // Flag 1 is binary; with flag 2 a key of length4 bytes is there; flag 4 says that the payload was checked to be JSON, so
-// that nobody needs to check it again. A stamp is the time at which the message was
+// that nobody needs to check it again. With flag 8, which comes with flag 2, the key's bytes hold a length4, so many bytes of
+// key, and a broker.Meta in its binary form. A stamp is the time at which the message was
 // stored, in microseconds, and always more than that of the message before it.
+//
+// Versions: a message that uses nothing of broker.Meta has the same bytes as before there was flag 8. A node of the version
+// before reads a message with flag 8 as one without a Meta, and sends it to all members, also to the one that Meta.Except
+// names. Its key differs from that of the message before, so that such a node does not conflate it. Nodes of both versions
+// may be in one cluster, and may read each other's histories.
 package redis

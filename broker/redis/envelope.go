@@ -29,6 +29,9 @@ const (
 	flagBinary = 1
 	flagKey    = 2 // four bytes of length and a key stand before the payload
 	flagJSON   = 4 // the payload was checked: it is JSON
+	// flagMeta comes with flagKey only: what stands in the place of the key is the key behind its own length in four bytes, and
+	// then the Meta. A node of the version before has all of it for the key, and the payload is where it was.
+	flagMeta = 8
 )
 
 const (
@@ -63,13 +66,17 @@ func (m *message) own() {
 	m.Position.Epoch = m.at.epoch
 }
 
+// size is what a message that waits is counted as.
+func (m *message) size() int { return len(m.Data) + m.Meta.Size() }
+
 func (m *message) stored() bool { return m.at.offset > 0 }
 
 var errEnvelope = errors.New("redis: not an envelope and not JSON")
 
 // encodePlain makes the envelope of a message that is not stored.
 func encodePlain(p *broker.Publication) string {
-	return text(appendPlain(make([]byte, 0, sizeOfPlain(p.Data, p.ConflationKey)), p))
+	key := keyPart(p)
+	return text(appendPlain(make([]byte, 0, sizeOfPlain(p.Data, key)), p, key))
 }
 
 func sizeOfPlain(payload []byte, key string) int {
@@ -80,14 +87,34 @@ func sizeOfPlain(payload []byte, key string) int {
 	return size
 }
 
-func appendPlain(e []byte, p *broker.Publication) []byte {
-	f := flags(p.Binary, p.JSON)
-	if p.ConflationKey == "" {
+func appendPlain(e []byte, p *broker.Publication, key string) []byte {
+	f := flagsOf(p)
+	if key == "" {
 		return append(append(e, kindPlain, f), p.Data...)
 	}
 	e = append(e, kindPlain, f|flagKey)
-	e = binary.BigEndian.AppendUint32(e, uint32(len(p.ConflationKey)))
-	return append(append(e, p.ConflationKey...), p.Data...)
+	e = binary.BigEndian.AppendUint32(e, uint32(len(key)))
+	return append(append(e, key...), p.Data...)
+}
+
+// keyPart is what stands in the place of the key: see flagMeta.
+func keyPart(p *broker.Publication) string {
+	if p.Meta == nil {
+		return p.ConflationKey
+	}
+	part := make([]byte, 0, 128+len(p.ConflationKey))
+	part = binary.BigEndian.AppendUint32(part, uint32(len(p.ConflationKey)))
+	part, _ = p.Meta.AppendBinary(append(part, p.ConflationKey...)) // its error is always nil
+	return text(part)
+}
+
+// flagsOf are those of a publication, without flagKey.
+func flagsOf(p *broker.Publication) byte {
+	f := flags(p.Binary, p.JSON)
+	if p.Meta != nil {
+		f |= flagMeta
+	}
+	return f
 }
 
 func flags(isBinary, isJSON bool) (f byte) {
@@ -129,18 +156,44 @@ func decodeMessage(e string) (m message, err error) {
 		return m, errEnvelope
 	}
 	if flags&flagKey != 0 {
-		if len(rest) < 4 {
+		var ok bool
+		if m.ConflationKey, rest, ok = cutText(rest); !ok {
 			return message{}, errEnvelope
 		}
-		size := binary.BigEndian.Uint32(data(rest[:4]))
-		if rest = rest[4:]; uint64(size) > uint64(len(rest)) {
-			return message{}, errEnvelope
+	}
+	if flags&flagMeta != 0 {
+		if err := m.openMeta(); err != nil {
+			return message{}, err
 		}
-		m.ConflationKey, rest = rest[:size], rest[size:]
 	}
 	m.Binary, m.JSON = flags&flagBinary != 0, flags&flagJSON != 0
 	m.Data = data(rest)
 	return m, nil
+}
+
+// openMeta takes apart what stands in the place of the key. The Meta shares memory with nobody.
+func (m *message) openMeta() error {
+	key, meta, ok := cutText(m.ConflationKey)
+	if !ok {
+		return errEnvelope
+	}
+	m.ConflationKey, m.Meta = key, new(broker.Meta)
+	if err := m.Meta.UnmarshalBinary(data(meta)); err != nil {
+		return errors.Join(errEnvelope, err)
+	}
+	return nil
+}
+
+// cutText takes a text off that stands behind its length in four bytes.
+func cutText(s string) (text, rest string, ok bool) {
+	if len(s) < 4 {
+		return "", "", false
+	}
+	size := binary.BigEndian.Uint32(data(s[:4]))
+	if s = s[4:]; uint64(size) > uint64(len(s)) {
+		return "", "", false
+	}
+	return s[:size], s[size:], true
 }
 
 func number(s string) uint64 { return binary.BigEndian.Uint64(data(s[:8])) }

@@ -69,7 +69,7 @@ func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) 
 	channel, meta, log := b.names.history(room)
 	k := b.keyOf(channel, log, room, p)
 	res, err := b.exec(ctx, channel, publishScript, []string{meta, log, k.name}, []string{
-		b.names.onWire(channel), b.verbs.publish, text(p.Data), p.ConflationKey, strconv.Itoa(flagsOf(p)),
+		b.names.onWire(channel), b.verbs.publish, text(p.Data), keyPart(p), strconv.Itoa(int(flagsOf(p))),
 		strconv.Itoa(p.Retention.Size), milliseconds(p.Retention.TTL), b.metadataAge(p.Retention),
 		strconv.FormatInt(k.forget, 10), k.id, strconv.Itoa(k.most), strconv.FormatInt(p.Retention.MaxBytes(), 10),
 	})
@@ -107,8 +107,9 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 	if isPlain(p) {
 		dst = resp.AppendWord(resp.AppendHead(dst, 3), b.verbs.publish)
 		dst = b.appendName(dst, room, b.names.suffix)
-		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, p.ConflationKey))
-		return append(appendPlain(dst, p), '\r', '\n')
+		key := keyPart(p)
+		dst = resp.AppendSize(dst, sizeOfPlain(p.Data, key))
+		return append(appendPlain(dst, p, key), '\r', '\n')
 	}
 	dst = resp.AppendHead(dst, 18)
 	dst = resp.AppendWord(dst, "EVALSHA")
@@ -126,7 +127,7 @@ func (b *Broker) appendPublication(dst []byte, room string, p *broker.Publicatio
 	dst = b.appendName(dst, room, b.names.suffix)
 	dst = resp.AppendWord(dst, b.verbs.publish)
 	dst = resp.AppendWord(dst, p.Data)
-	dst = resp.AppendWord(dst, p.ConflationKey)
+	dst = resp.AppendWord(dst, keyPart(p))
 	dst = resp.AppendNumber(dst, int64(flagsOf(p)))
 	dst = resp.AppendNumber(dst, int64(p.Retention.Size))
 	dst = resp.AppendNumber(dst, wholeMillis(p.Retention.TTL))
@@ -163,8 +164,6 @@ func (b *Broker) appendName(dst []byte, room, after string) []byte {
 	dst = append(b.names.appendRoom(dst, room), after...)
 	return append(dst, '\r', '\n')
 }
-
-func flagsOf(p *broker.Publication) int { return int(flags(p.Binary, p.JSON)) }
 
 var errAnswer = errors.New("unexpected answer of a script")
 

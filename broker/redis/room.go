@@ -12,7 +12,7 @@ import (
 const (
 	maxQueue     = 1024    // events of a room that wait for the receiver
 	maxHeld      = 1024    // messages of a room that wait for those before them
-	maxHeldBytes = 1 << 20 // and their payloads
+	maxHeldBytes = 1 << 20 // and their payloads and Metas
 )
 
 // room is one subscription: what is known of a room, and the order in which its events reach the receiver.
@@ -121,12 +121,12 @@ func (r *room) follow(m *message) {
 // hold keeps a message until those before it have come. When there are too many, all are let go: they are
 // stored, and will be read.
 func (r *room) hold(m *message) {
-	if len(r.held) >= maxHeld || r.heldBytes+len(m.Data) > maxHeldBytes {
+	if len(r.held) >= maxHeld || r.heldBytes+m.size() > maxHeldBytes {
 		r.held, r.heldBytes, r.asked = nil, 0, 0
 	}
 	m.own()
 	r.held = append(r.held, *m)
-	r.heldBytes += len(m.Data)
+	r.heldBytes += m.size()
 }
 
 // page is what a catch-up has read: messages after the one it asked for, or a gap.

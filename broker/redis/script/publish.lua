@@ -1,6 +1,6 @@
 -- Stores a message, where the room keeps any, and hands it to the nodes that are subscribed.
 -- KEYS: meta, log, idempotency keys (any key of the room where there is none)
--- ARGV: channel, PUBLISH or SPUBLISH, payload, key, flags (1: binary, 4: checked JSON), size and age in ms of the history
+-- ARGV: channel, PUBLISH or SPUBLISH, payload, key, flags (1: binary, 4: checked JSON, 8: the key has a meta in it), size and age in ms of the history
 --       (0: none), age of the metadata in ms, age of the idempotency key in ms (0: none), the idempotency key, how many
 --       of them are remembered (10000), bytes of the history (16 MiB). The last three may be left out.
 -- Reply: epoch, offset, 1 for a duplicate

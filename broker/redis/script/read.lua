@@ -2,7 +2,7 @@
 -- KEYS: meta, log
 -- ARGV: epoch, offset and stamp to read after (offset -1: from the oldest; stamp -1: not to be verified), newest so many
 --       (0: all), limit (0: none, -1: no entries), size and age in ms of the history (0: as stored), age of the metadata in ms (0: do not
---       begin one), bytes of payloads (0: no limit), 1 for the messages before the offset (-1: from the newest), newest
+--       begin one), bytes of payloads and metas (0: no limit), 1 for the messages before the offset (-1: from the newest), newest
 --       first, age in ms of the metadata of a room without messages
 -- Reply: epoch, offset and stamp of the newest, 1 for a gap, 1 for more, offset of the first entry in the list, how many entries of
 -- the log were no messages and have been removed, entries. With a gap and a stamp to verify: of the place to read on from.
@@ -132,7 +132,8 @@ while from <= to do
   for i = 1, #some do
     local entry = some[back and #some + 1 - i or i]
     local payload = #entry - 38
-    if payload >= 4 and math.floor(string.byte(entry, 2) / 2) % 2 == 1 then
+    local flags = string.byte(entry, 2)
+    if payload >= 4 and math.floor(flags / 2) % 2 == 1 and math.floor(flags / 8) % 2 == 0 then
       payload = payload - 4 - struct.unpack('>I4', entry, 39)
     end
     used = used + math.max(payload, 0)
