@@ -3,6 +3,7 @@ package brokertest
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ var historyChecks = []check{
 	{"HistoryRead", hasHistory, checkHistoryRead},
 	{"HistoryPages", hasHistory, checkHistoryPages},
 	{"HistoryPageBytes", hasHistory, checkHistoryPageBytes},
+	{"HistoryMetaBytes", hasHistory, checkHistoryMetaBytes},
 	{"HistoryReverse", hasHistory, checkHistoryReverse},
 	{"HistoryBeginning", hasHistory, checkHistoryBeginning},
 	{"HistoryPlain", hasHistory, checkHistoryPlain},
@@ -225,6 +227,22 @@ func checkHistoryPageBytes(t testing.TB, w *world) {
 	}
 	if page := sub.read(room, broker.Query{Last: 3, Bytes: 40, Retention: hundred}); len(page.Messages) != 2 || !page.More {
 		t.Errorf("newest three: %d messages, more %v; want the older two of them", len(page.Messages), page.More)
+	}
+}
+
+// What messages carry beside their payloads counts for a page's bytes too.
+func checkHistoryMetaBytes(t testing.TB, w *world) {
+	pub, sub := w.pair()
+	room := w.room("metas")
+	meta := &broker.Meta{Tags: map[string]string{"long": strings.Repeat("x", 1000)}}
+	for range 4 {
+		pub.publish(room, broker.Publication{Data: []byte("1"), Meta: meta, Retention: hundred})
+	}
+	for _, reverse := range []bool{false, true} {
+		page := sub.read(room, broker.Query{Bytes: 1500, Reverse: reverse, Retention: hundred})
+		if len(page.Messages) != 1 || !page.More || !page.Messages[0].Meta.Equal(meta) {
+			t.Errorf("reverse %v: %d messages, more %v; want one of four", reverse, len(page.Messages), page.More)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -111,6 +112,58 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("resumed since %+v: %+v, want the next message", last.Position, page)
 		}
 	})
+}
+
+// What messages carry beside their payloads is restored too. A snapshot without any is one that the version before can read.
+func TestSnapshotMeta(t *testing.T) {
+	meta := &broker.Meta{Time: 7, Tags: map[string]string{"a": "b"}, Publisher: &broker.Publisher{User: "ada"}}
+	for _, with := range []bool{false, true} {
+		b, _ := start(t)
+		p := store("1")
+		publish(t, b, "room", p)
+		if with {
+			p.Meta = meta
+		}
+		publish(t, b, "room", p)
+		before := read(t, b, "room", broker.Query{Retention: kept})
+		snap := snapshot(t, b)
+		if version, want := snap[len("hubkitms")], map[bool]byte{false: 2, true: 3}[with]; version != want {
+			t.Errorf("with a meta %v: version %d, want %d", with, version, want)
+		}
+		b = restored(t, snap)
+		if after := read(t, b, "room", broker.Query{Retention: kept}); !reflect.DeepEqual(after, before) || after.Messages[1].Meta.Equal(meta) != with {
+			t.Errorf("restored %+v, want %+v", after, before)
+		}
+		if with {
+			snap[len("hubkitms")] = 2 // it has a message that its version cannot have
+			b, err := memory.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Restore(bytes.NewReader(sum(snap[:len(snap)-4]))); !errors.Is(err, memory.ErrSnapshot) {
+				t.Errorf("a meta in version 2: %v, want ErrSnapshot", err)
+			}
+		}
+	}
+}
+
+// A snapshot that the version before has written is restored.
+func TestSnapshotOfVersionBefore(t *testing.T) {
+	snap, err := os.ReadFile("testdata/snapshot-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := restored(t, snap)
+	long := broker.Retention{Size: 5, TTL: 60 * 365 * 24 * time.Hour}
+	page := read(t, b, "room", broker.Query{Retention: long})
+	if len(page.Messages) != 3 || page.Top.Offset != 3 {
+		t.Fatalf("%d messages up to %+v, want 3", len(page.Messages), page.Top)
+	}
+	for i, m := range page.Messages {
+		if string(m.Data) != fmt.Sprint(i) || m.ConflationKey != strings.Repeat("k", i) || m.Binary != (i == 1) || m.JSON != (i == 2) || m.Meta != nil {
+			t.Errorf("message %d: %+v", i, m)
+		}
+	}
 }
 
 // The time between the snapshot and the restore counts, for messages, keys and metadata.

@@ -54,6 +54,7 @@ func TestEnvelopes(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(encodePlain(&broker.Publication{Data: []byte("data"), ConflationKey: "key", Binary: true, JSON: true}))
 	f.Add(encodeStored(flagKey, mark{"0123456789ab", 1, 2}, 0, "k", "data"))
+	f.Add(encodePlain(&broker.Publication{Data: []byte("data"), ConflationKey: "key", Meta: metas[2]}))
 	f.Add(encodeCommand("node", []byte("x")))
 	f.Add(`{"a":[1,2,3]}`)
 	f.Add("\x01\x02\xff\xff\xff\xff")
@@ -69,8 +70,10 @@ func FuzzDecode(f *testing.F) {
 		}
 		switch e[0] {
 		case kindPlain:
-			again, err := decodeMessage(encodePlain(&broker.Publication{Data: m.Data, ConflationKey: m.ConflationKey, Binary: m.Binary, JSON: m.JSON}))
-			if err != nil || !bytes.Equal(again.Data, m.Data) || again.ConflationKey != m.ConflationKey || again.Binary != m.Binary || again.JSON != m.JSON {
+			again, err := decodeMessage(encodePlain(&broker.Publication{
+				Data: m.Data, ConflationKey: m.ConflationKey, Binary: m.Binary, JSON: m.JSON, Meta: m.Meta,
+			}))
+			if err != nil || !again.Meta.Equal(m.Meta) || !bytes.Equal(again.Data, m.Data) || again.ConflationKey != m.ConflationKey || again.Binary != m.Binary || again.JSON != m.JSON {
 				t.Errorf("%q became %+v and then %+v, %v", e, m, again, err)
 			}
 		case kindStored:
