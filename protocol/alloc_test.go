@@ -19,6 +19,8 @@ var (
 	leftFrame    = []byte(`{"op":"left","room":"a","code":"removed","message":"m"}`)
 	joinedFrame  = []byte(`{"op":"joined","room":"a","epoch":"e","offset":7,"expires_ms":1000,"read_only":true}`)
 	refreshFrame = []byte(`{"op":"refresh","room":"a","expires_ms":1000}`)
+	taggedFrame  = []byte(publishing(`"tags":{"kind":"x","\u0065":"y"},"traceparent":"` + trace + `","tracestate":"a=b","echo":false`))
+	fullFrame    = protocol.AppendMessageWith(nil, "r", payload, "e", 1, &fullMeta)
 	messageFrame = protocol.AppendMessage(nil, "chat:lobby", payload, "3f9c1a", 123456)
 	payload      = []byte(`{"user":"ada","text":"` + strings.Repeat("hello, world ", 8) + `"}`)
 )
@@ -32,17 +34,20 @@ func TestAllocations(t *testing.T) {
 	page := protocol.History{Messages: []protocol.HistoryMessage{{Offset: 1, Data: payload}, {Offset: 2, Data: payload}}}
 	failure := &protocol.Error{Code: protocol.CodeBusy, Message: "later", RetryAfter: time.Second}
 	for name, f := range map[string]func() bool{
-		"decode publish": func() bool { return q.Decode(publishFrame) == nil },
-		"decode escapes": func() bool { return q.Decode(escapedFrame) == nil },
-		"decode hello":   func() bool { return q.Decode(helloFrame) == nil },
-		"decode message": func() bool { return e.Decode(messageFrame) == nil },
-		"decode history": func() bool { return q.Decode(historyFrame) == nil },
-		"decode token":   func() bool { return q.Decode(tokenFrame) == nil },
-		"decode page":    func() bool { return q.Decode(pageFrame) == nil },
-		"decode left":    func() bool { return e.Decode(leftFrame) == nil },
-		"decode joined":  func() bool { return e.Decode(joinedFrame) == nil },
-		"decode refresh": func() bool { return e.Decode(refreshFrame) == nil },
-		"valid":          func() bool { return protocol.Valid(payload) },
+		"decode publish":          func() bool { return q.Decode(publishFrame) == nil },
+		"decode publish with all": func() bool { return q.Decode(taggedFrame) == nil },
+		"decode message with all": func() bool { return e.Decode(fullFrame) == nil },
+		"skip":                    func() bool { return len(protocol.AppendSkip(buf, "r", "e", 1)) > 0 },
+		"decode escapes":          func() bool { return q.Decode(escapedFrame) == nil },
+		"decode hello":            func() bool { return q.Decode(helloFrame) == nil },
+		"decode message":          func() bool { return e.Decode(messageFrame) == nil },
+		"decode history":          func() bool { return q.Decode(historyFrame) == nil },
+		"decode token":            func() bool { return q.Decode(tokenFrame) == nil },
+		"decode page":             func() bool { return q.Decode(pageFrame) == nil },
+		"decode left":             func() bool { return e.Decode(leftFrame) == nil },
+		"decode joined":           func() bool { return e.Decode(joinedFrame) == nil },
+		"decode refresh":          func() bool { return e.Decode(refreshFrame) == nil },
+		"valid":                   func() bool { return protocol.Valid(payload) },
 		"message": func() bool {
 			return len(protocol.AppendMessage(buf, "chat:büro", payload, "3f9c1a", 123456)) > 0
 		},

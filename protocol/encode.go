@@ -123,7 +123,7 @@ func AppendGoAway(dst []byte, h Hint) []byte {
 }
 
 // AppendRequest appends the frame that says q. Optional fields that are zero are left out, the fields
-// of other ops are not looked at, and nothing is checked: q.Data must be valid JSON. Where publish or
+// of other ops are not looked at, and nothing is checked: q.Data and q.Tags must be valid JSON. Where publish or
 // send have no Data, null is written.
 func AppendRequest(dst []byte, q *Request) []byte {
 	dst = append(append(append(dst, `{"op":"`...), q.Op.String()...), '"')
@@ -155,6 +155,12 @@ func AppendRequest(dst []byte, q *Request) []byte {
 	case OpPublish:
 		dst = appendString(append(dst, `,"room":`...), q.Room)
 		dst = appendTextField(dst, `,"key":`, q.IdempotencyKey)
+		if len(q.Tags) > 0 {
+			dst = append(append(dst, `,"tags":`...), q.Tags...)
+		}
+		dst = appendTextField(dst, `,"traceparent":`, q.TraceParent)
+		dst = appendTextField(dst, `,"tracestate":`, q.TraceState)
+		dst = appendFlag(dst, `,"echo":false`, q.NoEcho)
 		dst = appendDataField(dst, orNull(q.Data))
 	case OpCall:
 		dst = appendTextField(dst, `,"method":`, q.Method)

@@ -13,9 +13,9 @@ type Event struct {
 	Op Op
 	// ID of the request that is answered by welcome, ok or error; zero where none is.
 	ID uint64
-	// Room of ok, error, message, presence, join, leave, gap, joined, left and refresh; nil where absent.
+	// Room of ok, error, message, presence, join, leave, gap, joined, left, refresh and skip; nil where absent.
 	Room []byte
-	// Position of ok, message, gap and joined; zero where absent.
+	// Position of ok, message, gap, skip and joined; zero where absent.
 	Position Position
 	// Data of welcome, ok, message, presence, join and leave: one valid JSON value as it was written; nil
 	// where absent.
@@ -39,6 +39,13 @@ type Event struct {
 	Expires time.Duration
 	// ReadOnly of ok and joined: the client may not publish in the room.
 	ReadOnly bool
+	// From and Tags of message: a JSON object as it was written, the values of Tags being strings; nil where absent. Meta
+	// takes them apart.
+	From, Tags []byte
+	// Time of message: when it was published, in milliseconds since 1970; zero where absent.
+	Time int64
+	// TraceParent and TraceState of message; nil where absent.
+	TraceParent, TraceState []byte
 
 	scratch []byte
 }
@@ -91,6 +98,7 @@ func (e *Event) decode(r *reader) {
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
 		e.Data = r.fields.get(fieldData)
+		e.decodeMeta(r)
 	case OpPresence:
 		e.Room = r.text(fieldRoom)
 		e.Data = r.fields.get(fieldData)
@@ -98,7 +106,7 @@ func (e *Event) decode(r *reader) {
 	case OpJoin, OpLeave:
 		e.Room = r.text(fieldRoom)
 		e.Data = r.fields.get(fieldData)
-	case OpGap:
+	case OpGap, OpSkip:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
 	case OpGoAway:

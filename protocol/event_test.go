@@ -13,6 +13,11 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
+var fullMeta = protocol.Meta{
+	From: &protocol.Publisher{Conn: "c", User: "u", Info: []byte(`{"n":1}`)}, Time: 1700000000123,
+	Tags: map[string]string{"a": "b", "\x01\"": ""}, TraceParent: trace, TraceState: "rojo=1",
+}
+
 // eventTests pairs what a server writes with the exact frame and with what a client reads.
 var eventTests = []struct {
 	name  string
@@ -85,6 +90,26 @@ var eventTests = []struct {
 	{"gap", func(dst []byte) []byte { return protocol.AppendGap(dst, "r", "e", 9) },
 		`{"op":"gap","room":"r","epoch":"e","offset":9}`,
 		protocol.Event{Op: protocol.OpGap, Room: []byte("r"), Position: pos("e", 9)}},
+	{"skip", func(dst []byte) []byte { return protocol.AppendSkip(dst, "r", "e", 9) },
+		`{"op":"skip","room":"r","epoch":"e","offset":9}`,
+		protocol.Event{Op: protocol.OpSkip, Room: []byte("r"), Position: pos("e", 9)}},
+	{"message with all that it can carry", func(dst []byte) []byte {
+		return protocol.AppendMessageWith(dst, "r", []byte("1"), "e", 9, &fullMeta)
+	}, `{"op":"message","room":"r","epoch":"e","offset":9,"from":{"conn":"c","user":"u","info":{"n":1}},"time":1700000000123,"tags":{"\u0001\"":"","a":"b"},` +
+		`"traceparent":"` + trace + `","tracestate":"rojo=1","data":1}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Position: pos("e", 9), Data: []byte("1"),
+			From: []byte(`{"conn":"c","user":"u","info":{"n":1}}`), Time: 1700000000123, Tags: []byte(`{"\u0001\"":"","a":"b"}`),
+			TraceParent: []byte(trace), TraceState: []byte("rojo=1")}},
+	{"message that carries nothing", func(dst []byte) []byte { return protocol.AppendMessageWith(dst, "r", nil, "", 0, &protocol.Meta{}) },
+		`{"op":"message","room":"r","data":null}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Data: []byte("null")}},
+	{"message without a meta", func(dst []byte) []byte { return protocol.AppendMessageWith(dst, "r", []byte("1"), "e", 1, nil) },
+		`{"op":"message","room":"r","epoch":"e","offset":1,"data":1}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), Position: pos("e", 1), Data: []byte("1")}},
+	{"message of somebody of whom nothing is shown", func(dst []byte) []byte {
+		return protocol.AppendMessageWith(dst, "r", []byte("1"), "", 0, &protocol.Meta{From: &protocol.Publisher{}})
+	}, `{"op":"message","room":"r","from":{},"data":1}`,
+		protocol.Event{Op: protocol.OpMessage, Room: []byte("r"), From: []byte("{}"), Data: []byte("1")}},
 	{"welcome of an identity that expires", func(dst []byte) []byte {
 		return protocol.AppendWelcome(dst, protocol.Welcome{Conn: "c", Expires: time.Hour, Data: []byte("1")})
 	}, `{"op":"welcome","conn":"c","expires_ms":3600000,"data":1}`,
@@ -155,7 +180,7 @@ func visible(e protocol.Event) protocol.Event {
 	return protocol.Event{
 		Op: e.Op, ID: e.ID, Room: e.Room, Position: e.Position, Data: e.Data, Conn: e.Conn, Node: e.Node,
 		Session: e.Session, Ping: e.Ping, Ticket: e.Ticket, Limits: e.Limits, Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter, Spread: e.Spread,
-		Expires: e.Expires, ReadOnly: e.ReadOnly,
+		Expires: e.Expires, ReadOnly: e.ReadOnly, From: e.From, Tags: e.Tags, Time: e.Time, TraceParent: e.TraceParent, TraceState: e.TraceState,
 	}
 }
 
@@ -186,6 +211,11 @@ func TestEventDecode(t *testing.T) {
 		{"data as deep as a presence list makes it", `{"op":"ok","data":` + nest("[", "", "]", 67) + `}`,
 			protocol.Event{Op: protocol.OpOK, Data: []byte(nest("[", "", "]", 67))}, ""},
 		{"deeper data", `{"op":"ok","data":` + nest("[", "", "]", 68) + `}`, protocol.Event{}, "nested deeper than 67 levels at byte 85"},
+		{"tags of a later version, and more of them", `{"op":"message","tags":` + tags(30, 70, 300) + `}`,
+			protocol.Event{Op: protocol.OpMessage, Tags: []byte(tags(30, 70, 300))}, ""},
+		{"from a string", `{"op":"message","from":"ada"}`, protocol.Event{}, "from must be an object"},
+		{"time negative", `{"op":"message","time":-1}`, protocol.Event{}, "time must be an integer of at least 0"},
+		{"tags of numbers", `{"op":"message","tags":{"a":1}}`, protocol.Event{}, "the value of a tag must be a string"},
 		{"not an object", `[]`, protocol.Event{}, "the frame is not a JSON object"},
 		{"no op", `{"room":"r"}`, protocol.Event{}, "op is missing"},
 		{"cut", `{"op":"ok"`, protocol.Event{}, "invalid JSON at byte 10"},

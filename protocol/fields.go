@@ -40,39 +40,51 @@ const (
 	fieldJoined
 	fieldReadOnly
 	fieldExpires
+	fieldFrom
+	fieldTime
+	fieldTags
+	fieldTraceParent
+	fieldTraceState
+	fieldEcho
 	fieldCount
 )
 
 var fieldNames = [fieldCount]string{
-	fieldOp:         "op",
-	fieldID:         "id",
-	fieldRoom:       "room",
-	fieldData:       "data",
-	fieldEpoch:      "epoch",
-	fieldOffset:     "offset",
-	fieldHistory:    "history",
-	fieldKey:        "key",
-	fieldMethod:     "method",
-	fieldToken:      "token",
-	fieldSession:    "session",
-	fieldResume:     "resume",
-	fieldConn:       "conn",
-	fieldNode:       "node",
-	fieldPing:       "ping_ms",
-	fieldTicket:     "ticket",
-	fieldCode:       "code",
-	fieldMessage:    "message",
-	fieldRetryAfter: "retry_after_ms",
-	fieldSpread:     "spread_ms",
-	fieldReason:     "reason",
-	fieldLimits:     "limits",
-	fieldLimit:      "limit",
-	fieldReverse:    "reverse",
-	fieldCounting:   "count",
-	fieldAfter:      "after",
-	fieldJoined:     "joined",
-	fieldReadOnly:   "read_only",
-	fieldExpires:    "expires_ms",
+	fieldOp:          "op",
+	fieldID:          "id",
+	fieldRoom:        "room",
+	fieldData:        "data",
+	fieldEpoch:       "epoch",
+	fieldOffset:      "offset",
+	fieldHistory:     "history",
+	fieldKey:         "key",
+	fieldMethod:      "method",
+	fieldToken:       "token",
+	fieldSession:     "session",
+	fieldResume:      "resume",
+	fieldConn:        "conn",
+	fieldNode:        "node",
+	fieldPing:        "ping_ms",
+	fieldTicket:      "ticket",
+	fieldCode:        "code",
+	fieldMessage:     "message",
+	fieldRetryAfter:  "retry_after_ms",
+	fieldSpread:      "spread_ms",
+	fieldReason:      "reason",
+	fieldLimits:      "limits",
+	fieldLimit:       "limit",
+	fieldReverse:     "reverse",
+	fieldCounting:    "count",
+	fieldAfter:       "after",
+	fieldJoined:      "joined",
+	fieldReadOnly:    "read_only",
+	fieldExpires:     "expires_ms",
+	fieldFrom:        "from",
+	fieldTime:        "time",
+	fieldTags:        "tags",
+	fieldTraceParent: "traceparent",
+	fieldTraceState:  "tracestate",
+	fieldEcho:        "echo",
 }
 
 // lookupField is a switch because the compiler turns it into comparisons that allocate nothing.
@@ -136,6 +148,18 @@ func lookupField(name []byte) field {
 		return fieldReadOnly
 	case "expires_ms":
 		return fieldExpires
+	case "from":
+		return fieldFrom
+	case "time":
+		return fieldTime
+	case "tags":
+		return fieldTags
+	case "traceparent":
+		return fieldTraceParent
+	case "tracestate":
+		return fieldTraceState
+	case "echo":
+		return fieldEcho
 	}
 	return fieldNone
 }

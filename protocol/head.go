@@ -15,7 +15,7 @@ func RequestID(frame []byte) uint64 {
 }
 
 // DecodeHead reads the beginning of a frame that is cut anywhere, and overwrites all of e. It does not read Data. A server
-// writes data last, so that a beginning of a few hundred bytes has all other fields. DecodeHead reports whether it found the
+// writes op, room and position first and data last, so that a beginning of a few hundred bytes has what there is of those three. DecodeHead reports whether it found the
 // op; fields that it did not find are left zero.
 func (e *Event) DecodeHead(head []byte) bool {
 	r := reader{scratch: e.scratch[:0]}

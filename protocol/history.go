@@ -12,6 +12,7 @@ type HistoryMessage struct {
 	Offset uint64 `json:"offset"`
 	// Data is any JSON value.
 	Data json.RawMessage `json:"data"`
+	*Meta
 }
 
 // History is the data of the answer to history: one page.
@@ -38,6 +39,7 @@ func AppendHistoryWithin(dst []byte, h History, limit int) []byte {
 			dst = append(dst, ',')
 		}
 		dst = strconv.AppendUint(append(dst, `{"offset":`...), m.Offset, 10)
+		dst = appendMeta(dst, m.Meta)
 		dst = append(appendDataField(dst, orNull(m.Data)), '}')
 		if i > 0 && len(dst)-start+len(end) > limit {
 			dst, h.More = dst[:whole], true

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"bytes"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,6 +18,10 @@ func TestHistory(t *testing.T) {
 		{protocol.History{Messages: []protocol.HistoryMessage{}}, `{"messages":[]}`},
 		{protocol.History{Messages: []protocol.HistoryMessage{{Offset: 44, Data: []byte(`"b"`)}, {Offset: 43, Data: []byte(`[1]`)}}, More: true},
 			`{"messages":[{"offset":44,"data":"b"},{"offset":43,"data":[1]}],"more":true}`},
+		{protocol.History{Messages: []protocol.HistoryMessage{{Offset: 1, Data: []byte(`1`), Meta: &protocol.Meta{Time: 5, Tags: map[string]string{"a": "b"}}}}},
+			`{"messages":[{"offset":1,"time":5,"tags":{"a":"b"},"data":1}]}`},
+		{protocol.History{Messages: []protocol.HistoryMessage{{Offset: 1, Data: []byte(`1`), Meta: &fullMeta}}},
+			string(bytes.Replace(protocol.AppendMessageWith([]byte(`{"messages":[`), "", []byte("1"), "", 0, &fullMeta), []byte(`"op":"message"`), []byte(`"offset":1`), 1)) + `]}`},
 	} {
 		got := protocol.AppendHistory(nil, tt.in)
 		if string(got) != tt.want {

@@ -37,11 +37,7 @@ func appendLimits(dst []byte, l Limits) []byte {
 	dst = appendCount(dst, `,"byte_rate":`, l.ByteRate)
 	dst = appendCount(dst, `,"byte_burst":`, l.ByteBurst)
 	dst = appendCount(dst, `,"rooms":`, l.Rooms)
-	if len(dst) == start {
-		return append(dst, '{', '}')
-	}
-	dst[start] = '{' // where the first comma was
-	return append(dst, '}')
+	return appendBraces(dst, start)
 }
 
 func appendCount(dst []byte, key string, n int) []byte {
@@ -50,24 +46,11 @@ func appendCount(dst []byte, key string, n int) []byte {
 
 // limits reads an object that the scan has found to be valid JSON. Fields that this version does not know are ignored.
 func (r *reader) limits() (l Limits) {
-	if !r.has(fieldLimits) {
+	raw := r.object(fieldLimits)
+	if raw == nil {
 		return l
 	}
-	raw := r.fields.get(fieldLimits)
-	if raw[0] != '{' {
-		r.fail("limits must be an object")
-		return l
-	}
-	for i := skipSpace(raw, 1); raw[i] != '}'; {
-		end, _ := skipString(raw, i)
-		name := raw[i+1 : end-1]
-		value, _ := skipColon(raw, end)
-		end, _ = skipValue(raw, value, MaxDepth)
-		r.limit(&l, name, raw[value:end])
-		if i = skipSpace(raw, end); raw[i] == ',' {
-			i = skipSpace(raw, i+1)
-		}
-	}
+	eachField(raw, func(name, value []byte) { r.limit(&l, name, value) })
 	return l
 }
 

@@ -28,6 +28,7 @@ const (
 	OpError   // server: the answer to a request that was not
 	OpMessage // server: a message, of a room or to this connection
 	OpGap     // server: messages of a room are lost for this client
+	OpSkip    // server: a message of a room is not for this client
 	OpJoined  // server: it has put the connection into a room
 	OpLeft    // server: the client is no longer in a room
 	OpRefresh // server: send a new token
@@ -53,6 +54,7 @@ var opNames = [...]string{
 	OpError:    "error",
 	OpMessage:  "message",
 	OpGap:      "gap",
+	OpSkip:     "skip",
 	OpJoined:   "joined",
 	OpLeft:     "left",
 	OpRefresh:  "refresh",
@@ -108,6 +110,8 @@ func lookupOp(name []byte) Op {
 		return OpMessage
 	case "gap":
 		return OpGap
+	case "skip":
+		return OpSkip
 	case "joined":
 		return OpJoined
 	case "left":

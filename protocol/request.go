@@ -43,6 +43,13 @@ type Request struct {
 	After []byte
 	// Resume of hello: the rooms to go on with, at most MaxResume.
 	Resume []Resume
+	// Tags of publish: a JSON object as it was written, within the bounds that CheckTags has; nil where absent. ParseTags
+	// takes it apart.
+	Tags []byte
+	// TraceParent and TraceState of publish, which are valid; nil where absent. A state without a parent is refused.
+	TraceParent, TraceState []byte
+	// NoEcho of publish: the client is not to be sent its own message.
+	NoEcho bool
 	// Data of publish, call and send: one valid JSON value as it was written, without space
 	// around it. Nil where absent, which only call allows; null is a value.
 	Data []byte
@@ -123,6 +130,7 @@ func (q *Request) decode(r *reader, name []byte) {
 		if q.IdempotencyKey != nil && (len(q.IdempotencyKey) == 0 || len(q.IdempotencyKey) > MaxIdempotencyKey) {
 			r.fail("key must have 1 to %d bytes", MaxIdempotencyKey)
 		}
+		q.decodeMeta(r)
 	case OpCall:
 		q.needID(r)
 		r.need(fieldMethod)

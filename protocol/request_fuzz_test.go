@@ -6,9 +6,11 @@ import (
 	"errors"
 	"math/big"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -95,6 +97,57 @@ func (o *object) position() protocol.Position {
 	return p
 }
 
+// tags returns them as they were written.
+func (o *object) tags() []byte {
+	if !o.has("tags") {
+		return nil
+	}
+	raw := []byte(o.raw["tags"])
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		o.ok = false
+		return nil
+	}
+	for n := 1; d.More(); n++ {
+		key, _ := d.Token()
+		value, _ := d.Token()
+		k, _ := key.(string)
+		v, ok := value.(string)
+		if !ok || n > protocol.MaxTags || k == "" || len(k) > protocol.MaxTagKey || strings.ContainsFunc(k, unicode.IsControl) || len(v) > protocol.MaxTagValue {
+			o.ok = false
+			return nil
+		}
+	}
+	return raw
+}
+
+// What is good is said once more by the expressions of the specification.
+var (
+	traceParent = regexp.MustCompile(`^(?:00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?)$`)
+	traceMember = regexp.MustCompile(`^[ \t]*(?:[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~])?[ \t]*$`)
+)
+
+func goodTrace(parent, state []byte) bool {
+	if parent == nil {
+		return state == nil
+	}
+	p := string(parent)
+	if !traceParent.MatchString(p) || len(p) > protocol.MaxTraceParent || strings.HasPrefix(p, "ff") || strings.HasPrefix(p, "00") && len(p) > 55 ||
+		p[3:35] == strings.Repeat("0", 32) || p[36:52] == strings.Repeat("0", 16) {
+		return false
+	}
+	members := 0
+	for _, m := range strings.Split(string(state), ",") {
+		if strings.Trim(m, " \t") != "" {
+			members++
+		}
+		if !traceMember.MatchString(m) {
+			return false
+		}
+	}
+	return len(state) <= protocol.MaxTraceState && members <= 32
+}
+
 func (o *object) request() (q protocol.Request) {
 	if !o.ok {
 		return q
@@ -136,6 +189,9 @@ func (o *object) request() (q protocol.Request) {
 		o.need("room")
 		q.Room, q.IdempotencyKey = o.text("room"), o.text("key")
 		o.ok = o.ok && data != nil && len(q.IdempotencyKey) <= protocol.MaxIdempotencyKey && (q.IdempotencyKey == nil || len(q.IdempotencyKey) > 0)
+		q.Tags, q.TraceParent, q.TraceState = o.tags(), o.text("traceparent"), o.text("tracestate")
+		q.NoEcho = o.has("echo") && !o.flag("echo")
+		o.ok = o.ok && goodTrace(q.TraceParent, q.TraceState)
 	case "call":
 		q.Op, q.Data, q.Method = protocol.OpCall, data, o.text("method")
 		o.need("id", "method")
@@ -220,6 +276,9 @@ func tidy(q protocol.Request) protocol.Request {
 	}
 	if len(q.Session) == 0 {
 		q.Session = nil
+	}
+	if len(q.TraceState) == 0 {
+		q.TraceState = nil
 	}
 	return q
 }

@@ -14,6 +14,17 @@ func pos(epoch string, offset uint64) protocol.Position {
 	return protocol.Position{Epoch: []byte(epoch), Offset: offset}
 }
 
+const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+// tags are so many, with keys and values of so many bytes.
+func tags(n, key, value int) string {
+	all := make(map[string]string)
+	for i := range n {
+		all[strings.Repeat(string(rune('a'+i)), key)] = strings.Repeat("v", value)
+	}
+	return string(protocol.AppendTags(nil, all))
+}
+
 var requestTests = []struct {
 	name string
 	in   string
@@ -38,6 +49,17 @@ var requestTests = []struct {
 		protocol.Request{Op: protocol.OpPublish, ID: 4, Room: []byte("a"), Data: []byte(`{"x":[1]}`), IdempotencyKey: []byte("k")}},
 	{"publish null", `{"op":"publish","room":"a","data":null}`,
 		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("null")}},
+	{"publish with all", `{"op":"publish","room":"a","data":1,"tags":{"kind":"x","ke\u0079":"\ud83d\ude00", "e":""},"traceparent":"` + trace + `","tracestate":"rojo=1,,congo=t61 ","echo":false}`,
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), Tags: []byte(`{"kind":"x","ke\u0079":"\ud83d\ude00", "e":""}`),
+			TraceParent: []byte(trace), TraceState: []byte("rojo=1,,congo=t61 "), NoEcho: true}},
+	{"publish with none of it", `{"op":"publish","room":"a","data":1,"tags":null,"traceparent":null,"tracestate":null,"echo":true}`,
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1")}},
+	{"publish with the most tags", `{"op":"publish","room":"a","data":1,"tags":` + tags(16, 64, 256) + `}`,
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), Tags: []byte(tags(16, 64, 256))}},
+	{"publish with no tags", `{"op":"publish","room":"a","data":1,"tags":{}}`,
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), Tags: []byte("{}")}},
+	{"publish in a trace of a later version", `{"op":"publish","room":"a","data":1,"traceparent":"01` + trace[2:] + `-what"}`,
+		protocol.Request{Op: protocol.OpPublish, Room: []byte("a"), Data: []byte("1"), TraceParent: []byte("01" + trace[2:] + "-what")}},
 	{"call", `{"op":"call","id":5,"method":"m","data":"x"}`,
 		protocol.Request{Op: protocol.OpCall, ID: 5, Method: []byte("m"), Data: []byte(`"x"`)}},
 	{"call without data", `{"op":"call","id":5,"method":"m"}`, protocol.Request{Op: protocol.OpCall, ID: 5, Method: []byte("m")}},
@@ -102,12 +124,16 @@ func public(q protocol.Request) protocol.Request {
 		Op: q.Op, ID: q.ID, Room: q.Room, Position: q.Position, History: q.History, IdempotencyKey: q.IdempotencyKey,
 		Method: q.Method, Token: q.Token, Session: q.Session, Data: q.Data,
 		Limit: q.Limit, Reverse: q.Reverse, Count: q.Count, After: q.After,
+		Tags: q.Tags, TraceParent: q.TraceParent, TraceState: q.TraceState, NoEcho: q.NoEcho,
 	}
 	if len(q.Resume) > 0 {
 		out.Resume = q.Resume
 	}
 	return out
 }
+
+// publishing is a publish with a field more.
+func publishing(field string) string { return `{"op":"publish","room":"a","data":1,` + field + `}` }
 
 func TestRequestDecodeErrors(t *testing.T) {
 	const bad, unknown = protocol.CodeBadRequest, protocol.CodeUnknownOp
@@ -160,6 +186,21 @@ func TestRequestDecodeErrors(t *testing.T) {
 		{"publish without room", `{"op":"publish","data":1}`, bad, protocol.OpPublish, 0, "room is missing"},
 		{"empty key", `{"op":"publish","room":"a","data":1,"key":""}`, bad, protocol.OpPublish, 0, "key must have 1 to 128 bytes"},
 		{"long key", `{"op":"publish","room":"a","data":1,"key":"` + strings.Repeat("k", 129) + `"}`, bad, protocol.OpPublish, 0, "key must have 1 to 128 bytes"},
+		{"tags an array", publishing(`"tags":[]`), bad, protocol.OpPublish, 0, "tags must be an object"},
+		{"tag a number", publishing(`"tags":{"a":"b","c":1}`), bad, protocol.OpPublish, 0, "the value of a tag must be a string"},
+		{"tag null", publishing(`"tags":{"a":null}`), bad, protocol.OpPublish, 0, "the value of a tag must be a string"},
+		{"17 tags", publishing(`"tags":` + tags(17, 1, 1)), bad, protocol.OpPublish, 0, "a tag is wrong: there are more than 16"},
+		{"tag without a key", publishing(`"tags":{"":"x"}`), bad, protocol.OpPublish, 0, "a tag is wrong: its key must have 1 to 64 bytes"},
+		{"long key of a tag", publishing(`"tags":` + tags(1, 65, 0)), bad, protocol.OpPublish, 0, "a tag is wrong: its key must have 1 to 64 bytes"},
+		{"long key of a tag, escaped", publishing(`"tags":{"` + strings.Repeat(`\u00e9`, 33) + `":""}`), bad, protocol.OpPublish, 0, "a tag is wrong: its key must have 1 to 64 bytes"},
+		{"long value of a tag", publishing(`"tags":` + tags(1, 1, 257)), bad, protocol.OpPublish, 0, "a tag is wrong: its value must have at most 256 bytes"},
+		{"control character in a key", publishing(`"tags":{"a\u0000":""}`), bad, protocol.OpPublish, 0, "a tag is wrong: its key must be UTF-8 without control characters"},
+		{"traceparent a number", publishing(`"traceparent":1`), bad, protocol.OpPublish, 0, "traceparent must be a string"},
+		{"traceparent of nothing", publishing(`"traceparent":""`), bad, protocol.OpPublish, 0, "traceparent is not one of W3C Trace Context"},
+		{"tracestate alone", publishing(`"tracestate":"a=b"`), bad, protocol.OpPublish, 0, "traceparent is not one of W3C Trace Context"},
+		{"tracestate without a value", publishing(`"traceparent":"` + trace + `","tracestate":"a"`), bad, protocol.OpPublish, 0,
+			"tracestate is not one of W3C Trace Context, or has more than 512 bytes"},
+		{"echo a number", publishing(`"echo":0`), bad, protocol.OpPublish, 0, "echo must be true or false"},
 		{"send without data", `{"op":"send"}`, bad, protocol.OpSend, 0, "data is missing"},
 		{"call without id", `{"op":"call","method":"m"}`, bad, protocol.OpCall, 0, "id is missing"},
 		{"call with id zero", `{"op":"call","method":"m","id":0}`, bad, protocol.OpCall, 0, "id is missing"},

@@ -86,6 +86,11 @@ func TestSpecLimits(t *testing.T) {
 		fmt.Sprintf("| `key` | %d bytes |", protocol.MaxIdempotencyKey),
 		fmt.Sprintf("| `history` | %d |", protocol.MaxHistory),
 		fmt.Sprintf("| `limit` | %d |", protocol.MaxPage),
+		fmt.Sprintf("| `tags` | %d |", protocol.MaxTags),
+		fmt.Sprintf("| key of a tag | %d bytes |", protocol.MaxTagKey),
+		fmt.Sprintf("| value of a tag | %d bytes |", protocol.MaxTagValue),
+		fmt.Sprintf("| `traceparent` | %d bytes |", protocol.MaxTraceParent),
+		fmt.Sprintf("| `tracestate` | %d bytes |", protocol.MaxTraceState),
 		fmt.Sprintf("| times | %d ms (24 h) |", protocol.MaxDelay.Milliseconds()),
 		fmt.Sprintf("| close reason | %d bytes |", protocol.MaxReason),
 	} {
