@@ -35,7 +35,7 @@ type sharedCase struct {
 type object = map[string]any
 
 // supported are the needs of cases that this client meets.
-var supported = []string{}
+var supported = []string{"meta"}
 
 // TestSharedCases runs the cases of protocol/cases, which the browser client runs too.
 func TestSharedCases(t *testing.T) {
@@ -151,7 +151,7 @@ func (r *caseRun) step(what string, arg any, step object) {
 	case "leave":
 		r.subs[arg.(string)].Stop()
 	case "publish":
-		r.publish(as, room, data, o["key"].(string))
+		r.publish(as, room, data, o)
 	case "call":
 		if _, ok := o["data"]; !ok {
 			data = nil
@@ -228,11 +228,25 @@ func (r *caseRun) subscribe(room string, o object) {
 	r.subs[room] = subscribe(r.t, r.client, room, func(m client.Message) { r.events <- object{"message": message(m)} }, opts...)
 }
 
-func (r *caseRun) publish(as, room string, data []byte, key string) {
+func (r *caseRun) publish(as, room string, data []byte, o object) {
 	r.t.Helper()
 	var opts []client.PublishOption
-	if !strings.HasPrefix(key, "$") {
+	if key := o["key"].(string); !strings.HasPrefix(key, "$") {
 		opts = append(opts, client.IdempotencyKey(key))
+	}
+	if tags, ok := o["tags"].(object); ok {
+		all := make(map[string]string)
+		for k, v := range tags {
+			all[k] = v.(string)
+		}
+		opts = append(opts, client.Tags(all))
+	}
+	if parent, ok := o["traceparent"].(string); ok {
+		state, _ := o["tracestate"].(string)
+		opts = append(opts, client.Trace(parent, state))
+	}
+	if o["echo"] == false {
+		opts = append(opts, client.NoEcho())
 	}
 	p, err := r.client.PublishAsync(room, data, opts...)
 	if err != nil {
@@ -395,6 +409,9 @@ func message(m client.Message) object {
 	}
 	if !m.Position.IsZero() {
 		o["epoch"], o["offset"] = m.Position.Epoch, m.Position.Offset
+	}
+	if m.Meta != nil {
+		maps.Copy(o, plain(m.Meta).(object))
 	}
 	return o
 }

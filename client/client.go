@@ -28,7 +28,7 @@ type Client struct {
 	given   map[string]*Subscription // rooms that the server has put the client into
 	nextSub uint64
 	leaving map[string]int // leaves without an answer, per room
-	live    *connection          // nil while there is none
+	live    *connection    // nil while there is none
 	grants  grants
 	cancel  context.CancelCauseFunc
 	running bool

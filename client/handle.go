@@ -12,6 +12,8 @@ func (l *connection) handle(ev *protocol.Event) bool {
 	switch ev.Op {
 	case protocol.OpMessage:
 		return l.message(ev)
+	case protocol.OpSkip:
+		return l.skip(ev)
 	case protocol.OpOK:
 		return l.ok(ev)
 	case protocol.OpError:
@@ -69,7 +71,7 @@ func (l *connection) asked(name []byte) *Subscription {
 
 func (l *connection) message(ev *protocol.Event) bool {
 	if len(ev.Room) == 0 {
-		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data)}})
+		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data), Meta: l.meta(ev)}})
 	}
 	s, stray := l.room(ev.Room)
 	if s == nil {
@@ -80,26 +82,17 @@ func (l *connection) message(ev *protocol.Event) bool {
 			Room:     string(ev.Room),
 			Data:     clone(ev.Data),
 			Position: position(ev.Position, ""),
+			Meta:     l.meta(ev),
 		}})
 	}
 	if !s.joined {
 		return true // under way since before the join
 	}
 	pos := position(ev.Position, s.next.Epoch)
-	if !pos.IsZero() && !s.next.IsZero() {
-		// The first message of a room may bring another epoch: none had been published.
-		same := pos.Epoch == s.next.Epoch || s.next.Offset == 0 && pos.Offset == 1
-		if same && pos.Offset <= s.next.Offset {
-			return true // a duplicate
-		}
-		if !same || pos.Offset != s.next.Offset+1 {
-			// The server should have said so.
-			if !l.missed(s, Position{pos.Epoch, max(pos.Offset, 1) - 1}) {
-				return false
-			}
-		}
+	if known, goOn := l.follow(s, pos); known || !goOn {
+		return goOn
 	}
-	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Position: pos}}) {
+	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Position: pos, Meta: l.meta(ev)}}) {
 		return false
 	}
 	l.progress = true
@@ -107,6 +100,53 @@ func (l *connection) message(ev *protocol.Event) bool {
 		s.next = pos
 	}
 	return true
+}
+
+// follow looks at what is before the message of a position: it reports whether the message is known, and false when the
+// connection ends.
+func (l *connection) follow(s *Subscription, pos Position) (known, goOn bool) {
+	if pos.IsZero() || s.next.IsZero() {
+		return false, true
+	}
+	// The first message of a room may bring another epoch: none had been published.
+	same := pos.Epoch == s.next.Epoch || s.next.Offset == 0 && pos.Offset == 1
+	if same && pos.Offset <= s.next.Offset {
+		return true, true // a duplicate
+	}
+	if !same || pos.Offset != s.next.Offset+1 {
+		// The server should have said so.
+		return false, l.missed(s, Position{pos.Epoch, max(pos.Offset, 1) - 1})
+	}
+	return false, true
+}
+
+// skip goes on behind a message that is not for the client.
+func (l *connection) skip(ev *protocol.Event) bool {
+	s, _ := l.room(ev.Room)
+	if s == nil || !s.joined {
+		return true
+	}
+	pos := position(ev.Position, s.next.Epoch)
+	if pos.IsZero() {
+		return true
+	}
+	if known, goOn := l.follow(s, pos); known || !goOn {
+		return goOn
+	}
+	if !l.post(event{call: func() { s.pass(pos) }}) {
+		return false
+	}
+	s.next, l.progress = pos, true
+	return true
+}
+
+// meta is what a message carries. What cannot be read of it is no reason to lose the message.
+func (l *connection) meta(ev *protocol.Event) *Meta {
+	m, err := ev.Meta()
+	if err != nil {
+		l.c.config.log.Warn("hubkit client got a message with a broken publisher", "room", string(ev.Room), "error", err)
+	}
+	return m
 }
 
 // position copies p; its epoch is, as a rule, the one already known.

@@ -56,7 +56,7 @@ func (c *Client) History(ctx context.Context, room string, q HistoryQuery) (Hist
 	}
 	p := HistoryPage{Newest: r.pos, More: h.More, Messages: make([]Message, len(h.Messages))}
 	for i, m := range h.Messages {
-		p.Messages[i] = Message{Room: room, Data: m.Data, Position: Position{Epoch: r.pos.Epoch, Offset: m.Offset}}
+		p.Messages[i] = Message{Room: room, Data: m.Data, Position: Position{Epoch: r.pos.Epoch, Offset: m.Offset}, Meta: m.Meta}
 	}
 	if err := p.check(q); err != nil {
 		return HistoryPage{}, err

@@ -24,7 +24,15 @@ type Message struct {
 	Data json.RawMessage
 	// Position is zero in rooms without history.
 	Position Position
+	// Meta is what the message carries beside its data; nil if that is nothing.
+	Meta *Meta
 }
+
+// Meta is what a message may carry: who published it, as far as the room shows that, when, tags and a trace.
+type Meta = protocol.Meta
+
+// Publisher is who published a message.
+type Publisher = protocol.Publisher
 
 // TypedMessage is a Message whose data was decoded.
 type TypedMessage[T any] struct {

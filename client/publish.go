@@ -33,6 +33,41 @@ func IdempotencyKey(key string) PublishOption {
 	}
 }
 
+// Tags has the message carry tags: at most 16, with keys of 1 to 64 bytes without control characters and values of at most 256
+// bytes, in UTF-8.
+func Tags(tags map[string]string) PublishOption {
+	return func(r *request) error {
+		if err := protocol.CheckTags(tags); err != nil {
+			return invalid("Tags: %v", err)
+		}
+		r.tags = nil
+		if len(tags) > 0 {
+			r.tags = protocol.AppendTags(nil, tags)
+		}
+		return nil
+	}
+}
+
+// Trace says which W3C trace the publication is part of, with the values of the headers traceparent and tracestate. state may
+// be empty. The message carries both.
+func Trace(parent, state string) PublishOption {
+	return func(r *request) error {
+		r.traceParent, r.traceState = parent, state
+		return errors.Join(
+			require(protocol.ValidTraceParent(parent), "Trace: traceparent %.140q is not one of W3C Trace Context", parent),
+			require(protocol.ValidTraceState(state), "Trace: tracestate of %d bytes is not one of W3C Trace Context", len(state)))
+	}
+}
+
+// NoEcho has the client not be sent the message itself, also if it comes back before the message has reached it. Its
+// subscription's position goes on behind it.
+func NoEcho() PublishOption {
+	return func(r *request) error {
+		r.noEcho = true
+		return nil
+	}
+}
+
 // Publish publishes data, one JSON value, to a room. It blocks until the server has answered, and returns the position in a
 // room with history, or zero in another room. While there is no connection the publication waits in the queue. If its answer
 // is lost with a connection, it is sent again with the same idempotency key, so that it is stored once. data must not be

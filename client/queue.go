@@ -25,6 +25,10 @@ type request struct {
 	sub     *Subscription // of join
 	page    page          // of history and presence
 
+	tags                    []byte // of publish, as JSON; so are the next
+	traceParent, traceState string
+	noEcho                  bool
+
 	pos     Position  // of join and history: from where; afterwards the answer's
 	first   time.Time // when it was first sent
 	lost    bool      // an answer was lost
@@ -36,7 +40,9 @@ type request struct {
 	done  chan struct{}
 }
 
-func (r *request) size() int { return len(r.room) + len(r.method) + len(r.key) + len(r.data) }
+func (r *request) size() int {
+	return len(r.room) + len(r.method) + len(r.key) + len(r.data) + len(r.tags) + len(r.traceParent) + len(r.traceState)
+}
 
 func (r *request) finish(err error) {
 	r.err = err
@@ -57,6 +63,10 @@ func (r *request) append(dst []byte) []byte {
 		Reverse:        r.page.reverse,
 		Count:          r.page.count,
 		After:          []byte(r.page.after),
+		Tags:           r.tags,
+		TraceParent:    []byte(r.traceParent),
+		TraceState:     []byte(r.traceState),
+		NoEcho:         r.noEcho,
 		Position:       protocol.Position{Epoch: []byte(r.pos.Epoch), Offset: r.pos.Offset},
 	})
 }

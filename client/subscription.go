@@ -32,15 +32,15 @@ type Subscription struct {
 	mu       sync.Mutex
 	seen     Position // of the last message whose callback has returned
 	closed   bool
-	resolved  bool
+	resolved bool
 	readyErr error
 
 	// Of the goroutine that reads, and of Run's while nothing is read.
-	next   Position // what comes is to follow it; zero before there was any
-	joined bool     // on this connection
-	inside bool     // on any connection
-	asked  *connection    // the connection whose hello has the room
-	again  bool     // refused for the rate once on this connection
+	next   Position    // what comes is to follow it; zero before there was any
+	joined bool        // on this connection
+	inside bool        // on any connection
+	asked  *connection // the connection whose hello has the room
+	again  bool        // refused for the rate once on this connection
 
 	crowded bool // refused because the connection is in too many rooms; guarded by Client.mu
 }
@@ -242,6 +242,13 @@ func (s *Subscription) skip(g Gap) {
 		s.onGap(g)
 	}
 	s.see(g.To)
+}
+
+// pass is told of a message that was not for the client.
+func (s *Subscription) pass(p Position) {
+	if !s.ended() {
+		s.see(p)
+	}
 }
 
 func (s *Subscription) present(joined bool, m Member) {

@@ -184,6 +184,9 @@ func (c *config) validate() (errs []error) {
 		if c.raw && (r.Presence || r.Retention.Enabled()) {
 			fault("rooms %q: history and presence need protocol v1", r.pattern)
 		}
+		if c.raw && (r.Publisher != 0 || r.Times) {
+			fault("rooms %q: ShowPublisher and ShowTime need protocol v1", r.pattern)
+		}
 	}
 	if len(c.resumeKeys) > 0 && c.admission.Rate == 0 {
 		fault("WithResumeKey needs WithAdmission")

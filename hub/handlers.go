@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 )
@@ -29,6 +30,14 @@ type Publication struct {
 	IdempotencyKey string
 	// ConflationKey is for OnPublish to set; see the option ConflationKey. Clients have none.
 	ConflationKey string
+	// Tags are carried by the message; nil for none. OnPublish may set others, within the bounds of the option Tags, but must
+	// not change the map after it has returned. If they are beyond the bounds, the client hears "internal".
+	Tags map[string]string
+	// Trace is the W3C trace context that the client's publication is part of; zero for none. OnPublish may set another, such as
+	// that of a span of its own.
+	Trace broker.Trace
+	// NoEcho is set if the client's session is not to be sent its own message: see ExceptSession.
+	NoEcho bool
 }
 
 // HandlerFunc answers a call. data is the client's JSON value, or nil if it sent none, and the handler's to keep. A result

@@ -11,7 +11,8 @@ import (
 
 // History reads up to limit of a room's stored messages that follow a position, oldest first. The zero Position is before
 // the oldest; a limit of zero is no bound. It blocks while the broker is asked, for as long as ctx allows. The error matches
-// ErrNoHistory if the room's rule does not enable history, or is the broker's.
+// ErrNoHistory if the room's rule does not enable history, or is the broker's. Meta of a message is all that it carries,
+// whoever is shown it.
 func (h *Hub) History(ctx context.Context, room string, since broker.Position, limit int) (broker.Page, error) {
 	return h.readHistory(ctx, room, broker.Query{Since: since, Limit: limit})
 }
@@ -78,6 +79,9 @@ func (v *v1Client) sendPage(id uint64, page broker.Page) {
 	h := protocol.History{More: page.More, Messages: make([]protocol.HistoryMessage, len(page.Messages))}
 	for i, m := range page.Messages {
 		h.Messages[i] = protocol.HistoryMessage{Offset: m.Position.Offset, Data: m.Data}
+		if m.Meta != nil {
+			h.Messages[i].Meta = rooms.Carried(m.Meta, new(protocol.Meta))
+		}
 	}
 	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
 	*buf = protocol.AppendHistoryWithin((*buf)[:0], h, rooms.MaxPage)

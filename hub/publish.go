@@ -24,6 +24,8 @@ type publishOptions struct {
 	publisher      string // whose idempotency key it is
 	conflationKey  string
 	binary         bool
+	meta           *broker.Meta // what the message carries; nil for nothing
+	by             rooms.Author // the client that publishes; nil for the service
 }
 
 // IdempotencyKey makes a retry harmless. Within ttl a publication of the service to the same room with the same key is
@@ -89,7 +91,8 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 		IdempotencyKey: o.idempotencyKey,
 		IdempotencyTTL: o.idempotencyTTL,
 		Publisher:      o.publisher,
-	})
+		Meta:           o.meta,
+	}, o.by)
 	switch {
 	case err != nil:
 	case res.Duplicate:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -175,7 +176,10 @@ func (v *v1Client) publish(q *protocol.Request) {
 		c.replyError(id, room, &Error{Code: protocol.CodeForbidden, Message: "the room is read-only for this client"})
 		return
 	}
-	p := &Publication{Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.IdempotencyKey)}
+	p := &Publication{
+		Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.IdempotencyKey), Tags: protocol.ParseTags(q.Tags),
+		Trace: broker.Trace{Parent: string(q.TraceParent), State: string(q.TraceState)}, NoEcho: q.NoEcho,
+	}
 	var ask func() error
 	if f := h.handlers.set.Load().publish; f != nil {
 		ask = func() error { return f(c.Context(), c, p) }
@@ -185,9 +189,14 @@ func (v *v1Client) publish(q *protocol.Request) {
 	}
 	ctx := v.request()
 	defer ctx.finish()
-	res, err := h.publish(ctx, p.Room, p.Data, publishOptions{
-		idempotencyKey: p.IdempotencyKey, publisher: v.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
-	})
+	var res Result
+	meta, err := v.meta(p)
+	if err == nil {
+		res, err = h.publish(ctx, p.Room, p.Data, publishOptions{
+			idempotencyKey: p.IdempotencyKey, publisher: v.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
+			meta: meta, by: (*member)(c),
+		})
+	}
 	if err != nil {
 		v.fault("publish", room, err)
 		c.replyError(id, room, toError(err))

@@ -4,10 +4,13 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -60,6 +63,53 @@ func (c *Conn) session() string {
 		return c.extra.session
 	}
 	return c.hub.sessions.of(c.ID(), c.entry.Num)
+}
+
+// sessionTag is the name of the client's session as messages carry it that the session is not sent. The broker keeps it and the
+// application can read it, so that it tells nobody the session's own name. It is what may be shown of that, for most
+// comparisons to be cheap, a dot and a hash.
+func (c *Conn) sessionTag() string { return tagOf(c.session()) }
+
+func tagOf(session string) string {
+	sum := sha256.Sum256([]byte(session))
+	return base64.RawURLEncoding.EncodeToString(sum[:16]) + "." + tagLabel(session)
+}
+
+// tagLabel is empty for a name that the client has chosen.
+func tagLabel(session string) string {
+	if label := sessionLabel(session); label != session {
+		return label
+	}
+	return ""
+}
+
+// Excepted implements frame.Excepter: who is the broker.Except of a message.
+func (e *endpoint) Excepted(who any) bool {
+	x, ok := who.(*broker.Except)
+	return ok && (*Conn)(e).excepted(x)
+}
+
+func (c *Conn) excepted(e *broker.Except) bool {
+	c.mu.Lock()
+	session := ""
+	if c.extra != nil {
+		session = c.extra.session
+	}
+	c.mu.Unlock()
+	if e.Conn != "" && (c.hub.connNum(e.Conn) == c.entry.Num || session != "" && tagLabel(session) == e.Conn) {
+		return true
+	}
+	_, label, ok := strings.Cut(e.Session, ".")
+	switch {
+	case !ok:
+		return false
+	case session != "":
+		return tagLabel(session) == label && tagOf(session) == e.Session
+	case c.hub.connNum(label) == c.entry.Num:
+	case len(label) <= sessionID-utf8.UTFMax || !strings.HasPrefix(c.ID(), label): // of a long ID the beginning is there
+		return false
+	}
+	return c.sessionTag() == e.Session
 }
 
 // publisher is whose the idempotency keys are that the client sends: the user's, or the session's if it is anonymous.

@@ -76,6 +76,9 @@ func faultOfTag[T string | []byte](key, value T) string {
 
 // ParseTags reads the Tags of a Request. It keeps nothing of raw, and returns nil for no tags.
 func ParseTags(raw []byte) map[string]string {
+	if len(raw) == 0 {
+		return nil
+	}
 	var tags map[string]string
 	_ = json.Unmarshal(raw, &tags) // Decode has found it to be in order
 	if len(tags) == 0 {

@@ -24,9 +24,9 @@ func TestEventMeta(t *testing.T) {
 		t.Errorf("Meta() = %+v, %v", m, err)
 	}
 	for in, want := range map[string]*protocol.Meta{
-		`{"op":"message","data":1}`:                        nil,
-		`{"op":"message","data":1,"from":{}}`:              {From: &protocol.Publisher{}},
-		`{"op":"message","data":1,"tags":{}}`:              {},
+		`{"op":"message","data":1}`:                       nil,
+		`{"op":"message","data":1,"from":{}}`:             {From: &protocol.Publisher{}},
+		`{"op":"message","data":1,"tags":{}}`:             {},
 		`{"op":"message","data":1,"tags":{"a":"\u0062"}}`: {Tags: map[string]string{"a": "b"}},
 	} {
 		if err := e.Decode([]byte(in)); err != nil {

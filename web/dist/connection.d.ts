@@ -6,7 +6,7 @@ import type { ConnectOptions, State } from "./types.js";
 export interface Hooks {
     state(state: State): void;
     /** Returns the rooms that the hello names: at most so many, of so many bytes together. */
-    resume(rooms: number, size: number): unknown[];
+    names(rooms: number, size: number): unknown[];
     welcome(frame: Frame): void;
     frame(frame: Frame): void;
     /** The connection is lost. */

@@ -5,19 +5,19 @@ export interface Request {
     readonly id: number;
     readonly op: string;
     readonly room: string | undefined;
-    readonly text: string;
-    readonly size: number;
+    readonly body: string;
+    readonly weight: number;
     /** Called once, when the outcome is known. */
     readonly done: (error: HubError | undefined, answer?: Frame) => void;
     first?: number;
     lost?: boolean;
-    until?: number;
+    again?: number;
 }
 export type Queue = ReturnType<typeof createQueue>;
 /** Makes a queue for so many requests, of so many bytes together. A publication is sent again within the window. */
 export declare function createQueue(maxCount: number, maxSize: number, window: number): {
     /** The largest message that the server reads, in bytes. */
-    limit: number;
+    largest: number;
     /** No request is sent any more on this connection. */
     paused: boolean;
     /** The requests without an answer, by id. */

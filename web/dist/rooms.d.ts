@@ -42,7 +42,7 @@ export declare function createRooms(core: Core): {
     /** Joins a room, now or with the next connection. */
     subscribe(name: string, { history, position, ...handlers }: api.SubscribeOptions<never, never>): InnerRoom;
     /** Returns the rooms that a hello names, as far as the limits allow. */
-    resume(most: number, size: number): unknown[];
+    names(most: number, size: number): unknown[];
     /** Joins and leaves what the hello could not know of. */
     welcome(): void;
     /** The connection is lost. */

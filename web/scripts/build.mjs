@@ -17,7 +17,7 @@ await build({
   external: ["react"],
   // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
   mangleProps:
-    /^(asked|all|connection|crowded|cut|done|dropLargest|emit|ended|expires|first|frame|handlers|inside|live|loops|lost|network|next|paused|postpone|progress|pump|renew|reset|sent|served|settle|slowDown|spread|stop|tell|wait|waitBytes|wake|welcome)$/,
+    /^(again|all|asked|body|connection|crowded|cut|done|dropLargest|emit|ended|expires|first|frame|handlers|inside|largest|live|loops|lost|names|network|next|paused|postpone|progress|pump|renew|reset|sent|served|settle|slowDown|spread|stop|tell|wait|waitBytes|wake|weight|welcome)$/,
 });
 // The other entry points use the client beside them.
 const beside = {

@@ -22,7 +22,7 @@ type Timer = ReturnType<typeof setTimeout> | undefined;
 export interface Hooks {
   state(state: State): void;
   /** Returns the rooms that the hello names: at most so many, of so many bytes together. */
-  resume(rooms: number, size: number): unknown[];
+  names(rooms: number, size: number): unknown[];
   welcome(frame: Frame): void;
   frame(frame: Frame): void;
   /** The connection is lost. */
@@ -139,7 +139,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
       if (ws.protocol !== PROTOCOL) return lost("the server lacks " + PROTOCOL);
       const hello = { op: "hello", token: token || undefined, session: self.session };
       const [rooms, size] = helloLimits(self.limits);
-      const resume = hooks.resume(bare ? 0 : rooms, size - bytes(JSON.stringify({ ...hello, resume: [] })));
+      const resume = hooks.names(bare ? 0 : rooms, size - bytes(JSON.stringify({ ...hello, resume: [] })));
       greeted = resume.length;
       since = Date.now();
       ws.send(JSON.stringify({ ...hello, resume }));
@@ -220,7 +220,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     self.ticket = ticket;
     bare = false;
     self.limits = limits;
-    queue.limit = limits.message || Infinity;
+    queue.largest = limits.message || Infinity;
     pace = createPace(limits);
     if (limits.rate) pace.sent(1 + greeted, 0);
     // A client that lets itself be heard a little more often than the server pings is not pinged.
@@ -240,9 +240,9 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
         const next = pending ?? queue.next();
         if (typeof next === "number") wait = next;
         else {
-          wait = pace.waitBytes(next.size);
+          wait = pace.waitBytes(next.weight);
           pending = wait ? next : undefined;
-          if (!wait) send(next.text, next.size);
+          if (!wait) send(next.body, next.weight);
         }
       }
       if (wait) {

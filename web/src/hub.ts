@@ -27,7 +27,7 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
   const queue = createQueue(options.queue ?? 1024, options.queueBytes ?? 2 ** 23, options.retryWindow ?? 24e4);
   const connection = createConnection(address, options, queue, {
     state: (state) => handlers.emit("onState", state),
-    resume: (most, size) => rooms.resume(most, size),
+    names: (most, size) => rooms.names(most, size),
     welcome: (frame) => {
       store?.touch();
       tokens.expires(frame.expires_ms);
@@ -48,14 +48,12 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
     connection,
     handlers,
     publish,
-    async presence(room, options = {}) {
-      const { count, after, limit } = options;
-      const { data } = await request({ op: "presence", room, count, after, limit }, options);
+    async presence(room, options) {
+      const { data } = await request({ op: "presence", room }, options);
       return { members: [], ...(data as object) } as never;
     },
-    async history(room, options = {}) {
-      const { from, limit, reverse } = options;
-      const answer = await request({ op: "history", room, ...(from && positionOf(from)), limit, reverse }, options);
+    async history(room, { from, ...options } = {}) {
+      const answer = await request({ op: "history", room, ...(from && positionOf(from)) }, options);
       const { messages, more } = answer.data as { messages: { offset: number; data: unknown }[]; more?: boolean };
       return {
         messages: messages.map((m) => ({ ...m, room, epoch: answer.epoch })),
@@ -68,11 +66,12 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
   });
   const store = options.store?.(rooms.all, connection);
 
-  function request(frame: Outgoing, { signal, timeout = options.timeout ?? 3e4 }: api.RequestOptions = {}): Promise<Frame> {
+  // What the options say beside how long to wait is said to the server.
+  function request(frame: Outgoing, { signal, timeout = options.timeout ?? 3e4, ...more }: api.RequestOptions = {}): Promise<Frame> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       if (connection.state.status === "closed") throw new HubError("closed");
-      const r = queue.add(frame, (error, answer) => {
+      const r = queue.add({ ...frame, ...more }, (error, answer) => {
         stop?.();
         signal?.removeEventListener("abort", abort);
         if (answer?.op === "error") error = failure(answer);
@@ -87,8 +86,14 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
     });
   }
 
-  async function publish(room: string, data: unknown, { key = instance + keys++, ...options }: api.PublishOptions = {}) {
-    return positionOf(await request({ op: "publish", room, data, key }, { timeout: 0, ...options }));
+  async function publish(room: string, data: unknown, options?: api.PublishOptions) {
+    return positionOf(
+      await request({ op: "publish", room, data }, {
+        timeout: 0,
+        ...options,
+        key: options?.key ?? instance + keys++,
+      } as api.PublishOptions),
+    );
   }
 
   function receive(frame: Frame): void {

@@ -8,13 +8,13 @@ export interface Request {
   readonly id: number;
   readonly op: string;
   readonly room: string | undefined;
-  readonly text: string;
-  readonly size: number;
+  readonly body: string;
+  readonly weight: number;
   /** Called once, when the outcome is known. */
   readonly done: (error: HubError | undefined, answer?: Frame) => void;
   first?: number; // when it was sent first
   lost?: boolean; // an answer was lost
-  until?: number; // not to be sent before
+  again?: number; // not to be sent before
 }
 
 export type Queue = ReturnType<typeof createQueue>;
@@ -48,13 +48,13 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
   const make = ({ op, ...rest }: Outgoing, done: Request["done"]): Request => {
     const id = ++lastID;
     const text = JSON.stringify({ op, id, ...rest });
-    return { id, op, room: rest.room, text, size: bytes(text), done };
+    return { id, op, room: rest.room, body: text, weight: bytes(text), done };
   };
 
   // Joins and leaves alternate with all else, so that neither waits for the end of the other; but what is asked of a room does not
   // overtake its join.
   const pick = (now: number): Request | number => {
-    const due = later.find((r) => r.until! <= now);
+    const due = later.find((r) => r.again! <= now);
     if (due) return remove(later, due)!;
     const [head] = wait;
     turn = !!urgent[0] && (!head || !turn);
@@ -66,12 +66,12 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
           urgent.find((r) => r.room === head.room),
         ) ?? wait.shift()!
       );
-    return Math.min(NEVER, ...later.map((r) => r.until! - now));
+    return Math.min(NEVER, ...later.map((r) => r.again! - now));
   };
 
   return {
     /** The largest message that the server reads, in bytes. */
-    limit: Infinity,
+    largest: Infinity,
     /** No request is sent any more on this connection. */
     paused: false,
     /** The requests without an answer, by id. */
@@ -84,9 +84,9 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
         urgent.push(r);
         return r;
       }
-      if (count >= maxCount || total + r.size > maxSize) throw new HubError("queue_full");
+      if (count >= maxCount || total + r.weight > maxSize) throw new HubError("queue_full");
       count++;
-      total += r.size;
+      total += r.weight;
       wait.push(r);
       return r;
     },
@@ -99,9 +99,9 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
         if (typeof r === "number") return r;
         r.first ??= now;
         if (r.lost && now - r.first >= window) this.settle(r, new HubError("disconnected"));
-        else if (r.size > this.limit) this.settle(r, tooLarge());
+        else if (r.weight > this.largest) this.settle(r, tooLarge());
         else {
-          delete r.until;
+          delete r.again;
           sent.set(r.id, r);
           return r;
         }
@@ -115,7 +115,7 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
       sent.delete(r.id);
       if (!passing(r)) {
         count--;
-        total -= r.size;
+        total -= r.weight;
       }
       r.done(error, answer);
     },
@@ -127,7 +127,7 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
     postpone(r: Request, after = 0): boolean {
       const now = Date.now();
       if (/^(call|send|join)$/.test(r.op) || now - r.first! >= PATIENCE) return false;
-      r.until = now + Math.max(after, 1);
+      r.again = now + Math.max(after, 1);
       sent.delete(r.id);
       later = sorted([...later, r]);
       return true;
@@ -135,7 +135,7 @@ export function createQueue(maxCount: number, maxSize: number, window: number) {
 
     /** Fails the largest request without an answer, after the server has refused to read one. Returns false if there is none. */
     dropLargest(): boolean {
-      const [largest] = [...sent.values()].filter((r) => !passing(r)).sort((a, b) => b.size - a.size);
+      const [largest] = [...sent.values()].filter((r) => !passing(r)).sort((a, b) => b.weight - a.weight);
       if (largest) this.settle(largest, tooLarge());
       return !!largest;
     },

@@ -153,9 +153,9 @@ export function createRooms(core: Core) {
     see(room);
   };
 
-  const message = (room: InnerRoom, frame: Frame) => {
+  const message = (room: InnerRoom, frame: Frame, skip?: boolean) => {
     const at = positionOf(frame);
-    const { next, name } = room;
+    const { next } = room;
     if (at && next) {
       // The first message of a room may bring another epoch: none had been published.
       const same = at.epoch === next.epoch || (!next.offset && at.offset === 1);
@@ -165,9 +165,10 @@ export function createRooms(core: Core) {
       if (room.status === "left") return; // by a callback
     }
     connection.progress = true;
-    const value = { room: name, data: frame.data, ...at };
     room.next = at ?? next;
-    if (!room.emit("onMessage", value)) hub.emit("onMessage", value);
+    const { data, from, time, tags, traceparent, tracestate } = frame;
+    const value = { data, from, time, tags, traceparent, tracestate, room: room.name, ...at } as api.Message;
+    if (!skip && !room.emit("onMessage", value)) hub.emit("onMessage", value);
     if (at) see(room);
   };
 
@@ -188,7 +189,7 @@ export function createRooms(core: Core) {
     },
 
     /** Returns the rooms that a hello names, as far as the limits allow. */
-    resume(most: number, size: number): unknown[] {
+    names(most: number, size: number): unknown[] {
       const entries: unknown[] = [];
       named = [];
       for (const room of all.values()) {
@@ -249,11 +250,13 @@ export function createRooms(core: Core) {
         return; // under way since before a join
       } else if (op === "message") {
         message(room, frame);
+      } else if (op === "skip") {
+        message(room, frame, true);
       } else if (op === "gap") {
         missed(room, positionOf(frame)!);
       } else if (op === "presence") {
         room.emit("onPresence", { type: "changed", spreadMs: spread_ms, ...(data as { count?: number }) });
-      } else if (op === "join" || op === "leave") {
+      } else if (/^(join|leave)$/.test(op)) {
         room.emit("onPresence", { type: op, member: data as api.Member });
       }
     },

@@ -15,6 +15,21 @@ export interface Message<T = unknown> {
   /** The position of the message, in rooms with history. */
   readonly epoch?: string;
   readonly offset?: number;
+  /** Who published it, as far as the room shows that. */
+  readonly from?: Publisher;
+  /** When it was published, by the server's clock, in milliseconds since 1970; absent if the server does not say. */
+  readonly time?: number;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** The W3C trace context of the publication. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** Who published a message. A room may show less than all of it. */
+export interface Publisher<Info = unknown> {
+  readonly conn?: string;
+  readonly user?: string;
+  readonly info?: Info;
 }
 
 /**
@@ -90,6 +105,13 @@ export interface RequestOptions {
 export interface PublishOptions extends RequestOptions {
   /** The idempotency key, 1 to 128 bytes. Of several publications with the same key, the server takes one. The default is random. */
   key?: string;
+  /** Tags that the message carries: at most 16, with keys of 1 to 64 bytes and values of at most 256. */
+  tags?: Readonly<Record<string, string>>;
+  /** The W3C trace context that the publication is part of: the values of the headers of these names. */
+  traceparent?: string;
+  tracestate?: string;
+  /** False: the client is not sent its own message, also if it comes back before that has reached it. */
+  echo?: boolean;
 }
 
 /** Options of `presence`. */

@@ -68,8 +68,11 @@ class Run {
       case "leave":
         return this.#hub.room(arg as unknown as string)!.leave();
       case "publish": {
-        const key = String(arg.key);
-        return this.#result(arg.as, this.#hub.publish(room, arg.data, key.startsWith("$") ? {} : { key }));
+        const { as, room, data, key, ...carried } = arg;
+        return this.#result(
+          as,
+          this.#hub.publish(room, data, { ...carried, ...(String(key).startsWith("$") ? {} : { key: String(key) }) }),
+        );
       }
       case "call":
         return this.#result(arg.as, this.#hub.call(arg.method as string, arg.data));

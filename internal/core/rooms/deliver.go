@@ -11,14 +11,14 @@ import (
 // Deliver implements broker.Receiver.
 func (n *Node) Deliver(name string, ms []broker.Message) {
 	if r := n.index.find(name); r != nil {
-		n.deliver(r, ms, (*Room).Add)
+		n.deliver(r, ms, false)
 	}
 }
 
 // DeliverSoon implements broker.BatchReceiver.
 func (n *Node) DeliverSoon(name string, ms []broker.Message) {
 	if r := n.index.find(name); r != nil {
-		n.deliver(r, ms, (*Room).AddSoon)
+		n.deliver(r, ms, true)
 	}
 }
 
@@ -31,10 +31,10 @@ func (n *Node) Room(name string) broker.RoomReceiver {
 }
 
 // Deliver implements broker.RoomReceiver.
-func (r *Room) Deliver(ms []broker.Message) { r.node.deliver(r, ms, (*Room).Add) }
+func (r *Room) Deliver(ms []broker.Message) { r.node.deliver(r, ms, false) }
 
 // DeliverSoon implements broker.RoomReceiver.
-func (r *Room) DeliverSoon(ms []broker.Message) { r.node.deliver(r, ms, (*Room).AddSoon) }
+func (r *Room) DeliverSoon(ms []broker.Message) { r.node.deliver(r, ms, true) }
 
 // Flush implements broker.BatchReceiver.
 func (n *Node) Flush() { n.conf.Scheduler.Flush() }
@@ -53,7 +53,8 @@ func (n *Node) PresenceChanged(name string, m broker.Member, joined bool) {
 	}
 }
 
-func (n *Node) deliver(r *Room, ms []broker.Message, add func(*Room, byte, uint64, string, func([]byte) []byte)) {
+// deliver adds messages to a room's queue, to be sent at once or, if soon is set, with the next Flush.
+func (n *Node) deliver(r *Room, ms []broker.Message, soon bool) {
 	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
 	e.room, e.raw = r, n.conf.Raw
 	for i := range ms {
@@ -70,7 +71,14 @@ func (n *Node) deliver(r *Room, ms []broker.Message, add func(*Room, byte, uint6
 			offset = e.message.Position.Offset
 			r.noteEpoch(e.message.Position.Epoch, 0)
 		}
-		add(r, opcode, offset, e.message.ConflationKey, e.encode)
+		switch x := r.except(e.message, offset); {
+		case x != nil:
+			r.AddExcept(soon, opcode, offset, e.message.ConflationKey, x, e.encode)
+		case soon:
+			r.AddSoon(opcode, offset, e.message.ConflationKey, e.encode)
+		default:
+			r.Add(opcode, offset, e.message.ConflationKey, e.encode)
+		}
 	}
 	e.room, e.message = nil, nil
 	encoders.Put(e)
@@ -78,7 +86,9 @@ func (n *Node) deliver(r *Room, ms []broker.Message, add func(*Room, byte, uint6
 
 // sound reports whether a message of the broker is one that clients of protocol v1 can be sent. What a hub published was
 // checked there; other programs may publish anything.
-func sound(m *broker.Message) bool { return !m.Binary && (m.JSON || protocol.Valid(m.Data)) }
+func sound(m *broker.Message) bool {
+	return !m.Binary && (m.JSON || protocol.Valid(m.Data) && soundMeta(m.Meta))
+}
 
 // drop drops a message that is not sound. In a room with history its place in the order is a gap.
 func (n *Node) drop(r *Room, pos broker.Position) {
@@ -120,5 +130,5 @@ func (e *encoder) append(dst []byte) []byte {
 	if e.raw {
 		return append(dst, m.Data...)
 	}
-	return protocol.AppendMessage(dst, e.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
+	return e.room.appendMessage(dst, m)
 }

@@ -14,12 +14,13 @@ var ErrGone = errors.New("hub: the history asked for is no longer stored")
 const MaxPage = 48 << 10
 
 // Page reads a part of a room's history for a client that asks for it, and calls use with it. All messages of the page can be
-// sent to clients, and follow each other without a hole. Like the pages of those who join, it has fewer bytes if many are
+// sent to clients, show no more than the room does, and follow each other without a hole. Like the pages of those who join, it has fewer bytes if many are
 // read at once. q says where to read, how many messages at most, and whether in reverse.
 //
 // The error matches Errors.NoHistory or ErrGone, or is the broker's.
 func (n *Node) Page(ctx context.Context, name string, q broker.Query, use func(broker.Page)) error {
-	if q.Retention = n.conf.Rule(name).Retention; !q.Retention.Enabled() || n.history == nil {
+	rule := n.conf.Rule(name)
+	if q.Retention = rule.Retention; !q.Retention.Enabled() || n.history == nil {
 		return n.conf.Errors.NoHistory
 	}
 	q.Bytes = n.pages.lend(MaxPage)
@@ -40,6 +41,9 @@ func (n *Node) Page(ctx context.Context, name string, q broker.Query, use func(b
 		case len(page.Messages) == 0 && page.More:
 			q.Since = *skipped
 			continue
+		}
+		for i := range page.Messages {
+			page.Messages[i].Meta = rule.shown(page.Messages[i].Meta)
 		}
 		use(page)
 		return nil

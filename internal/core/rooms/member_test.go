@@ -108,7 +108,7 @@ func TestCatchUp(t *testing.T) {
 		}
 	})
 	publish := func(n int) broker.Position {
-		res, _, err := r.Publish(t.Context(), "a", broker.Publication{Data: fmt.Append(nil, n), JSON: true})
+		res, _, err := r.Publish(t.Context(), "a", broker.Publication{Data: fmt.Append(nil, n), JSON: true}, nil)
 		if err != nil {
 			t.Error(err)
 		}

@@ -61,6 +61,10 @@ type Rule struct {
 	Presence  bool
 	// Changes bounds what members of a room with presence are told of those who come and go.
 	Changes presence.Rate
+	// Publisher is what members are shown of those who publish.
+	Publisher View
+	// Times has the time of publication told.
+	Times bool
 	// Source is what a room is to the backlogs of its members.
 	Source frame.Source
 }

@@ -7,26 +7,31 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Publish hands a publication to the broker, with the retention of the room. It blocks while the queue that the room has here
+// Publish hands a publication to the broker, with the retention of the room, and with what the room's rule wants to be known
+// of when it was published and by whom. by may be nil. It blocks while the queue that the room has here
 // is full. degraded reports that the broker could not be reached, and that only the members here are sent the message.
 //
 // The error matches Errors.Closed, or is the broker's or that of ctx.
-func (n *Node) Publish(ctx context.Context, name string, p broker.Publication) (res broker.Result, degraded bool, err error) {
+func (n *Node) Publish(ctx context.Context, name string, p broker.Publication, by Author) (res broker.Result, degraded bool, err error) {
 	r := n.index.find(name)
+	var rule *Rule
 	if r == nil {
-		p.Retention = n.conf.Rule(name).Retention
+		rule = n.conf.Rule(name)
 	} else {
-		p.Retention = r.rule.Retention
+		rule = r.rule
 		if err := r.Ready(ctx); err != nil {
 			return res, false, err
 		}
 	}
+	p.Retention = rule.Retention
+	p.Meta = rule.noted(p.Meta, by)
 	res, err = n.conf.Broker.Publish(ctx, name, p)
 	switch {
 	case err == nil:
 	case n.conf.Degrade && !p.Retention.Enabled() && errors.Is(err, broker.ErrUnavailable):
 		if r != nil {
-			n.deliver(r, []broker.Message{{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey}}, (*Room).Add)
+			m := broker.Message{Data: p.Data, Binary: p.Binary, JSON: p.JSON, ConflationKey: p.ConflationKey, Meta: p.Meta}
+			n.deliver(r, []broker.Message{m}, false)
 		}
 		return res, true, nil
 	case errors.Is(err, broker.ErrClosed):

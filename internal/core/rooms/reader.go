@@ -196,7 +196,7 @@ func (x *reader) check(page *broker.Page) {
 	for i := range page.Messages {
 		m := &page.Messages[i]
 		if sound(m) {
-			bytes += len(m.Data)
+			bytes += len(m.Data) + m.Meta.Size()
 			continue
 		}
 		x.node.corrupt.Add(1)
@@ -214,10 +214,15 @@ func (x *reader) check(page *broker.Page) {
 // send sends messages of the history at the pace of the socket.
 func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64) fanout.Mark) error {
 	b := frame.NewBatch(0, x.room.Source())
-	for _, m := range ms {
-		b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(mark(m.Position.Offset))}, func(dst []byte) []byte {
-			return protocol.AppendMessage(dst, x.room.name, m.Data, m.Position.Epoch, m.Position.Offset)
-		})
+	for i := range ms {
+		m := &ms[i]
+		what := frame.Message{Opcode: frame.Text, Seq: uint64(mark(m.Position.Offset))}
+		if m.Meta != nil && !m.Meta.Except.IsZero() && x.writer.Excepted(&m.Meta.Except) {
+			what.Class = frame.Skip
+			b.Add(what, func(dst []byte) []byte { return x.room.appendSkip(dst, m) })
+			continue
+		}
+		b.Add(what, func(dst []byte) []byte { return x.room.appendMessage(dst, m) })
 	}
 	return x.page(ctx, b)
 }

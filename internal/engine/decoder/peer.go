@@ -9,8 +9,8 @@ import (
 // peer is the net.Conn that gorilla has. It reads from, and writes to, the Owner attached to it.
 type peer struct {
 	owner Owner
-	conn net.Conn
-	fast receiver // of conn, where that is TCP
+	conn  net.Conn
+	fast  receiver // of conn, where that is TCP
 
 	// early is what was read before the Decoder was lent.
 	early []byte

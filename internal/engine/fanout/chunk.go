@@ -75,6 +75,7 @@ func (c *chunk) send(p *pass, out *outlet, t *tally) {
 // dispatch sends a pass's batch to the members, or hands that over to out. It is called with mu held.
 func (c *chunk) dispatch(p *pass, out *outlet, t *tally) {
 	b := p.batch
+	excepting := b.Excepting()
 	for i := range c.members {
 		if int32(p.number-c.members[i].pass) <= 0 {
 			continue
@@ -83,7 +84,11 @@ func (c *chunk) dispatch(p *pass, out *outlet, t *tally) {
 		if from == b.Len() {
 			continue
 		}
-		if d := (due{c.members[i].member, b, from, t}); out != nil {
+		d := due{c.members[i].member, b, from, t}
+		if excepting && !d.except() {
+			continue
+		}
+		if out != nil {
 			out.take(d)
 		} else {
 			d.send()

@@ -30,6 +30,14 @@ type due struct {
 	tally  *tally
 }
 
+// except takes out what is not for the member, and reports whether anything is left.
+func (d *due) except() bool {
+	if x, ok := d.member.(frame.Excepter); ok {
+		d.batch, d.from = d.batch.For(x, d.from)
+	}
+	return d.from < d.batch.Len()
+}
+
 func (d *due) send() {
 	sent, retained, _ := d.member.Send(d.batch, d.from) // a member that is gone has counted what it lost
 	d.tally.add(sent, retained)

@@ -91,6 +91,17 @@ func (r *Room) AddSoon(opcode byte, offset uint64, key string, encode func([]byt
 	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key}, encode, r.sched.putOff)
 }
 
+// AddExcept is Add, or if soon is set AddSoon, of a message that is not for all members: those that are a frame.Excepter, and
+// excepted, are sent what x says.
+func (r *Room) AddExcept(soon bool, opcode byte, offset uint64, key string, x *frame.Except, encode func([]byte) []byte) {
+	schedule := r.sched.push
+	if soon {
+		schedule = r.sched.putOff
+	}
+	r.mu.Lock()
+	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key, Except: x}, encode, schedule)
+}
+
 // AddEvent queues what no member may miss as long as it is one.
 func (r *Room) AddEvent(opcode byte, encode func([]byte) []byte) {
 	r.mu.Lock()

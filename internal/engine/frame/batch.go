@@ -30,7 +30,8 @@ type Batch struct {
 type labels struct {
 	classes []Class
 	keys    []string
-	others  int // messages that are not plain: each member counts a batch, and few have any
+	others  int       // messages that are not plain: each member counts a batch, and few have any
+	excepts []*Except // nil if no message has one
 
 	newestOnce sync.Once
 	newest     map[string]int
@@ -65,7 +66,7 @@ func (b *Batch) note(m Message) {
 	if b.seqs != nil {
 		b.seqs = append(b.seqs, m.Seq)
 	}
-	if b.labels != nil || m.Class != Plain || m.Key != "" {
+	if b.labels != nil || m.Class != Plain || m.Key != "" || m.Except != nil {
 		b.label(m)
 	}
 	b.ends = append(b.ends, len(b.wire))
@@ -81,6 +82,59 @@ func (b *Batch) label(m Message) {
 	}
 	b.labels.classes = append(b.labels.classes, m.Class)
 	b.labels.keys = append(b.labels.keys, m.Key)
+	if l := b.labels; m.Except != nil || l.excepts != nil {
+		if l.excepts == nil {
+			l.excepts = make([]*Except, n, n+1)
+		}
+		l.excepts = append(l.excepts, m.Except)
+	}
+}
+
+// Excepting reports whether a message of the batch is not for all.
+func (b *Batch) Excepting() bool { return b.labels != nil && b.labels.excepts != nil }
+
+// For returns what a receiver is sent of the messages from one on: b itself, if all are for it, and the index. Otherwise it is
+// a batch of its own, from its first message on.
+func (b *Batch) For(x Excepter, from int) (*Batch, int) {
+	if !b.Excepting() {
+		return b, from
+	}
+	var not bits
+	for i, e := range b.labels.excepts[from:] {
+		if e != nil && x.Excepted(e.Who) {
+			not = not.with(from+i, b.Len())
+		}
+	}
+	if not == nil {
+		return b, from
+	}
+	out := &Batch{wire: make([]byte, 0, len(b.wire)-b.Start(from)), source: b.source}
+	for i := from; i < b.Len(); i++ {
+		m := Message{Class: b.Class(i), Seq: b.Seq(i), Key: b.key(i)}
+		what := b.wire[b.Start(i):b.ends[i]]
+		if not.has(i) {
+			if what = b.labels.excepts[i].Instead; len(what) == 0 {
+				continue
+			}
+			m.Class, m.Key = Skip, ""
+		}
+		out.wire = append(out.wire, what...)
+		out.note(m)
+	}
+	return out, 0
+}
+
+// bits is nil as long as none is set.
+type bits []uint64
+
+func (s bits) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
+
+func (s bits) with(i, n int) bits {
+	if s == nil {
+		s = make(bits, (n+63)/64)
+	}
+	s[i/64] |= 1 << (i % 64)
+	return s
 }
 
 // Len is the number of messages.

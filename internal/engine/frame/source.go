@@ -54,6 +54,9 @@ const (
 	Event
 	// Notice messages are about those before and after them, and worth nothing without.
 	Notice
+	// Skip messages stand where a receiver is not sent a message. Like that one they can be read from the history again, but
+	// they count as nothing.
+	Skip
 )
 
 // Message is what a Batch knows of a message besides its bytes.
@@ -65,4 +68,20 @@ type Message struct {
 	Seq uint64
 	// Key says what the message is the latest value of, in rooms that conflate.
 	Key string
+	// Except is who is sent something else in its place; nil for nobody.
+	Except *Except
+}
+
+// Except is what receivers that a message is not for are sent.
+type Except struct {
+	// Who says which receivers: each knows whether it is one of them.
+	Who any
+	// Instead is a frame that stands for the message; none if it is empty.
+	Instead []byte
+}
+
+// Excepter is a receiver that some messages are not for.
+type Excepter interface {
+	// Excepted reports whether the receiver is one of those that who says. It must not block.
+	Excepted(who any) bool
 }

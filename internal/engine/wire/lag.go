@@ -85,21 +85,22 @@ func (w *Writer) drop(src *frame.Source, n int) {
 // nothing where there is nothing to give up.
 func (w *Writer) fall(src *frame.Source, coming *item) {
 	var first, last uint64
-	owed := 0
+	owed, begun := 0, false
 	judge := func(b *frame.Batch, i int) verdict {
 		switch b.Class(i) {
 		case frame.Event:
 			return keep
 		case frame.Notice:
-			if owed == 0 {
+			if !begun {
 				return keep // it stays where it is: all before it has been sent
 			}
 			return lose // whoever reads the history comes to the same
+		case frame.Plain:
+			owed++
 		}
-		if owed == 0 {
-			first = b.Seq(i)
+		if !begun {
+			first, begun = b.Seq(i), true
 		}
-		owed++
 		last = b.Seq(i)
 		return lose
 	}
@@ -112,7 +113,7 @@ func (w *Writer) fall(src *frame.Source, coming *item) {
 			}
 		}
 	}
-	if owed == 0 {
+	if !begun {
 		return
 	}
 	l := w.lagOf(src)
@@ -172,6 +173,7 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 			continue
 		}
 		switch seq := b.Seq(i); {
+		case b.Class(i) == frame.Skip: // nobody is owed it
 		case l.lost(seq), seq > l.read && w.state != open:
 			w.drop(l.source, 1)
 		case seq > l.read:

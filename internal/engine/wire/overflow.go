@@ -179,7 +179,7 @@ func (w *Writer) replayable() (src *frame.Source) {
 		s := it.batch.Source()
 		return s != nil && s.Overflow == frame.Replay && it.page == nil
 	}, func(b *frame.Batch, i int) verdict {
-		if b.Class(i) != frame.Plain {
+		if c := b.Class(i); c != frame.Plain && c != frame.Skip {
 			return keep
 		}
 		src = b.Source()

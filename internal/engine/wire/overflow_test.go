@@ -30,7 +30,7 @@ func (s sources) get(name string) *frame.Source {
 	return s[name]
 }
 
-// batch of a room. A message "k=v" has the key k; "+x" is an event, "!x" a notice; all are numbered on from seq.
+// batch of a room. A message "k=v" has the key k; "+x" is an event, "!x" a notice, "~x" a skip; all are numbered on from seq.
 func (s sources) batch(room string, seq *uint64, messages ...string) *frame.Batch {
 	b := frame.NewBatch(0, s.get(room))
 	for _, p := range messages {
@@ -41,6 +41,8 @@ func (s sources) batch(room string, seq *uint64, messages ...string) *frame.Batc
 			m.Class = frame.Event
 		case p[0] == '!':
 			m.Class = frame.Notice
+		case p[0] == '~':
+			m.Class = frame.Skip
 		case ok:
 			m.Key = key
 		}
@@ -131,6 +133,16 @@ func TestPolicies(t *testing.T) {
 			want: "!n", behind: []string{"replay 3"}, counts: counts{"replay": {0, 0, 0}}},
 		{name: "a notice of what comes again does not", sends: []string{"replay: 1 !n 2", "replay: 3 4"},
 			want: "", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0}}},
+		{name: "skips are replayed too, and count as nothing", sends: []string{"replay: ~1 2 ~3", "replay: 4 ~5"},
+			want: "", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0}}},
+		{name: "skips alone are replayed", sends: []string{"replay: ~1 ~2 ~3", "replay: ~4 ~5 +e"},
+			want: "+e", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0, 1}}},
+		{name: "a reply before skips", sends: []string{"replay: ~1 ~2 ~3 ~4", "r"},
+			want: "r", behind: []string{"replay 1"}, counts: counts{"replay": {0, 0, 0}}},
+		{name: "skips that fit", sends: []string{"replay: 1 ~2", "replay: ~3 4"},
+			want: "1 ~2 ~3 4", counts: counts{"replay": {2, 0, 0}}},
+		{name: "too many skips in a room that is not replayed", sends: []string{"disconnect: 1 ~2", "disconnect: ~3 ~4 ~5"},
+			fails: true, counts: counts{"disconnect": {0, 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := stalledRig(t, 5, 2010)
@@ -267,7 +279,7 @@ func TestResumeAheadOfTheRoom(t *testing.T) {
 }
 
 // TestGapsInReplay: whatever is read, or is found to be missing, before or after it comes by the room, every message is
-// counted once, as what the client saw of it.
+// counted once, as what the client saw of it. Every fourth of them is a skip in half of the runs, which counts as nothing.
 func TestGapsInReplay(t *testing.T) {
 	const messages = 60
 	for seed := range uint64(50) {
@@ -275,10 +287,23 @@ func TestGapsInReplay(t *testing.T) {
 		r := stalledRig(t, 4, 1<<20)
 		rooms := make(sources)
 		src := rooms.get("replay")
+		skip := func(n uint64) bool { return seed%2 == 1 && n%4 == 2 } // the message with index n, if it is not the last
+		plain := func(from, to uint64) (count int64) {
+			for n := from; n < to; n++ {
+				if !skip(n) {
+					count++
+				}
+			}
+			return count
+		}
 		batch := func(from, to uint64) *frame.Batch {
 			seq, texts := 2*from, []string(nil)
 			for n := from; n < to; n++ {
-				texts = append(texts, fmt.Sprint(n+1))
+				if skip(n) {
+					texts = append(texts, fmt.Sprint("~", n+1))
+				} else {
+					texts = append(texts, fmt.Sprint(n+1))
+				}
 			}
 			return rooms.batch("replay", &seq, texts...)
 		}
@@ -297,10 +322,14 @@ func TestGapsInReplay(t *testing.T) {
 		seen := make(chan int64)
 		go func() {
 			n := int64(-1) // for the head
-			for br := bufio.NewReader(r.peer); ; n++ {
-				if _, text, err := readFrame(br); err != nil || text == fmt.Sprint(messages) {
+			for br := bufio.NewReader(r.peer); ; {
+				_, text, err := readFrame(br)
+				if err != nil || text == fmt.Sprint(messages) {
 					seen <- n + 1
 					return
+				}
+				if text[0] != '~' {
+					n++
 				}
 			}
 		}()
@@ -311,8 +340,8 @@ func TestGapsInReplay(t *testing.T) {
 			case 0:
 				come(min(n, messages-10-came))
 			case 1:
+				lost += plain(read, read+n)
 				read += n
-				lost += int64(n)
 				r.Skip(src, 2*read)
 			default:
 				if err := r.Page(t.Context(), src, batch(read, read+n)); err != nil {
@@ -335,7 +364,7 @@ func TestGapsInReplay(t *testing.T) {
 			}
 		}
 		got, a := <-seen, src.Account
-		if a.Dropped.Load() != lost || a.Delivered.Load() != got || got+lost != messages || r.lagging {
+		if a.Dropped.Load() != lost || a.Delivered.Load() != got || got+lost != plain(0, messages) || r.lagging {
 			t.Fatalf("seed %d: %d delivered, %d dropped, want %d and %d; lagging: %v",
 				seed, a.Delivered.Load(), a.Dropped.Load(), got, lost, r.lagging)
 		}

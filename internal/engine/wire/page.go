@@ -48,11 +48,12 @@ func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) er
 	defer w.unlock()
 	counted := b.Source() != nil
 	if counted {
-		src.Account.Replayed.Add(int64(b.Len()))
+		plain, _ := b.Count(0, b.Len())
+		src.Account.Replayed.Add(int64(plain))
 	}
 	if l := w.lagOf(src); l != nil && counted {
 		for i := range b.Len() {
-			if b.Seq(i) <= l.seen {
+			if b.Class(i) == frame.Plain && b.Seq(i) <= l.seen {
 				l.owed--
 			}
 		}
@@ -69,9 +70,10 @@ func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) er
 	n, _ := w.writeNow(b.Wire(0))
 	it := itemAt(b, n)
 	it.page = src
-	if sent := int64(b.Len() - it.left); counted {
-		src.Account.Delivered.Add(sent)
-		w.delivered += sent
+	if counted {
+		sent, _ := b.Count(0, b.Len()-it.left)
+		src.Account.Delivered.Add(int64(sent))
+		w.delivered += int64(sent)
 	}
 	if it.left > 0 {
 		w.begin(it)

@@ -137,6 +137,12 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 	return 0, true, nil
 }
 
+// Excepted implements frame.Excepter: the owner knows, if it is one.
+func (w *Writer) Excepted(who any) bool {
+	x, ok := w.owner.(frame.Excepter)
+	return ok && x.Excepted(who)
+}
+
 // told counts what the socket has taken whole: events, which are counted here, and plain messages, which it returns.
 func (w *Writer) told(b *frame.Batch, from, to int) (plain int) {
 	plain, events := b.Count(from, to)
