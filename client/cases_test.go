@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,8 +35,8 @@ type sharedCase struct {
 
 type object = map[string]any
 
-// supported are the needs of cases that this client meets.
-var supported = []string{"meta"}
+// supported are the needs of cases that this client meets: all of them.
+var supported = []string{"left", "joined", "refresh", "history", "meta"}
 
 // TestSharedCases runs the cases of protocol/cases, which the browser client runs too.
 func TestSharedCases(t *testing.T) {
@@ -59,8 +60,10 @@ func TestSharedCases(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, c := range file.Cases {
-			if slices.ContainsFunc(c.Needs, func(n string) bool { return !slices.Contains(supported, n) }) {
-				continue
+			for _, need := range c.Needs {
+				if !slices.Contains(supported, need) {
+					t.Errorf("%s: no run of %q, which needs %q", name, c.Name, need)
+				}
 			}
 			if c.For == nil {
 				c.For = []object{{}}
@@ -87,6 +90,7 @@ type caseRun struct {
 	states  chan client.State
 	events  chan object
 	results map[string]chan object
+	asks    sync.WaitGroup
 	peer    *peer
 	open    bool // the client is welcomed and not lost
 }
@@ -98,9 +102,12 @@ func newCaseRun(t *testing.T, c *sharedCase, bound object) *caseRun {
 		states: make(chan client.State, 100), events: make(chan object, 100),
 	}
 	maps.Copy(r.bound, bound)
+	heard := func(m client.Message) { r.events <- object{"message": message(m)} }
 	opts := []client.Option{
 		client.OnState(func(s client.State) { r.states <- s }),
-		client.OnMessage(func(m client.Message) { r.events <- object{"message": message(m)} }),
+		client.OnMessage(heard),
+		client.OnRoomMessage(heard),
+		client.OnServerJoin(func(s *client.Subscription) { r.events <- object{"joined": object{"room": s.Room()}} }),
 	}
 	if !c.Options.Backoff {
 		opts = append(opts, quick(t))
@@ -112,6 +119,7 @@ func newCaseRun(t *testing.T, c *sharedCase, bound object) *caseRun {
 	if r.client, err = client.New(r.server.url, opts...); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(r.asks.Wait) // the context of the test has ended then
 	return r
 }
 
@@ -164,6 +172,8 @@ func (r *caseRun) step(what string, arg any, step object) {
 			p, err := r.client.Presence(ctx, room)
 			return presence(p), err
 		})
+	case "history":
+		r.ask(as, func(ctx context.Context) (any, error) { return r.history(ctx, room, o) })
 	case "dial":
 		r.dial(o)
 	case "expect":
@@ -204,8 +214,8 @@ func (r *caseRun) subscribe(room string, o object) {
 	if n, ok := o["history"].(float64); ok {
 		opts = append(opts, client.Newest(int(n)))
 	}
-	if epoch, ok := o["epoch"].(string); ok {
-		opts = append(opts, client.Since(client.Position{Epoch: epoch, Offset: uint64(o["offset"].(float64))}))
+	if p := positionOf(o); !p.IsZero() {
+		opts = append(opts, client.Since(p))
 	}
 	opts = append(opts,
 		client.OnGap(func(g client.Gap) {
@@ -222,7 +232,11 @@ func (r *caseRun) subscribe(room string, o object) {
 			r.events <- object{"presence": object{"room": room, "type": "changed", "count": count, "spread_ms": spread.Milliseconds()}}
 		}),
 		client.OnError(func(err error) {
-			r.events <- object{"error": object{"room": room, "code": code(err)}}
+			kind := "error"
+			if _, ok := errors.AsType[*client.LeftError](err); ok {
+				kind = "left"
+			}
+			r.events <- object{kind: object{"room": room, "code": code(err)}}
 		}),
 	)
 	r.subs[room] = subscribe(r.t, r.client, room, func(m client.Message) { r.events <- object{"message": message(m)} }, opts...)
@@ -261,11 +275,33 @@ func (r *caseRun) publish(as, room string, data []byte, o object) {
 	})
 }
 
+func (r *caseRun) history(ctx context.Context, room string, o object) (any, error) {
+	q := client.HistoryQuery{From: positionOf(o)}
+	if n, ok := o["limit"].(float64); ok {
+		q.Limit = int(n)
+	}
+	q.Reverse, _ = o["reverse"].(bool)
+	p, err := r.client.History(ctx, room, q)
+	messages := []object{}
+	for _, m := range p.Messages {
+		messages = append(messages, message(m))
+	}
+	return object{"messages": messages, "more": p.More, "newest": p.Newest}, err
+}
+
+// positionOf is the position that a step names, if it names one.
+func positionOf(o object) (p client.Position) {
+	if epoch, ok := o["epoch"].(string); ok {
+		p = client.Position{Epoch: epoch, Offset: uint64(o["offset"].(float64))}
+	}
+	return p
+}
+
 // ask keeps the outcome of f for a step "result".
 func (r *caseRun) ask(as string, f func(context.Context) (any, error)) {
 	c := make(chan object, 1)
 	r.results[as] = c
-	go func() {
+	r.asks.Go(func() {
 		v, err := f(r.t.Context())
 		switch raw, ok := v.([]byte); {
 		case err != nil:
@@ -277,7 +313,7 @@ func (r *caseRun) ask(as string, f func(context.Context) (any, error)) {
 		default:
 			c <- object{"ok": v}
 		}
-	}()
+	})
 }
 
 func (r *caseRun) dial(o object) {
@@ -438,6 +474,9 @@ func presence(p client.Presence) object {
 // code is what an error is called in the cases.
 func code(err error) string {
 	if e, ok := errors.AsType[*protocol.Error](err); ok {
+		return string(e.Code)
+	}
+	if e, ok := errors.AsType[*client.LeftError](err); ok {
 		return string(e.Code)
 	}
 	for of, name := range map[error]string{client.ErrDisconnected: "disconnected", client.ErrQueueFull: "queue_full", client.ErrClosed: "closed"} {

@@ -27,6 +27,8 @@ type server struct {
 	url   string
 	peers chan *peer
 
+	handlers sync.RWMutex // read-locked by each
+
 	mu        sync.Mutex
 	refuse    func(w http.ResponseWriter, r *http.Request) bool
 	compress  bool
@@ -57,12 +59,19 @@ func (s *server) serve(ln net.Listener) (stop func()) {
 			s.t.Error(err)
 		}
 	}()
-	stop = func() { _ = srv.Close(); <-ended }
+	stop = func() { // and no handler says anything to a test that is over
+		_ = srv.Close()
+		<-ended
+		s.handlers.Lock()
+		defer s.handlers.Unlock()
+	}
 	s.t.Cleanup(stop)
 	return stop
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.handlers.RLock()
+	defer s.handlers.RUnlock()
 	s.mu.Lock()
 	refuse, compress, anonymous := s.refuse, s.compress, s.anonymous
 	s.mu.Unlock()
@@ -74,9 +83,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		up.Subprotocols = nil
 	}
 	ws, err := up.Upgrade(w, r, w.Header())
-	if err != nil {
+	if _, bad := errors.AsType[websocket.HandshakeError](err); bad {
 		s.t.Error(err)
-		return
+	}
+	if err != nil {
+		return // a client may go at any time
 	}
 	s.peers <- &peer{t: s.t, ws: ws, header: r.Header, query: r.URL.Query(), patience: s.patience}
 }
