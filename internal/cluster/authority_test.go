@@ -29,21 +29,29 @@ type office struct {
 
 	allowed sync.Map      // users who may join rooms
 	asked   chan struct{} // for each question to OnJoin
+	admit   func(user string) error
 }
 
 func newOffice(t *testing.T, r *redistest.Server, opts ...redis.Option) *office {
-	o := &office{t: t, asked: make(chan struct{}, 100)}
+	return newOfficeWith(t, r, nil, opts...)
+}
+
+func newOfficeWith(t *testing.T, r *redistest.Server, more []hub.Option, opts ...redis.Option) *office {
+	o := &office{t: t, asked: make(chan struct{}, 100), admit: func(string) error { return nil }}
 	for _, name := range []string{"a", "b", "c"} {
 		b, err := redis.New([]string{r.Addr()}, append([]redis.Option{redis.WithIOTimeout(patience)}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := hub.New(hub.WithNode(name), hub.WithBroker(b), hub.WithLogger(slog.New(slog.DiscardHandler)),
+		h, err := hub.New(append([]hub.Option{
+			hub.WithNode(name), hub.WithBroker(b), hub.WithLogger(slog.New(slog.DiscardHandler)),
 			hub.WithRooms("past*", hub.DefaultHistory()), hub.WithRooms("here*", hub.Presence()),
-			hub.WithDrain(100*time.Millisecond), hub.WithoutRateLimit(),
+			hub.WithDrain(100 * time.Millisecond), hub.WithoutRateLimit(),
 			hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
-				return hub.Identity{User: r.URL.Query().Get("user")}, nil
-			}))
+				user := r.URL.Query().Get("user")
+				return hub.Identity{User: user}, o.admit(user)
+			}),
+		}, more...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
