@@ -122,6 +122,32 @@ func (m *Monitor) Remove(p Peer) bool {
 	return true
 }
 
+// Probe pings p now, if it is watched and no ping is under way, and waits for the answer as after any other ping. A peer that
+// was heard within the same tick is left alone. It calls Ping, and may be called from several goroutines.
+func (m *Monitor) Probe(p Peer) {
+	if m.probes(p) {
+		m.stats.pings.Add(1)
+		p.Ping()
+	}
+}
+
+func (m *Monitor) probes(p Peer) bool {
+	e := p.Heartbeat()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || e.state() != idle || !m.wheel.holds(e) {
+		return false
+	}
+	now, heard := m.now.Load(), e.heard.Load()
+	if heard == now { // an answer in this tick would not be told from what was heard before
+		return false
+	}
+	m.wheel.take(e)
+	e.mark = heard
+	m.wheel.put(p, e, m.wheel.at(now+m.timeout), pinged)
+	return true
+}
+
 // Heard says that something was read from the peer whose Entry is e. It costs two loads, and once a tick
 // a store. Entries in no monitor may be given too.
 func (m *Monitor) Heard(e *Entry) { e.hear(m.now.Load()) }

@@ -18,6 +18,7 @@ const (
 	tellSend       = "send"
 	tellDisconnect = "disconnect" // of nodes of before, which do not count
 	tellExcess     = "excess"
+	tellProbe      = "probe"
 	askSurvey      = "survey"
 	askClaims      = "claims"
 	askDisconnect  = "disconnect"
@@ -55,6 +56,11 @@ func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
 	nodes.HandleOrder(x, askJoin, elsewhere(h, do.join))
 	nodes.HandleOrder(x, askRemove, elsewhere(h, do.remove))
 	nodes.HandleTell(x, tellExcess, func(_ string, c excessCommand) { do.closeExcess(c) })
+	nodes.HandleTell(x, tellProbe, func(from string, c excessCommand) {
+		if from != h.node {
+			do.probe(c)
+		}
+	})
 	nodes.HandleAsk(x, askClaims, func(_ context.Context, _ string, q claimsQuestion) ([]registry.Claim, error) {
 		return do.claims.Of(q.User), nil
 	})

@@ -147,6 +147,9 @@ func (x *connContext) runAfter(gone bool) {
 		}
 	}
 	c.mu.Unlock()
+	if first {
+		(*greeting)(c).unclaim()
+	}
 	for _, a := range due {
 		if gone || !a.gone {
 			c.hub.life.RunFor((*endpoint)(c), a.f)

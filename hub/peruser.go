@@ -15,7 +15,10 @@ import (
 type OnExcess int
 
 const (
-	// RefuseNew closes the new connection with 1013 and a hint: its client comes back, and may find a place then.
+	// RefuseNew closes the new connection with 1013 and a hint: its client comes back after 5 to 15 s, and may find a place
+	// then. A connection does not count from when either side closes it, whatever its handlers still do. One whose client has
+	// gone without a word counts until that is found out: a refusal has the others pinged, and one that does not answer
+	// within the heartbeat's timeout is closed.
 	RefuseNew OnExcess = iota
 	// CloseOldest closes the user's oldest connections with 4102, so that their clients do not come back by themselves.
 	CloseOldest
@@ -126,7 +129,7 @@ func (g *greeting) keeps(user string, before []string, l userLimit) bool {
 	case l.most == 0 || excess <= 0:
 		return true
 	case l.excess == RefuseNew:
-		c.hub.claims.Drop(user, c.ID())
+		g.probe(user, before)
 		c.closeWith(&CloseError{
 			Code: protocol.CloseTryAgainLater, Reason: "too many connections", RetryAfter: refusedFor, Spread: refusedSpread,
 		})
@@ -162,7 +165,29 @@ func (h *Hub) claimsOf(ctx context.Context, user string) []registry.Claim {
 	return all
 }
 
-// excessCommand names connections of a user that have to go.
+// probe has the connections pinged for which this one is refused: one whose client has gone without a word is found out before
+// the client that was refused comes back.
+func (g *greeting) probe(user string, before []string) {
+	c := (*Conn)(g)
+	cmd := excessCommand{User: user, Conns: before}
+	commands{c.hub}.probe(cmd)
+	if c.hub.conf.perUserOverall.most > 0 {
+		if err := c.hub.nodes.Tell(c.Context(), tellProbe, cmd); err != nil {
+			c.hub.log.Debug("connections of a user on other nodes could not be probed", "conn", c.ID(), "err", err)
+		}
+	}
+}
+
+// probe pings those of the connections that are here.
+func (h commands) probe(cmd excessCommand) {
+	for _, c := range h.users.Conns(cmd.User) {
+		if slices.Contains(cmd.Conns, c.ID()) {
+			h.beats.Probe((*pulse)(c))
+		}
+	}
+}
+
+// excessCommand names connections of a user that have to go, or may have to.
 type excessCommand struct {
 	User  string   `json:"user"`
 	Conns []string `json:"conns"`
@@ -177,7 +202,6 @@ func (h commands) closeExcess(cmd excessCommand) {
 	why := &CloseError{Code: protocol.CloseDisconnected, Reason: "replaced by another connection"}
 	for _, c := range h.users.Conns(cmd.User) {
 		if id := c.ID(); slices.Contains(cmd.Conns, id) {
-			h.claims.Drop(cmd.User, id)
 			c.closeWith(why)
 		}
 	}

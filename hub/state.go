@@ -107,6 +107,7 @@ func (c *Conn) closeUnless(why *CloseError, changed func() bool) bool {
 	c.more().cause = why
 	before := stateOf(c.state.moveTo(closing))
 	c.mu.Unlock()
+	(*greeting)(c).unclaim()
 	if before != handshaking {
 		(*ending)(c).sendClose(why)
 	}
@@ -130,6 +131,7 @@ func (e *ending) sendClose(why *CloseError) {
 // another connection.
 func (c *Conn) closeAfterAnswers(why *CloseError) {
 	c.state.moveTo(closing)
+	(*greeting)(c).unclaim()
 	c.mu.Lock()
 	c.more().parting = why
 	c.mu.Unlock()

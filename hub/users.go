@@ -31,9 +31,14 @@ func (g *greeting) enlist(a registry.Arrival) {
 			c.bar(room, why)
 		}
 	}
-	if limited && !over {
-		g.claim(user)
+	if !limited {
+		return
 	}
+	if c.state.at() >= closing || c.state.over() { // unclaim may have come before
+		g.unclaim()
+		return
+	}
+	g.claim(user)
 }
 
 // unlist is the end of what enlist began.
@@ -42,6 +47,14 @@ func (g *greeting) unlist(user string) {
 	c.hub.users.Remove(user, c)
 	if c.hub.conf.limitsUsers() {
 		c.hub.claims.Drop(user, c.ID())
+	}
+}
+
+// unclaim has a connection that is about to end not count among its user's any more.
+func (g *greeting) unclaim() {
+	c := (*Conn)(g)
+	if c.hub.conf.limitsUsers() {
+		c.hub.claims.Drop(c.Identity().User, c.ID())
 	}
 }
 
