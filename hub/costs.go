@@ -20,19 +20,21 @@ type Costs struct {
 	History float64
 	// Presence is for each member in an answer to presence.
 	Presence float64
+	// Token is for each new token in place, which the token verifier is asked about. That of a hello is free of it.
+	Token float64
 }
 
 // DefaultCosts are the costs without WithCosts.
 func DefaultCosts() Costs {
-	return Costs{JoinPresence: 1, Replayed: 0.1, History: 0.1, Presence: 0.01}
+	return Costs{JoinPresence: 1, Replayed: 0.1, History: 0.1, Presence: 0.01, Token: 5}
 }
 
 // WithCosts sets what requests cost beside the message that they are. The default is DefaultCosts: a room with presence costs one
-// message more, ten messages of a history one, and a hundred listed members one. Each cost is 0 to 1,000. Without a rate
+// message more, ten messages of a history one, a hundred listed members one, and a token five. Each cost is 0 to 1,000. Without a rate
 // limit nothing costs anything.
 func WithCosts(costs Costs) Option {
 	return func(c *config) error {
-		for _, each := range []float64{costs.Join, costs.JoinPresence, costs.Replayed, costs.History, costs.Presence} {
+		for _, each := range []float64{costs.Join, costs.JoinPresence, costs.Replayed, costs.History, costs.Presence, costs.Token} {
 			if !(each >= 0 && each <= maxCost) {
 				return errors.New("WithCosts: each cost must be 0 to 1000 messages")
 			}

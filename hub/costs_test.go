@@ -66,6 +66,24 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+// TestCostOfTokens: each new token in place costs what the table says, refused or not, and that of the hello is one message.
+func TestCostOfTokens(t *testing.T) {
+	for _, token := range []string{"ada", "eve"} {
+		s := start(t, hub.WithRateLimit(0.001, 100), hub.WithTokenVerifier(timedToken))
+		c := s.dialV1(t, `{"op":"hello","token":"ada"}`)
+		asked := 0
+		for r := (reply{}); r.Code != "rate_limited"; asked++ {
+			r = c.ask(`{"op":"token","id":1,"token":"` + token + `"}`)
+			if asked > 100 {
+				t.Fatal("never refused")
+			}
+		}
+		if each := 1 + int(hub.DefaultCosts().Token); asked-1 != (99-1)/each+1 {
+			t.Errorf("%d tokens of %s were looked at", asked-1, token)
+		}
+	}
+}
+
 // TestReadingHistoryIsPaced: a client that reads a long history waits when it has read more than the rate allows, and reads all
 // of it. It is refused now and then, and not closed for it.
 func TestReadingHistoryIsPaced(t *testing.T) {

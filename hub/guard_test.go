@@ -75,6 +75,7 @@ func newTrap(t *testing.T, tr transport, verifier bool) *trap {
 	s.OnPublish(func(context.Context, *hub.Conn, *hub.Publication) error { return s.fall("OnPublish") })
 	s.OnHistory(func(context.Context, *hub.Conn, string) error { return s.fall("OnHistory") })
 	s.OnMessage(func(context.Context, *hub.Conn, hub.Message) { _ = s.fall("OnMessage") })
+	s.OnRefresh(func(context.Context, *hub.Conn, string) { _ = s.fall("OnRefresh") })
 	s.OnDisconnect(func(context.Context, *hub.Conn, error) { _ = s.fall("OnDisconnect") })
 	call := func(at string) hub.HandlerFunc {
 		return func(context.Context, *hub.Conn, []byte) (any, error) {
@@ -132,7 +133,7 @@ func (v verdicts) of(callback string) string {
 		return v.token
 	case "call", "heavy call":
 		return v.call
-	case "OnMessage":
+	case "OnMessage", "OnRefresh":
 		return "close 4004"
 	}
 	return "connected"
@@ -175,6 +176,7 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 		"OnMessage":         `{"op":"send","id":1,"data":1}`,
 		"call":              `{"op":"call","id":1,"method":"light"}`,
 		"heavy call":        `{"op":"call","id":1,"method":"heavy"}`,
+		"OnRefresh":         `{"op":"token","id":1,"token":"good"}`,
 		"token in place":    `{"op":"token","id":1,"token":"in place"}`,
 		"token of a room":   `{"op":"token","id":1,"room":"held","token":"of a room"}`,
 	}[callback]
@@ -222,7 +224,7 @@ func (s *trap) outcome(t *testing.T, verifier bool, callback string) string {
 // suffers, and Shutdown waits for nothing that is left of it.
 func TestCallbackFaults(t *testing.T) {
 	goexit := runtime.Goexit
-	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call", "OnMessage", "OnDisconnect"}
+	all := []string{"origin check", "authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call", "OnMessage", "OnRefresh", "OnDisconnect"}
 	calls := []string{"call", "heavy call"}
 	judges := []string{"authenticator", "OnHandshake", "token verifier", "OnConnect", "OnJoin", "OnPublish", "OnJoinGrant", "OnJoinGrant again", "token in place", "token of a room", "OnHistory", "call", "heavy call"}
 	tests := []struct {
@@ -279,7 +281,7 @@ func TestCallbackFaults(t *testing.T) {
 				s := newTrap(t, tr, verifier)
 				for _, tt := range tests {
 					for _, at := range tt.at {
-						if !verifier && (strings.Contains(at, "token") || strings.Contains(at, "again")) {
+						if !verifier && (strings.Contains(at, "token") || strings.Contains(at, "again") || at == "OnRefresh") {
 							continue
 						}
 						t.Run(tt.name+"/"+at, func(t *testing.T) {

@@ -21,6 +21,7 @@ type callbacks struct {
 	grants     bool // join may bound what it grants
 	publish    func(ctx context.Context, c *Conn, p *Publication) error
 	history    func(ctx context.Context, c *Conn, room string) error
+	refresh    func(ctx context.Context, c *Conn, room string)
 	methods    map[string]method
 	surveys    map[string]SurveyFunc
 }
@@ -177,6 +178,31 @@ func (h *Hub) OnHistory(f func(ctx context.Context, c *Conn, room string) error)
 		h.nilHook("OnHistory")
 	}
 	h.handlers.change(func(s *callbacks) { s.history = inTurnAbout(s.history, f) })
+}
+
+// OnRefresh adds a function that is called when a client has renewed its identity, or with a room's name its right to be in
+// that room, by a new token in place. Conn.Identity is the new one then, and the client is answered afterwards. The token
+// verifier decides about the token; f is for what follows from it, such as another Info or a session store to be told. It is
+// not called for the token of a hello: see OnConnect. Several are called in the order in which they were added.
+//
+// f is called in the goroutine that reads the connection, or on the worker pool if the client has heavy calls under way. A
+// panic closes the connection with 4004, and the functions after it are not called.
+func (h *Hub) OnRefresh(f func(ctx context.Context, c *Conn, room string)) {
+	if f == nil {
+		h.nilHook("OnRefresh")
+		return
+	}
+	h.handlers.change(func(s *callbacks) {
+		before := s.refresh
+		if before == nil {
+			s.refresh = f
+			return
+		}
+		s.refresh = func(ctx context.Context, c *Conn, room string) {
+			before(ctx, c, room)
+			f(ctx, c, room)
+		}
+	})
 }
 
 // inTurn chains two functions that decide: f is asked if before, which may be nil, has agreed.

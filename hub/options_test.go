@@ -222,6 +222,7 @@ func optionCases(t *testing.T) map[string]optionCase {
 				"WithCosts: each":         one(hub.WithCosts(hub.Costs{Join: -1})),
 				"WithCosts: each cost":    one(hub.WithCosts(hub.Costs{Presence: math.NaN()})),
 				"must be 0 to 1000 messa": one(hub.WithCosts(hub.Costs{Replayed: 1001})),
+				"each cost must be 0":     one(hub.WithCosts(hub.Costs{Token: -1})),
 			},
 		},
 		"WithMaxPerUser":        perUserCase(hub.WithMaxPerUser, "WithMaxPerUser"),

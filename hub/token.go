@@ -15,6 +15,7 @@ func (v *v1Client) token(q *protocol.Request) {
 		c.replyError(q.ID, "", unknownOp(q.Op))
 		return
 	}
+	c.owe(1, c.hub.conf.costs.Token)
 	ok := protocol.OK{ID: q.ID, Room: string(q.Room)}
 	refused := &Error{Code: protocol.CodeInternal, Message: "the token verifier failed"} // see guard
 	defer func() {
@@ -29,6 +30,27 @@ func (v *v1Client) token(q *protocol.Request) {
 	} else {
 		ok.Expires, ok.ReadOnly, refused = v.renewGrant(ok.Room, string(q.Token))
 	}
+	if refused == nil {
+		c.refreshed(ok.Room)
+	}
+}
+
+// refreshed calls OnRefresh. A panic costs the connection, for what was to follow the new token may be done in part.
+func (c *Conn) refreshed(room string) {
+	f := c.hub.handlers.set.Load().refresh
+	if f == nil {
+		return
+	}
+	failed := crash // see guard
+	defer func() {
+		if failed != nil {
+			c.closeWith(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
+		}
+	}()
+	failed = c.guard("OnRefresh", func() error {
+		f(c.Context(), c, room)
+		return nil
+	})
 }
 
 func unknownOp(op protocol.Op) *Error {

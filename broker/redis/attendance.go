@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,6 +38,7 @@ type attendance struct {
 	told    int               // members that were announced
 	begun   int               // calls of Enter under way
 	version int               // how often the members have changed
+	others  []string          // owners that have members here, as far as this node has heard
 	due     time.Time
 	mending sync.Mutex
 }
@@ -229,6 +232,46 @@ func (p *presence) same(room string, r *register) bool {
 	defer p.mu.Unlock()
 	a := p.rooms[room]
 	return a != nil && r.idle && a.version == r.version
+}
+
+// know sets which other owners have members in a room, as a visit has found.
+func (p *presence) know(room string, others []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a := p.rooms[room]; a != nil {
+		a.others = others
+	}
+}
+
+// heard notes that another owner has members in a room, or none any more.
+func (p *presence) heard(room, owner string, has bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.rooms[room]
+	if a == nil && !has {
+		return
+	}
+	a = p.room(room)
+	a.others = slices.DeleteFunc(slices.Clone(a.others), func(o string) bool { return o == owner })
+	if has {
+		a.others = append(a.others, owner)
+	}
+}
+
+// known lists the owners that have members in a room and are not known to have died, for the script that lists members.
+func (p *presence) known(room string, ttl time.Duration) string {
+	dead := p.dead(ttl)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list strings.Builder
+	if a := p.rooms[room]; a != nil {
+		for _, o := range a.others {
+			if !slices.Contains(dead, o) {
+				list.WriteString(o + "\x00")
+			}
+		}
+	}
+	return list.String()
 }
 
 // soon has a room visited within moments.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -27,3 +28,12 @@ func (b *Broker) NextVisit(room string) time.Duration {
 	defer b.presence.mu.Unlock()
 	return time.Until(b.presence.rooms[room].due)
 }
+
+// Stall has the broker do nothing about presence until the function it returns is called, which may be called twice.
+func (b *Broker) Stall() (goOn func()) {
+	b.presence.mu.Lock()
+	return sync.OnceFunc(b.presence.mu.Unlock)
+}
+
+// Died has the broker hear that another has died.
+func (b *Broker) Died(other *Broker) { b.presence.died(other.owner) }

@@ -14,9 +14,11 @@ import (
 	"github.com/gohubkit/hubkit/internal/redistest"
 )
 
-// The times of the tests of this file: half a TTL is time enough for a visit on a busy machine.
+// The times of the tests of this file: half a TTL is time enough for a visit on a busy machine. A node that does not come to it
+// within a TTL is dead, which is not what tests with longTTL are about.
 const (
 	mendTTL     = 2 * time.Second
+	longTTL     = time.Minute
 	mendRefresh = 500 * time.Millisecond
 )
 
@@ -29,11 +31,13 @@ type fleet struct {
 	want    []string
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t *testing.T) *fleet { return newFleetOf(t, mendTTL) }
+
+func newFleetOf(t *testing.T, ttl time.Duration) *fleet {
 	t.Helper()
 	f := &fleet{t: t, server: redistest.Start(t)}
 	for range 3 {
-		b, rec := start(t, []string{f.server.Addr()}, append(quick(t), redis.WithPresenceTTL(mendTTL, mendRefresh))...)
+		b, rec := start(t, []string{f.server.Addr()}, append(quick(t), redis.WithPresenceTTL(ttl, mendRefresh))...)
 		subscribe(t, b, "room")
 		f.nodes, f.records = append(f.nodes, b), append(f.records, rec)
 	}
@@ -116,7 +120,7 @@ func TestPresenceComesBack(t *testing.T) {
 		for _, joins := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/joins %v", name, joins), func(t *testing.T) {
 				t.Parallel()
-				f := newFleet(t)
+				f := newFleetOf(t, longTTL)
 				lose(f.server)
 				if name == "restarted" {
 					for _, rec := range f.records {
@@ -129,10 +133,43 @@ func TestPresenceComesBack(t *testing.T) {
 					})
 					f.want = append(f.want, "late")
 				}
-				f.whole(2 * mendTTL)
+				f.whole(longTTL / 2)
 				f.quiet()
 			})
 		}
+	}
+}
+
+// However long a node takes to list its members again, short of a TTL, nobody is told of too few until then.
+func TestPresenceWaitsForSlowNode(t *testing.T) {
+	for _, died := range []bool{false, true} {
+		t.Run(fmt.Sprintf("died %v", died), func(t *testing.T) {
+			t.Parallel()
+			f := newFleetOf(t, longTTL)
+			goOn := f.nodes[2].Stall()
+			defer goOn()
+			f.server.Do("FLUSHALL")
+			missing := 0
+			for end := time.Now().Add(4 * mendRefresh); time.Now().Before(end) || missing < 10; missing++ {
+				for i := range f.nodes[:2] {
+					if conns, err := f.list(i); !errors.Is(err, broker.ErrUnavailable) {
+						t.Fatalf("node %d lists %d members, %v; want an error until node 2 has listed its own", i, len(conns), err)
+					}
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			if died {
+				f.nodes[0].Died(f.nodes[2])
+				eventually(t, "the members of those that live", func() bool {
+					conns, err := f.list(0)
+					return err == nil && len(conns) == 1+101
+				})
+				return
+			}
+			goOn()
+			f.whole(longTTL / 2)
+			f.quiet()
+		})
 	}
 }
 

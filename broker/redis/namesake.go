@@ -25,6 +25,9 @@ const (
 	ownerAsks  = 1 // has just started under the name of the channel
 	ownerLives = 2 // had done so before
 	ownerDied  = 3 // did not answer
+	// In the channel of a room:
+	ownerHere = '+' // has members there
+	ownerGone = '-' // has none any more
 )
 
 func encodeOwner(what byte, owner string) string { return string([]byte{kindOwner, what}) + owner }

@@ -39,9 +39,9 @@ func (b *Broker) Enter(ctx context.Context, room string, m broker.Member) error 
 
 // announceMember has Redis list a member of a room, and all others of this node too if it has lost them.
 func (b *Broker) announceMember(ctx context.Context, a *attendance, conn, json string, others bool) error {
-	claim := ""
+	var claim listing
 	if others {
-		claim = claimOthers
+		claim.claim = claimOthers
 	}
 	one := []entry{{conn, json, true}}
 	if why, err := b.enter(ctx, a.room, claim, one); err != nil || why == intact {
@@ -193,10 +193,13 @@ const (
 // claimOthers says that Redis must know other members of this node.
 const claimOthers = "others"
 
-// enter runs the script that lists members; see there for the claim.
-func (b *Broker) enter(ctx context.Context, room, claim string, entries []entry) (loss, error) {
-	args := make([]string, 0, 2+3*len(entries))
-	args = append(args, b.owner, claim)
+// listing is what the script that lists members is told of the others; see there.
+type listing struct{ claim, part, others string }
+
+// enter runs the script that lists members.
+func (b *Broker) enter(ctx context.Context, room string, l listing, entries []entry) (loss, error) {
+	args := make([]string, 0, 4+3*len(entries))
+	args = append(args, b.owner, l.claim, l.part, l.others)
 	for _, e := range entries {
 		tell := ""
 		if e.tell {

@@ -43,6 +43,8 @@ func (in *inbox) receive(r *room, envelope []byte) {
 			return
 		}
 		in.b.receiver.Command(from, payload)
+	case kind == kindOwner:
+		in.ownerOf(r, envelope)
 	case kind == kindLost:
 		in.b.presence.soon(r.name)
 	case kind == kindJoined || kind == kindLeft:
@@ -66,6 +68,21 @@ func (in *inbox) receive(r *room, envelope []byte) {
 		}
 		m.ConflationKey = strings.Clone(m.ConflationKey)
 		in.deliver(r, &m)
+	}
+}
+
+// ownerOf takes what is said in a room's channel of an owner of members.
+func (in *inbox) ownerOf(r *room, envelope []byte) {
+	if len(envelope) < 3 {
+		in.b.stats.invalid.Add(1)
+		return
+	}
+	owner, what := string(envelope[2:]), envelope[1]
+	switch {
+	case what != ownerHere && what != ownerGone:
+		in.b.stats.invalid.Add(1)
+	case owner != in.b.owner:
+		in.b.presence.heard(r.name, owner, what == ownerHere)
 	}
 }
 

@@ -63,9 +63,10 @@ func (b *Broker) visit(ctx context.Context, room string) {
 	if len(r.members) > 0 {
 		owner = b.owner
 	}
-	others := time.Duration(0)
+	var v view
 	for more := true; more; {
-		v, err := b.look(ctx, room, owner, false)
+		var err error
+		v, err = b.look(ctx, room, owner, false)
 		if err == nil && owner != "" {
 			switch {
 			case v.state != intact:
@@ -78,9 +79,12 @@ func (b *Broker) visit(ctx context.Context, room string) {
 			b.presence.failed(room)
 			return
 		}
-		others, more = v.wait, v.more
+		more = v.more
 	}
-	b.presence.visited(room, others)
+	if v.state == intact { // else it is not known who had members
+		b.presence.know(room, v.others)
+	}
+	b.presence.visited(room, v.wait)
 }
 
 // view is what a visit finds.
@@ -89,6 +93,7 @@ type view struct {
 	members int           // of the owner
 	wait    time.Duration // until another owner expires; negative without one
 	more    bool          // expired members are left
+	others  []string      // owners that have members
 }
 
 // look runs the script of a visit, or of the end of an owner.
@@ -102,8 +107,12 @@ func (b *Broker) look(ctx context.Context, room, owner string, end bool) (v view
 		return v, err
 	}
 	answer, err := res.ToArray()
-	if err != nil || len(answer) != 4 {
+	if err != nil || len(answer) != 5 {
 		return v, errAnswer
+	}
+	others, err := answer[4].AsStrSlice()
+	if err != nil {
+		return v, err
 	}
 	var numbers [4]int64
 	for i := range numbers {
@@ -111,32 +120,37 @@ func (b *Broker) look(ctx context.Context, room, owner string, end bool) (v view
 			return v, err
 		}
 	}
-	return view{loss(numbers[0]), int(numbers[1]), time.Duration(numbers[2]) * time.Millisecond, numbers[3] == 1}, nil
+	return view{loss(numbers[0]), int(numbers[1]), time.Duration(numbers[2]) * time.Millisecond, numbers[3] == 1, others}, nil
 }
 
 // enterBatch is how many members are listed at once.
 const enterBatch = 100
 
 // mend lists all members of this node in a room again. Those of which nobody has heard that they are gone are not announced.
-// If Redis has lost the room, the other nodes are told to do the same, and until they had time for that presence there is an
-// error.
+// If Redis has lost the room, the other nodes are told to do the same. Until those that are known to have members there have
+// done so, or have had a TTL for it, presence there is an error; and for a while in any case, as others may not be known.
 func (b *Broker) mend(ctx context.Context, room string, why loss) error {
-	claim := ""
+	claim, others := "", ""
 	switch why {
 	case lost:
-		claim = milliseconds(min(b.refresh, mendWindow))
+		claim, others = milliseconds(min(b.refresh, mendWindow)), b.presence.known(room, b.ttl)
 	case buried:
 		b.presence.buried(room)
 	}
 	r := b.presence.snapshot(room)
 	conns := slices.Collect(maps.Keys(r.members))
+	listed := 0
 	for batch := range slices.Chunk(conns, enterBatch) {
 		entries := make([]entry, len(batch))
 		for i, conn := range batch {
 			m := r.members[conn]
 			entries[i] = entry{conn, m.json, !m.told}
 		}
-		if _, err := b.enter(ctx, room, claim, entries); err != nil {
+		part := "more"
+		if listed += len(batch); listed == len(conns) {
+			part = "last"
+		}
+		if _, err := b.enter(ctx, room, listing{claim, part, others}, entries); err != nil {
 			return err
 		}
 		b.presence.announced(room, batch)

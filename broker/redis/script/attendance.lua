@@ -4,6 +4,7 @@
 --   "t:" owner "\0" expires " " TTL           until when an owner is taken to be alive
 --   "g:" owner "\0" until                     an owner whose members were announced as gone; forgotten then
 --   "p:" heard " " mending                    when somebody was last heard; until when members may be missing
+--   "w:" owner "\0" until                     an owner whose members are missing since the key was lost
 -- One key is lost whole or not at all. ARGV: channel, verb, TTL of the caller, ... Times are in ms.
 local key, channel, verb, ttl = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -81,6 +82,10 @@ local function died(from)
   end
 end
 
+-- Tells nodes that an owner has members here, or none any more, so that they know whom to wait for if the key is lost.
+local function tell(owner, what) redis.call(verb, channel, '\7' .. what .. owner) end
+local function awaited(owner) return range('w:' .. owner .. '\0', 1)[1] end
+
 -- Removes the members of owners that have expired, budget of them at most, and announces it. True if more are left.
 local function purge(budget)
   for owner, o in pairs(owners) do
@@ -98,6 +103,7 @@ local function purge(budget)
         redis.call('ZREM', key, element)
       end
       redis.call('ZREM', key, o.element)
+      tell(owner, '-')
       if o.expires > 0 then
         redis.call('ZADD', key, 0, string.format('g:%s\0%.0f', owner, now + BURIED))
         redis.call('PEXPIRE', key, BURIED)

@@ -6,6 +6,13 @@ local owner = ARGV[4]
 if owner ~= '' and not owners[owner] then return {2, 0, {}, ''} end
 if mending > now then return {3, 0, {}, ''} end
 died(7)
+for _, element in ipairs(range('w:')) do
+  local other, till = string.match(element, '^w:(.-)%z(%d+)$')
+  local over = tonumber(till) <= now
+  for i = 7, #ARGV, 2 do over = over or ARGV[i] == other end
+  if not over then return {3, 0, {}, ''} end
+  redis.call('ZREM', key, element)
+end
 if purge(500) then return {1, 0, {}, ''} end
 local all = count('m:')
 if ARGV[6] == '0' then return {0, all, {}, ''} end
