@@ -156,11 +156,15 @@ func (v *v1Client) leave(q *protocol.Request) {
 	switch {
 	case !was:
 		c.replyError(id, clip(room), &Error{Code: protocol.CodeUnknownRoom, Message: "not joined"})
-	case err != nil:
-		v.fault("leave", room, err)
+	case errors.Is(err, ErrJoining):
 		c.replyError(id, room, toError(err))
-	case id != 0:
-		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room}) })
+	default:
+		if err != nil { // the broker's: the client has left, and others hear of it later
+			v.fault("leave", room, err)
+		}
+		if id != 0 {
+			c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room}) })
+		}
 	}
 }
 
