@@ -53,8 +53,9 @@
 // after another node's time is over removes that node's members and announces it, once for all. All that are subscribed
 // visit a room with each refresh, and when somebody expires. Time in which nobody could reach or write to Redis is not
 // counted against a node. When Redis has lost the presence of a room, each node lists its members again with its next visit,
-// or when another node has noticed, and does not announce them. For 5 s, or a refresh if that is shorter, Members and Count
-// then return an error that matches broker.ErrUnavailable. A node without members in the room notices the loss only by what others list.
+// or when another node has noticed, and does not announce them. Until all have done so that are known to have had members
+// there, Members and Count return an error that matches broker.ErrUnavailable: for 5 s, or a refresh if that is shorter, and
+// for a TTL at most. A node without members in the room notices the loss only by what others list.
 //
 // Memory: what waits for a slow receiver is bounded by 1,024 events a room; beyond that, messages with a
 // position are read again later, others are dropped and counted in [Stats]. rueidis may need up to
@@ -123,7 +124,8 @@
 //	3 JSON, 4 JSON                                           a member that came, one that went
 //	5 length2 sender payload                                 a command
 //	6                                                        the presence of the room was lost: list members again
-//	7 what owner                                             of an owner of members: 1 asks for others of its name, 2 answers, 3 is dead
+//	7 what owner                                             of an owner of members: 1 asks for others of its name, 2 answers, 3 is dead;
+//	                                                         '+' has members in the room, '-' has none any more
 //
 // Flag 1 is binary; with flag 2 a key of length4 bytes is there; flag 4 says that the payload was checked to be JSON, so
 // that nobody needs to check it again. With flag 8, which comes with flag 2, the key's bytes hold a length4, so many bytes of
