@@ -49,6 +49,10 @@ test-shipped: ## test the engine, hub and client without the race detector, then
 test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for two to three minutes
 	go test -race -shuffle=on -count=1 -timeout=6m -tags=faults -run='^TestFault' $(TESTFLAGS) ./internal/cluster ./broker/redis ./examples/cluster
 
+.PHONY: test-firefox
+test-firefox: ## run the browser client in Firefox, which must be installed (Debian: firefox-esr)
+	go test -race -count=1 -timeout=5m -tags=firefox -run='^TestFirefox' $(TESTFLAGS) ./web
+
 .PHONY: lint
 lint: ## check format, modules, vet for every system, staticcheck and golangci-lint
 	@unformatted=$$(gofmt -s -l .); [ -z "$$unformatted" ] || { echo "not gofmt -s clean:"; echo "$$unformatted"; exit 1; }
@@ -56,6 +60,7 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 	cd bench && go mod tidy -diff
 	cd cmd/hubload && go mod tidy -diff
 	go vet ./...
+	go vet -tags=firefox ./web
 	go vet -tags=faults ./internal/cluster ./broker/redis ./examples/cluster
 	@for target in $(TARGETS); do \
 		echo "go vet ./... for $$target"; \

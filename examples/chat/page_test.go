@@ -118,6 +118,8 @@ func TestDropButton(t *testing.T) {
 	b := browser.Start(t)
 	ada, bob := enter(t, b, s, "Ada"), enter(t, b, s, "Bob")
 	ada.awaitPeople("Ada", "Bob")
+	ada.Eval(`window.shown = []; new MutationObserver(() => shown.push(document.getElementById("status").textContent))
+		.observe(document.getElementById("status"), {childList: true, characterData: true, subtree: true})`)
 	ada.Eval(`document.getElementById("drop").click()`)
 	ada.awaitState("waiting")
 	bob.awaitPeople("Bob")
@@ -129,6 +131,7 @@ func TestDropButton(t *testing.T) {
 	ada.awaitState("live")
 	ada.awaitLog("Bob: one", "Bob: two", "Bob: three", "Ada: four")
 	ada.Await(`document.getElementById("status").textContent === "Live, 3 messages recovered"`)
+	ada.Await(`shown.includes("Recovering…")`)
 	bob.awaitPeople("Ada", "Bob")
 	ada.Screenshot("recovered")
 }

@@ -166,6 +166,7 @@ type Tab struct {
 	t                     testing.TB
 	name, target, session string
 	profile               string
+	evaluate              func(expression string) (string, error)
 }
 
 // Open opens a page in a browser profile of its own. name is what failures call it.
@@ -189,7 +190,8 @@ func (b *Browser) open(name, url, profile string) *Tab {
 		"newWindow": true, "width": 960, "height": 640}, &made)
 	var attached struct{ SessionID string }
 	b.do("", "Target.attachToTarget", map[string]any{"targetId": made.TargetID, "flatten": true}, &attached)
-	p := &Tab{b, b.t, name, made.TargetID, attached.SessionID, profile}
+	p := &Tab{browser: b, t: b.t, name: name, target: made.TargetID, session: attached.SessionID, profile: profile}
+	p.evaluate = p.evaluateByDevTools
 	for _, domain := range []string{"Runtime", "Log", "Page"} {
 		p.Do(domain+".enable", nil, nil)
 	}
@@ -207,7 +209,7 @@ func (p *Tab) Do(method string, params map[string]any, out any) {
 // Eval returns the value of an expression, in JSON.
 func (p *Tab) Eval(expression string) string {
 	p.t.Helper()
-	value, err := p.tryEval(expression)
+	value, err := p.evaluate(expression)
 	if err != nil {
 		p.t.Fatalf("%s: %s: %v", p.name, expression, err)
 	}
@@ -222,7 +224,7 @@ func (p *Tab) Into(expression string, out any) {
 	}
 }
 
-func (p *Tab) tryEval(expression string) (string, error) {
+func (p *Tab) evaluateByDevTools(expression string) (string, error) {
 	var r struct {
 		Result           struct{ Value json.RawMessage }
 		ExceptionDetails json.RawMessage
@@ -240,7 +242,7 @@ func (p *Tab) Await(expression string) {
 	p.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		value, err := p.tryEval(expression)
+		value, err := p.evaluate(expression)
 		if err == nil && value == "true" {
 			return
 		}
