@@ -1,10 +1,13 @@
 // Runs the cases that all clients share: ../../docs/clients.md says what they mean.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { setMaxListeners } from "node:events";
 import { test } from "node:test";
 import { connect, HubError, type Hub, type State } from "../src/index.js";
+import * as shared from "../src/shared.js";
 import { Clock, settle } from "./clock.js";
 import { dialed, Socket, type Json } from "./server.js";
+import { Channel, Locks } from "./tabs.js";
 
 interface Case {
   name: string;
@@ -24,14 +27,20 @@ class Run {
   readonly #hub: Hub;
   #socket!: Socket;
 
-  constructor(c: Case, bound: Json) {
+  /** With tabs, the client is a tab that holds the connection of all tabs. */
+  constructor(
+    c: Case,
+    bound: Json,
+    readonly tabs: boolean,
+  ) {
     this.#bound = bound;
     this.clock.install();
     Socket.all = [];
     Socket.chooses = "hubkit.v1";
     const { token } = c.options ?? {};
-    this.#hub = connect("ws://example.com/ws", {
+    this.#hub = (tabs ? shared : { connect }).connect("ws://example.com/ws", {
       WebSocket: Socket,
+      ...(tabs ? { worker: false } : {}),
       ...(token ? { token: () => token } : {}),
       onState: (s) => this.#states.push({ ...s, at: this.clock.now }),
       onMessage: (message) => this.#events.push({ message }),
@@ -168,9 +177,13 @@ class Run {
     for (const [field, value] of Object.entries(want)) {
       if (typeof value === "string" && value.startsWith("$")) this.#bound[value.slice(1)] ??= got[field];
     }
-    assert.deepEqual(frame(got), frame(this.#fill(want) as Json));
+    // The rooms of all tabs are resumed in any order.
+    const sorted = (f: Json) => (this.tabs && Array.isArray(f.resume) ? { ...f, resume: [...(f.resume as Json[])].sort(byRoom) } : f);
+    assert.deepEqual(frame(sorted(got)), frame(sorted(this.#fill(want) as Json)));
   }
 }
+
+const byRoom = (a: Json, b: Json) => (String(a.room) < String(b.room) ? -1 : 1);
 
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
@@ -182,27 +195,38 @@ const frame = (value: Json): unknown =>
     ),
   );
 
+// What the shared client needs of a browser.
+const locks = new Locks();
+Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+Object.assign(globalThis, { document: new EventTarget(), window: globalThis, addEventListener() {}, BroadcastChannel: Channel });
+setMaxListeners(0, document);
+
+async function run(c: Case, bound: Json, tabs: boolean): Promise<void> {
+  const run = new Run(c, { ...bound }, tabs);
+  try {
+    for (const [n, step] of c.steps.entries()) {
+      try {
+        await run.step(step);
+      } catch (error) {
+        (error as Error).message = `step ${n + 1}, ${JSON.stringify(step)}: ${(error as Error).message}`;
+        throw error;
+      }
+    }
+    await settle();
+    run.settled();
+  } finally {
+    run.end();
+    await settle();
+  }
+}
+
 for (const file of readdirSync(dir)) {
   const { cases } = JSON.parse(readFileSync(dir + file, "utf8")) as { cases: Case[] };
   for (const c of cases) {
     for (const bound of c.for ?? [{}]) {
-      test(`${file}: ${c.name} ${c.for ? JSON.stringify(bound) : ""}`, async () => {
-        const run = new Run(c, { ...bound });
-        try {
-          for (const [n, step] of c.steps.entries()) {
-            try {
-              await run.step(step);
-            } catch (error) {
-              (error as Error).message = `step ${n + 1}, ${JSON.stringify(step)}: ${(error as Error).message}`;
-              throw error;
-            }
-          }
-          await settle();
-          run.settled();
-        } finally {
-          run.end();
-        }
-      });
+      const name = `${file}: ${c.name} ${c.for ? JSON.stringify(bound) : ""}`;
+      test(name, () => run(c, bound, false));
+      test("shared, " + name, () => run(c, bound, true));
     }
   }
 }

@@ -16,7 +16,7 @@ interface Waiter {
 
 const aborted = () => new DOMException("aborted", "AbortError");
 
-class Locks {
+export class Locks {
   #queues = new Map<string, Waiter[]>();
 
   request(name: string, a: LockOptions | (() => unknown), b?: () => unknown): Promise<unknown> {
