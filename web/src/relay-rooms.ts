@@ -79,14 +79,15 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     onMessage: (message) => {
       const s = get();
       const at = place(message);
-      const item = { at, text: JSON.stringify({ op: "message", ...message }) };
-      if (at) {
-        s.at = at;
-        s.size += item.text.length;
-        s.recent.push(item);
-        while (s.recent.length > RECENT || s.size > RECENT_SIZE) s.size -= s.recent.shift()!.text.length;
+      for (const item of [...skips(s, s.at, at), { at, text: JSON.stringify({ op: "message", ...message }) }]) {
+        if (item.at) {
+          s.at = item.at;
+          s.size += item.text.length;
+          s.recent.push(item);
+          while (s.recent.length > RECENT || s.size > RECENT_SIZE) s.size -= s.recent.shift()!.text.length;
+        }
+        deliver(s, item);
       }
-      deliver(s, item);
     },
     onGap: ({ from, to }) => {
       const s = get();
@@ -122,6 +123,15 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
   const everybody = (s: Shared): Link[] => [...new Set([...s.members.keys(), ...s.asks.map((ask) => ask.link)])];
 
   const gapItem = (s: Shared, at: Position): Item => ({ at, text: JSON.stringify({ op: "gap", room: s.room.name, ...at }) });
+
+  // What lies between two positions when there was no gap: messages that the connection is not sent.
+  function* skips(s: Shared, after: Position | undefined, before: Position | undefined): Generator<Item> {
+    if (!after || !before || after.epoch !== before.epoch) return;
+    for (let { offset } = after; ++offset < before.offset;) {
+      const at = { epoch: after.epoch, offset };
+      yield { at, text: JSON.stringify({ op: "skip", room: s.room.name, ...at }) };
+    }
+  }
 
   // Reports whether a member is to be sent an item now.
   const pass = (member: Member, item: Item): boolean => {
@@ -182,7 +192,7 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     try {
       for (let at = from, more = true; more; at = member.at!) {
         const page = await s.room.history({ from: at, limit: PAGE, signal: link.abort.signal });
-        for (const message of page.messages) give(link, member, message);
+        for (const message of page.messages) give(s, link, member, message);
         more = page.more && page.messages.length > 0;
       }
     } catch (error) {
@@ -219,12 +229,14 @@ export function createRelayRooms(send: (to: Link[], frame: object | string) => v
     if (s.members.get(link) !== member) return;
     const { epoch, offset } = newest.at(-1) ?? {};
     enter(epoch ? { epoch, offset: offset! - 1 } : s.at);
-    for (const message of newest.reverse()) give(link, member, message);
+    for (const message of newest.reverse()) give(s, link, member, message);
     release(s, link, member, held);
   };
 
-  const give = (link: Link, member: Member, message: Message) => {
-    member.at = place(message);
+  const give = (s: Shared, link: Link, member: Member, message: Message) => {
+    const at = place(message);
+    for (const { text } of skips(s, member.at, at)) send([link], text);
+    member.at = at;
     send([link], { op: "message", ...message });
   };
 
