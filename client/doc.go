@@ -10,7 +10,7 @@
 // happened: messages, gaps, presence, errors and changes of state alike. No lock is held. A slow
 // callback delays those behind it and nothing else, until the inbox ([WithInbox]) is full. Then the
 // client stops reading, the server feels it, and when it has lasted for as long as an unanswered
-// ping may, the connection is given up and the next one resumed when there is room. A callback may use the
+// ping may, the connection is given up and the next one resumed when there is space. A callback may use the
 // client, [Client.Close] excepted. One that waits for an answer should do so with a context that
 // ends, because answers wait behind a full inbox, too.
 //

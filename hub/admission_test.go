@@ -29,7 +29,7 @@ func (s *server) settled(t testing.TB) {
 }
 
 // TestRefusals: each bound refuses with 503 and says when to come back, is counted, and lets the next one in when there
-// is room.
+// is capacity.
 func TestRefusals(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -63,7 +63,7 @@ func TestRefusals(t *testing.T) {
 					return
 				}
 				_ = first.ws.Close()
-				await(t, "there is room", func() bool { return s.Stats().Conns == 0 })
+				await(t, "there is capacity", func() bool { return s.Stats().Conns == 0 })
 				s.dial(t).alive()
 			})
 		})

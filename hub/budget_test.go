@@ -45,9 +45,9 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			conns := s.watchConns()
 			return s, conns, ends
 		}
-		settle := func(t *testing.T, s *server) {
+		calm := func(t *testing.T, s *server) {
 			t.Helper()
-			await(t, "there is room again", func() bool { return s.Stats().Memory.Held <= budget })
+			await(t, "there is capacity again", func() bool { return s.Stats().Memory.Held <= budget })
 			if m := s.Stats().Memory; m.Shed < 1 || m.Shed > 2 || m.Budget != budget { // a second may grow meanwhile
 				t.Errorf("%+v", m)
 			}
@@ -69,7 +69,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			if err := receive(t, "the end of the large one", ends); !errors.As(err, &ce) || ce.Code != protocol.CloseSlowConsumer {
 				t.Errorf("OnDisconnect: %v", err)
 			}
-			settle(t, s)
+			calm(t, s)
 			_ = small.ws.Close()
 			await(t, "nothing is held", func() bool { return s.Stats().Memory.Held == 0 })
 		})
@@ -97,7 +97,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 					t.Fatal("nobody is shed")
 				}
 			}
-			settle(t, s)
+			calm(t, s)
 			small.writeBytes(last)
 			small.expect(`{"op":"ok","id":1}`)
 			for _, c := range append(others, large, small) {
@@ -131,7 +131,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 			if h := large.hinted(protocol.CloseTryAgainLater); h.Spread == 0 {
 				t.Errorf("hint %+v", h)
 			}
-			settle(t, s)
+			calm(t, s)
 			small.alive()
 			_ = small.ws.Close()
 			_ = second.ws.Close()

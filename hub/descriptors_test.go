@@ -122,7 +122,7 @@ func TestFewDescriptors(t *testing.T) {
 	_ = conns[bound-1].Close()
 	await(t, "it is gone", func() bool { _, _, n := health(); return n == bound-1 })
 	if ws, status, _ := open(); ws == nil {
-		t.Errorf("refused with %d where there is room", status)
+		t.Errorf("refused with %d where there is capacity", status)
 	}
 	refused()
 	for _, ws := range conns[1:3] {

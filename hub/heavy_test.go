@@ -169,7 +169,7 @@ func TestHeavyBlocked(t *testing.T) {
 	})
 }
 
-// TestHeavyBusy: what the pool has no room for is refused with a time to come back, heavy or not.
+// TestHeavyBusy: what the pool has no capacity for is refused with a time to come back, heavy or not.
 func TestHeavyBusy(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		pool := newPool(t, workerpool.WithWorkers(1), workerpool.WithKeyShare(2))

@@ -5,7 +5,7 @@ package fanout
 // none itself.
 type Mark uint64
 
-// offsetBits leave room for 70 million million messages in a room, and for 130,000 restarts.
+// offsetBits have space for 70 million million messages in a room, and for 130,000 restarts.
 const offsetBits = 46
 
 // Run counts the restarts.

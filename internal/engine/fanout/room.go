@@ -47,7 +47,7 @@ func (r *Room) Init(s *Scheduler, src frame.Source) { r.sched, r.source = s, src
 // Source is what the room's batches come from.
 func (r *Room) Source() *frame.Source { return &r.source }
 
-// Ready blocks until the queue has room for a message, or ctx ends; where the Scheduler is closed it returns
+// Ready blocks until the queue has space for a message, or ctx ends; where the Scheduler is closed it returns
 // net.ErrClosed instead. Publishers call it before they
 // publish, so that they feel the bound; Add itself never blocks.
 func (r *Room) Ready(ctx context.Context) error {
@@ -192,7 +192,7 @@ func (r *Room) JoinAfter(m Member, since Mark, first func(Place) bool) (Place, b
 	if !r.upTo(since) {
 		return Place{}, false
 	}
-	c, fresh := r.roomy()
+	c, fresh := r.spacious()
 	if !first(Place{c}) {
 		return Place{}, true
 	}
@@ -205,9 +205,9 @@ func (r *Room) JoinAfter(m Member, since Mark, first func(Place) bool) (Place, b
 	return Place{c}, true
 }
 
-// roomy returns the first chunk that has a free place, or a fresh one. It is called with mu held, without which no chunk
+// spacious returns the first chunk that has a free place, or a fresh one. It is called with mu held, without which no chunk
 // gets more members.
-func (r *Room) roomy() (c *chunk, fresh bool) {
+func (r *Room) spacious() (c *chunk, fresh bool) {
 	for ; r.open < len(r.chunks); r.open++ {
 		if c := r.chunks[r.open]; !c.full() {
 			return c, false

@@ -37,7 +37,7 @@ type labels struct {
 	newest     map[string]int
 }
 
-// NewBatch returns an empty batch of a room's messages with room for about size bytes.
+// NewBatch returns an empty batch of a room's messages with space for about size bytes.
 func NewBatch(size int, s *Source) *Batch { return &Batch{wire: make([]byte, 0, size), source: s} }
 
 // Single wraps wire, one whole message that is no room's: a reply or a control frame.

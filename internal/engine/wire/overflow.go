@@ -158,7 +158,7 @@ func (w *Writer) dropLossy(it *item) {
 	})
 }
 
-// yield makes room for an item that must not be lost: rooms that read on from their history give way first, since they
+// yield makes space for an item that must not be lost: rooms that read on from their history give way first, since they
 // lose nothing by it, then those that may lose something.
 func (w *Writer) yield(it *item) {
 	for w.over(it) {
