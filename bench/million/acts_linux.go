@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // run is the trial's acts, one after the other. Each fails where it did not show what it is to show; the others are
@@ -369,34 +367,4 @@ func (t *trial) end(ctx context.Context) error {
 	p.check(h.Expired == 0, "%d cut", h.Expired)
 	t.checkClean(&p, c, h)
 	return p.err()
-}
-
-// latencies merges what the load processes have measured since the last time.
-func (t *trial) latencies(ctx context.Context) (common, small, returns *hdrhistogram.Histogram, err error) {
-	all := make([]Latencies, len(t.crowds))
-	if err := each(ctx, t.crowds, 0, func(ctx context.Context, i int, p *part) error {
-		return p.order(ctx, "Latencies", None{}, &all[i])
-	}); err != nil {
-		return nil, nil, nil, err
-	}
-	common, small, returns = newHistogram(), newHistogram(), newHistogram()
-	for _, l := range all {
-		for _, x := range []struct {
-			sum  *hdrhistogram.Histogram
-			data []byte
-		}{{common, l.Common}, {small, l.Small}, {returns, l.Return}} {
-			h, err := hdrhistogram.Decode(x.data)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			x.sum.Merge(h)
-		}
-	}
-	return common, small, returns, nil
-}
-
-// discardLatencies begins a measurement.
-func (t *trial) discardLatencies(ctx context.Context) error {
-	_, _, _, err := t.latencies(ctx)
-	return err
 }
