@@ -112,17 +112,19 @@ type Message struct {
 
 // Receiver is the node's side of a broker. See the package documentation for who calls it and how.
 type Receiver interface {
-	// Deliver hands over messages of a room in their order. The slice is the broker's again when
-	// Deliver returns; the messages' Data is not reused.
+	// Deliver hands over messages of a room in their order. It is called for one room by one goroutine at a time, and
+	// must not block. The slice is the broker's again when Deliver returns; the messages' Data is not reused.
 	Deliver(room string, ms []Message)
 
-	// Gap says that messages of the room were lost for good; the next one delivered follows pos.
+	// Gap says that messages of the room were lost for good. The next one delivered follows pos. It is called in turn
+	// with Deliver and must not block.
 	Gap(room string, pos Position)
 
-	// PresenceChanged reports a member that came to or left a subscribed room, on any node.
+	// PresenceChanged reports a member that came to or left a subscribed room, on any node. It must not block.
 	PresenceChanged(room string, m Member, joined bool)
 
-	// Command hands over what another node, or this one, sent with Bus; from is the sender's name.
+	// Command hands over what another node, or this one, sent with Bus; from is the sender's name. A goroutine of the
+	// broker calls it, and it must not block.
 	Command(from string, payload []byte)
 
 	// StateChanged reports that the broker was lost or is back. The first state, before any

@@ -63,7 +63,7 @@ type Presence interface {
 	Leave(ctx context.Context, room, conn string) error
 	// Members lists up to limit members of a room, on all nodes, ordered by Conn; zero means all.
 	Members(ctx context.Context, room string, limit int) ([]Member, error)
-	// Count tells how many there are.
+	// Count returns how many members a room has, on all nodes.
 	Count(ctx context.Context, room string) (int, error)
 }
 
@@ -101,13 +101,14 @@ type Evictions struct {
 
 // Bus is implemented by brokers that join several nodes. It carries small commands, at most once.
 type Bus interface {
-	// Broadcast sends payload to every node, this one too.
+	// Broadcast sends payload to every node, this one too. It blocks no longer than ctx. An error that matches
+	// ErrUnavailable does not tell whether it was sent.
 	Broadcast(ctx context.Context, payload []byte) error
-	// Send sends payload to one node.
+	// Send sends payload to one node. It blocks no longer than ctx. It returns nil if there is no such node.
 	Send(ctx context.Context, node string, payload []byte) error
-	// Nodes lists the nodes alive.
+	// Nodes lists the nodes alive, this one too. It blocks no longer than ctx.
 	Nodes(ctx context.Context) ([]Node, error)
-	// Announce sets what Nodes tells of this node; the broker refreshes it.
+	// Announce sets what Nodes tells of this node. It does not block; the broker refreshes it in its own time.
 	Announce(info NodeInfo)
 }
 

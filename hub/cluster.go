@@ -67,9 +67,12 @@ type Answer struct {
 // ErrNoAnswer is in the Answer of a node that said nothing before the survey's end.
 var ErrNoAnswer = errors.New("hub: no answer")
 
-// Survey asks every node and returns when all have answered or ctx ends, after 15 s at most, with one Answer for each node
-// alive at the start, by name. data is JSON or nil, of at most 512 KiB. If the other nodes could not be asked, the error
-// says why, and this node's answer is returned all the same.
+// Survey asks every node what its handler of this name says; HandleSurvey sets that. It blocks until all have answered or ctx
+// ends, and at most 15 s. It returns one Answer for each node alive at the start, in the order of their names. data is
+// JSON or nil, of at most 512 KiB.
+//
+// If the other nodes could not be asked, the error says why, and this node's answer is returned all the same. The error
+// also matches ErrData or ErrClosed, without answers.
 func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, error) {
 	if data != nil && !protocol.Valid(data) {
 		return nil, ErrData

@@ -170,8 +170,9 @@ func WithOpenRooms(patterns ...string) Option {
 	}
 }
 
-// WithRaw makes every frame the application's own, text or binary: no envelopes, no hello, no welcome.
-// Frames go to OnMessage; rooms are joined by the server, with Conn.Join.
+// WithRaw makes every frame the application's own, text or binary: no envelopes, no hello, no welcome. By default clients
+// speak protocol v1. Frames go to OnMessage, from the goroutine that reads the connection. Only the server joins rooms, with
+// Conn.Join. New returns an error that matches ErrOption if another option needs protocol v1.
 func WithRaw() Option {
 	return func(c *config) error {
 		c.raw = true
