@@ -11,7 +11,7 @@ import (
 )
 
 // The benchmarks with the same name measure the same work: empty tasks, submitted by one goroutine
-// that waits for room, and run to their end. ants has no queue, order, share or figures.
+// that waits for space, and run to their end. ants has no queue, order, share or figures.
 
 func benchmarkPool(b *testing.B, keys uint64) {
 	p, err := workerpool.New(workerpool.WithWorkers(2), workerpool.WithSaturation(workerpool.Block()))

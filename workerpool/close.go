@@ -3,7 +3,7 @@ package workerpool
 import "context"
 
 // Close stops the intake, runs all accepted tasks to their end and returns when no goroutine of the
-// pool is left. Callers that wait for room get ErrClosed at once.
+// pool is left. Callers that wait for space get ErrClosed at once.
 //
 // When ctx ends before that, Close drops the tasks that have not started, ends the context of those
 // that have, and returns a *CloseError that counts both. Close may be called again, to wait for the
@@ -49,7 +49,7 @@ func (p *Pool) reap() {
 	close(p.done)
 }
 
-// sendAway answers all who wait for room.
+// sendAway answers all who wait for space.
 func (p *Pool) sendAway() {
 	var all []*waiter
 	for e := p.entering.Front(); e != nil; e = e.Next() { // lanes without a key included

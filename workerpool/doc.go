@@ -11,7 +11,7 @@
 // Fairness: keys take turns, one task a turn, in the order in which they came to have something to
 // run. A key with many tasks delays one with a single task by one of them, not by all.
 //
-// Room is shared fairly, too. With [Reject] an eighth of the places is kept for keys that have nothing in the pool, and
+// Space is shared fairly, too. With [Reject] an eighth of the places is kept for keys that have nothing in the pool, and
 // any other key gets a further place only while more of the rest are free than it holds. So one key gets at most
 // half of the pool, and keys with many tasks do not keep out one with a single task. With [Block] and [Deadline] the keys that wait for a place get one each in turn.
 //
@@ -22,10 +22,10 @@
 // unfinished. No key has more than [WithKeyShare] of these, and a key at its bound holds up only
 // those who submit for it. A key costs memory while it has unfinished tasks, and nothing afterwards.
 //
-// Saturation: what happens to a task without room is a declared [Policy]: [Reject], [Block] or
+// Saturation: what happens to a task without space is a declared [Policy]: [Reject], [Block] or
 // [Deadline]. A refusal matches [ErrBusy] and says when to come back.
 //
-// Blocking: [Pool.Submit], [Pool.SubmitIfBusy] and [Pool.Go] block only for room and only where the
+// Blocking: [Pool.Submit], [Pool.SubmitIfBusy] and [Pool.Go] block only for space and only where the
 // policy is to wait, [Pool.Do] for the result and [Pool.Close] for the end; each of them no longer than
 // its context. Nothing else blocks.
 //

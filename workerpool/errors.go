@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// ErrBusy matches every refusal of a task for want of room. The error itself is a *BusyError.
+	// ErrBusy matches every refusal of a task for want of space. The error itself is a *BusyError.
 	ErrBusy = errors.New("workerpool: busy")
 	// ErrClosed is returned once Close has been called, and by Do for a task that Close dropped.
 	// It matches net.ErrClosed.
@@ -29,7 +29,7 @@ type BusyError struct {
 	// waiting, times their recent mean run time, over the workers that can share in it. It is at
 	// least a millisecond, and a second where no task has finished yet.
 	RetryAfter time.Duration
-	// Err is the error of the context that ended the wait for room; nil where the pool's policy
+	// Err is the error of the context that ended the wait for space; nil where the pool's policy
 	// did.
 	Err error
 }

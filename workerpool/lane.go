@@ -11,7 +11,7 @@ import (
 type task struct {
 	fn       func(context.Context)
 	accepted time.Duration // since Pool.epoch
-	end      chan error    // of Do: told how the task ended; has room for it
+	end      chan error    // of Do: told how the task ended; has space for it
 	next     *task
 }
 

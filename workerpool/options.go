@@ -79,7 +79,7 @@ func WithKeyShare(n int) Option {
 	}
 }
 
-// WithSaturation sets what happens to a task for which there is no room, in the pool or in its key's
+// WithSaturation sets what happens to a task for which there is no space, in the pool or in its key's
 // share. The default is Reject.
 func WithSaturation(policy Policy) Option {
 	return func(c *config) error {
@@ -103,9 +103,9 @@ func WithPanicHandler(f func(*PanicError)) Option {
 	}
 }
 
-// Policy is what a pool does with a task for which there is no room. The zero value is Reject.
+// Policy is what a pool does with a task for which there is no space. The zero value is Reject.
 type Policy struct {
-	block   bool          // wait for room
+	block   bool          // wait for space
 	limited bool          // for no longer than
 	wait    time.Duration // this
 }
@@ -113,11 +113,11 @@ type Policy struct {
 // Reject refuses the task at once, with a BusyError.
 func Reject() Policy { return Policy{} }
 
-// Block makes the submitter wait for room for as long as its context allows. Those who wait for the
+// Block makes the submitter wait for space for as long as its context allows. Those who wait for the
 // same thing are served in the order they came.
 func Block() Policy { return Policy{block: true} }
 
-// Deadline makes the submitter wait for room for at most d, or as long as its context allows where
+// Deadline makes the submitter wait for space for at most d, or as long as its context allows where
 // that is less. d must be positive.
 func Deadline(d time.Duration) Policy { return Policy{block: true, limited: true, wait: d} }
 

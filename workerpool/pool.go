@@ -64,13 +64,13 @@ func New(opts ...Option) (*Pool, error) {
 }
 
 // Submit hands over a task of a key. Tasks of one key run one after another, in the order in which
-// Submit accepted them. ctx bounds the wait for room, where the policy is to wait; the task itself
+// Submit accepted them. ctx bounds the wait for space, where the policy is to wait; the task itself
 // gets the pool's context, which ends when Close gives up.
 //
-// The error matches ErrBusy where there was no room, ErrClosed after Close, or is ctx.Err() where ctx
+// The error matches ErrBusy where there was no space, ErrClosed after Close, or is ctx.Err() where ctx
 // was over at the start. The task then does not run.
 //
-// A task must not wait without bound for room in its own pool: when all tasks do, none makes any.
+// A task must not wait without bound for space in its own pool: when all tasks do, none makes any.
 func (p *Pool) Submit(ctx context.Context, key uint64, fn func(context.Context)) error {
 	if err := check(ctx, fn == nil); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (p *Pool) Do(ctx context.Context, key uint64, fn func(context.Context) erro
 }
 
 // Pending is the number of the key's unfinished tasks, the running one included. It does not count
-// those whose submitter still waits for room.
+// those whose submitter still waits for space.
 func (p *Pool) Pending(key uint64) int {
 	if !p.busy.maybe(key) {
 		return 0

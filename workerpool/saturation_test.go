@@ -207,7 +207,7 @@ func TestDeadline(t *testing.T) {
 		must(t, p.Submit(t.Context(), 1, sleep(time.Second)))
 		must(t, p.Submit(t.Context(), 1, sleep(5*time.Second)))
 		if took := time.Since(start); took != time.Second {
-			t.Errorf("waited %v for room, want 1s", took)
+			t.Errorf("waited %v for space, want 1s", took)
 		}
 		if e := busy(t, p.Go(t.Context(), nop)); e.Err != nil || e.Share {
 			t.Errorf("got %+v", e)

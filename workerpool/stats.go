@@ -13,7 +13,7 @@ type Stats struct {
 	Goroutines int
 	// Running and Queued are the accepted tasks that have started and that have not.
 	Running, Queued int
-	// Blocked is the number of callers that wait for room.
+	// Blocked is the number of callers that wait for space.
 	Blocked int
 	// Keys is the number of keys with a task that has not finished.
 	Keys int

@@ -21,11 +21,11 @@ const keptFor = 8
 
 // waiter is a submitter in one of its lane's two lines.
 type waiter struct {
-	l       *lane
-	t       *task
-	line    *list.List    // l.waiting or l.entering
-	at      *list.Element // nil once out of line
-	settled chan error    // has room for the one answer
+	l        *lane
+	t        *task
+	line     *list.List    // l.waiting or l.entering
+	at       *list.Element // nil once out of line
+	answered chan error    // has space for the one answer
 }
 
 func (w *waiter) enter(line *list.List) {
@@ -64,7 +64,7 @@ func (p *Pool) shareFull(l *lane) bool {
 	return !p.policy.block && l.held > 0 && l.held >= p.capacity()-p.unfinished()-p.capacity()/keptFor
 }
 
-// submit accepts t, waits for room as the policy says, or refuses it. It is called with p.mu locked
+// submit accepts t, waits for space as the policy says, or refuses it. It is called with p.mu locked
 // and returns with it unlocked.
 func (p *Pool) submit(ctx context.Context, l *lane, t *task) error {
 	shareFull, full := p.shareFull(l), p.unfinished() >= p.capacity()
@@ -101,7 +101,7 @@ func (p *Pool) refuseNew(key uint64) error {
 // wait stands in line until t is accepted, or the policy or ctx says that it has been long enough. It
 // is called with p.mu locked and returns with it unlocked.
 func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error {
-	w := &waiter{l: l, t: t, settled: make(chan error, 1)}
+	w := &waiter{l: l, t: t, answered: make(chan error, 1)}
 	if shareFull {
 		w.enter(&l.waiting)
 	} else {
@@ -118,7 +118,7 @@ func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error
 	}
 	var cause error
 	select {
-	case err := <-w.settled:
+	case err := <-w.answered:
 		return err
 	case <-expired:
 	case <-ctx.Done():
@@ -126,9 +126,9 @@ func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error
 	}
 
 	p.mu.Lock()
-	if w.at == nil { // settled in the meantime
+	if w.at == nil { // answered in the meantime
 		p.mu.Unlock()
-		return <-w.settled
+		return <-w.answered
 	}
 	inShare := w.line == &l.waiting
 	p.leave(w)
@@ -176,7 +176,7 @@ func (p *Pool) advance(l *lane) {
 func (p *Pool) settle(w *waiter, err error) {
 	p.leave(w)
 	p.stats.Blocked--
-	w.settled <- err
+	w.answered <- err
 }
 
 // refuse counts a task that is not accepted and says why.
