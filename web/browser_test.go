@@ -209,6 +209,14 @@ func TestServerStops(t *testing.T) {
 	w, ada, bob := openPages(t, nodes, "room:3")
 	ada.Await(`page.got.length > 50`)
 	nodes[0].signal(syscall.SIGSTOP)
+	// What was on its way would be taken for a sign of life.
+	ada.Eval(`new Promise((quiet) => {
+		let got = -1;
+		const timer = setInterval(() => {
+			if (got === page.got.length) quiet(clearInterval(timer));
+			got = page.got.length;
+		}, 500);
+	})`)
 	ada.Eval(`document.dispatchEvent(new Event("visibilitychange"))`)
 	ada.Await(status("waiting") + ` || ` + status("connecting"))
 	bob.Await(status("open"))
