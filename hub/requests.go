@@ -104,9 +104,11 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 		return
 	}
 	v.fault("join", room, err)
-	if told, ok := errors.AsType[*rooms.ToldError](err); ok && told.Answered {
+	told, ok := errors.AsType[*rooms.ToldError](err)
+	if ok { // an error alone does not say that the client is no longer where it was
 		c.tellLeft(room, leftError(told.Err))
-	} else {
+	}
+	if !ok || !told.Answered {
 		c.replyError(id, room, toError(err))
 	}
 }

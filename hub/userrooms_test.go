@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -303,6 +304,35 @@ func TestJoinFailsAfterTheAnswer(t *testing.T) {
 	}
 	if r := c.read(); r.Op != "left" || r.Code != "unavailable" {
 		t.Errorf("got %+v, want left", r)
+	}
+}
+
+// TestJoinAgainFails: a client that joins a room again which it is in is told that it has left if that fails and takes it out, and
+// hears only the error if it stays.
+func TestJoinAgainFails(t *testing.T) {
+	b := newSecondFails(t)
+	s := start(t, hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("past", hub.DefaultHistory()))
+	c := s.dial(t)
+	for _, room := range []string{"past", "plain"} {
+		if r := c.ask(fmt.Sprintf(`{"op":"join","id":1,"room":%q}`, room)); r.Op != "ok" {
+			t.Fatalf("got %+v, want ok", r)
+		}
+	}
+	b.reads.Store(1)
+	if r := c.ask(`{"op":"join","id":2,"room":"past"}`); r.Op != "left" || r.Room != "past" || r.Code != "unavailable" || r.RetryAfter < 1000 {
+		t.Errorf("got %+v, want left", r)
+	}
+	if r := c.read(); r.Op != "error" || r.ID != 2 || r.Code != "unavailable" {
+		t.Errorf("got %+v, want the answer", r)
+	}
+	if r := c.ask(`{"op":"join","id":3,"room":"plain","history":1}`); r.Op != "error" || r.Code != "no_history" {
+		t.Errorf("got %+v, want no_history", r)
+	}
+	s.publish(t, "past", 1)
+	s.publish(t, "plain", 2)
+	c.expect(`{"op":"message","room":"plain","data":2}`)
+	if r := c.ask(`{"op":"join","id":4,"room":"past"}`); r.Op != "ok" {
+		t.Errorf("got %+v, want ok", r)
 	}
 }
 
