@@ -26,7 +26,8 @@ func TestGrantRacesOverNodes(t *testing.T) {
 	r := redistest.Start(t)
 	var nodes []*server
 	for i := range 3 {
-		b, err := redis.New([]string{r.Addr()}, redis.WithDialTimeout(timeout), redis.WithIOTimeout(timeout))
+		b, err := redis.New([]string{r.Addr()}, redis.WithDialTimeout(timeout), redis.WithIOTimeout(timeout),
+			redis.WithPresenceTTL(10*time.Second, 500*time.Millisecond)) // a refresh takes back who left meanwhile
 		if err != nil {
 			t.Fatal(err)
 		}
