@@ -36,14 +36,19 @@ test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-
 	$(MAKE) --no-print-directory test-shipped
 
 # The race detector follows memory through the system calls that the scheduler is told of, so a build with it uses those alone.
-# What ships is tested here, and then what is left of it when every fast path is turned off. Most of these tests wait, so eight at
-# a time take less long.
+# What ships is tested here, and what is left of it when every fast path is turned off. Most of these tests wait, so eight at
+# a time, and both at once, take less long.
 SHIPPED := -parallel=8 $(TESTFLAGS) ./internal/engine/... ./hub ./client
 
 .PHONY: test-shipped
-test-shipped: ## test the engine, hub and client without the race detector, then without the fast paths too: four minutes
-	go test -shuffle=on -count=1 -timeout=15m $(SHIPPED)
-	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0 go test -shuffle=on -count=1 -timeout=15m $(SHIPPED)
+test-shipped: ## test the engine, hub and client without the race detector, and without the fast paths too: four minutes
+	@echo "go test $(SHIPPED), at the same time with and without HUBKIT_DEBUG=uring=0,rawsys=0,poll=0"
+	@slow=$$(mktemp); failed=0; \
+	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0 go test -shuffle=on -count=1 -timeout=15m $(SHIPPED) >$$slow 2>&1 & pid=$$!; \
+	go test -shuffle=on -count=1 -timeout=15m $(SHIPPED) || failed=1; \
+	wait $$pid || failed=1; \
+	echo "with HUBKIT_DEBUG=uring=0,rawsys=0,poll=0:"; cat $$slow; rm -f $$slow; \
+	exit $$failed
 
 .PHONY: test-faults
 test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for two to three minutes
