@@ -52,12 +52,12 @@ func (p *Pool) reap() {
 // sendAway answers all who wait for space.
 func (p *Pool) sendAway() {
 	var all []*waiter
-	for e := p.entering.Front(); e != nil; e = e.Next() { // lanes without a key included
-		for at := e.Value.(*lane).entering.Front(); at != nil; at = at.Next() {
+	for e := p.entering.Front(); e != nil; e = e.Next() { // queues without a key included
+		for at := e.Value.(*keyQueue).entering.Front(); at != nil; at = at.Next() {
 			all = append(all, at.Value.(*waiter))
 		}
 	}
-	for _, l := range p.lanes {
+	for _, l := range p.queues {
 		for e := l.waiting.Front(); e != nil; e = e.Next() {
 			all = append(all, e.Value.(*waiter))
 		}
@@ -66,7 +66,7 @@ func (p *Pool) sendAway() {
 		if w.line == &w.l.entering {
 			w.l.held--
 		}
-		p.settle(w, ErrClosed)
+		p.answer(w, ErrClosed)
 		w.t.free()
 		p.freeIfUnused(w.l)
 	}
@@ -81,7 +81,7 @@ func (p *Pool) giveUp(cause error) *CloseError {
 		for l := p.ready.pop(); l != nil; l = p.ready.pop() {
 			p.drop(l)
 		}
-		for _, l := range p.lanes { // those that are running
+		for _, l := range p.queues { // those that are running
 			p.drop(l)
 		}
 	}
@@ -94,8 +94,8 @@ func (p *Pool) giveUp(cause error) *CloseError {
 	return left
 }
 
-// drop throws away the tasks of a lane.
-func (p *Pool) drop(l *lane) {
+// drop throws away the tasks of a queue.
+func (p *Pool) drop(l *keyQueue) {
 	for t := l.pop(); t != nil; t = l.pop() {
 		p.stats.Queued--
 		p.stats.Dropped++

@@ -81,7 +81,7 @@ func TestDoTakesBack(t *testing.T) {
 	}
 }
 
-// A lane whose only task was taken back is forgotten.
+// A queue whose only task was taken back is forgotten.
 func TestDoTakesBackTheOnlyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, workerpool.WithWorkers(1))

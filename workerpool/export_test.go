@@ -8,11 +8,11 @@ const (
 // LongSlice is what workers with long tasks ask for.
 func LongSlice() (restore func()) { return longSlice() }
 
-// Lanes is the number of keys that the pool remembers.
-func Lanes(p *Pool) int {
+// Queues is the number of keys that the pool remembers.
+func Queues(p *Pool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.lanes) + p.ready.len
+	return len(p.queues) + p.ready.len
 }
 
 // FilterSum is the number of keys that the busy filter counts.

@@ -40,8 +40,8 @@ func checkEmpty(t testing.TB, p *workerpool.Pool) {
 		t.Errorf("something is left: %+v", s)
 	}
 	checkSum(t, s)
-	if n := workerpool.Lanes(p); n != 0 {
-		t.Errorf("%d lanes are left, want 0", n)
+	if n := workerpool.Queues(p); n != 0 {
+		t.Errorf("%d queues are left, want 0", n)
 	}
 	if n := workerpool.FilterSum(p); n != 0 {
 		t.Errorf("the busy filter counts %d keys, want 0", n)

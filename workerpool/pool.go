@@ -22,9 +22,9 @@ type Pool struct {
 	busy   busyFilter
 
 	mu        sync.Mutex // a leaf: neither callbacks nor ants are called under it
-	lanes     map[uint64]*lane
-	ready     laneQueue // lanes with a task that may start, in the order of their turns
-	entering  list.List // of *lane: those for which somebody waits for a place in the pool, in the order of their turns
+	queues    map[uint64]*keyQueue
+	ready     turnQueue // queues with a task that may start, in the order of their turns
+	entering  list.List // of *keyQueue: those for which somebody waits for a place in the pool, in the order of their turns
 	runners   int       // workers that run, or are about to run, p.run
 	searching int       // runners that have not looked at ready yet
 	meanRun   time.Duration
@@ -48,7 +48,7 @@ func New(opts ...Option) (*Pool, error) {
 	p := &Pool{
 		config: *c,
 		epoch:  time.Now(),
-		lanes:  make(map[uint64]*lane),
+		queues: make(map[uint64]*keyQueue),
 		idle:   make(chan struct{}),
 		forced: make(chan struct{}),
 		done:   make(chan struct{}),
@@ -80,7 +80,7 @@ func (p *Pool) Submit(ctx context.Context, key uint64, fn func(context.Context))
 		p.mu.Unlock()
 		return err
 	}
-	return p.submit(ctx, p.lane(key), newTask(fn))
+	return p.submit(ctx, p.queueOf(key), newTask(fn))
 }
 
 // SubmitIfBusy is Submit where the key has unfinished tasks. Where it has none, it does nothing and
@@ -97,7 +97,7 @@ func (p *Pool) SubmitIfBusy(ctx context.Context, key uint64, fn func(context.Con
 		return false, nil
 	}
 	p.mu.Lock()
-	l := p.lanes[key]
+	l := p.queues[key]
 	if l == nil || l.unfinished == 0 {
 		p.mu.Unlock()
 		return false, nil
@@ -119,7 +119,7 @@ func (p *Pool) Go(ctx context.Context, fn func(context.Context)) error {
 		return err
 	}
 	p.mu.Lock()
-	return p.submit(ctx, newLane(), newTask(fn))
+	return p.submit(ctx, newQueue(), newTask(fn))
 }
 
 // Do hands over a task of a key, as Submit does, and waits for its end. It returns the task's error,
@@ -145,7 +145,7 @@ func (p *Pool) Do(ctx context.Context, key uint64, fn func(context.Context) erro
 		end: make(chan error, 1),
 	}
 	p.mu.Lock()
-	if err := p.submit(ctx, p.lane(key), t); err != nil {
+	if err := p.submit(ctx, p.queueOf(key), t); err != nil {
 		return err
 	}
 	select {
@@ -168,7 +168,7 @@ func (p *Pool) Pending(key uint64) int {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.lanes[key]; l != nil {
+	if l := p.queues[key]; l != nil {
 		return l.unfinished
 	}
 	return 0

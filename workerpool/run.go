@@ -23,8 +23,8 @@ const (
 // longAfter is the mean run time from which on a worker asks for a longer slice, which takes a microsecond.
 const longAfter = 200 * time.Microsecond
 
-// accept puts a task that has its places in the share and in the pool into its lane.
-func (p *Pool) accept(l *lane, t *task) {
+// accept puts a task that has its places in the share and in the pool into its queue.
+func (p *Pool) accept(l *keyQueue, t *task) {
 	t.accepted = p.now()
 	p.stats.Submitted++
 	p.stats.Queued++
@@ -39,7 +39,7 @@ func (p *Pool) accept(l *lane, t *task) {
 	}
 }
 
-// unlock starts as many runners as there are lanes to look after, within the bound, and unlocks the
+// unlock starts as many runners as there are queues to look after, within the bound, and unlocks the
 // pool. It is the only way in which p.mu is unlocked after a change.
 func (p *Pool) unlock() {
 	start := 0
@@ -82,11 +82,11 @@ func (p *Pool) start() {
 // escaped is told by ants of a panic that no task of ours let through.
 func (p *Pool) escaped(v any) { p.report(&PanicError{Value: v, Stack: debug.Stack()}) }
 
-// run is what a worker does: it takes one task from the lane whose turn it is, again and again, until
-// no lane has any. A lane goes to the back after each task, which is what shares the workers evenly.
+// run is what a worker does: it takes one task from the queue whose turn it is, again and again, until
+// no queue has any. A queue goes to the back after each task, which is what shares the workers evenly.
 func (p *Pool) run() {
 	var (
-		l      *lane
+		l      *keyQueue
 		t      *task
 		start  time.Duration
 		rested time.Duration
@@ -146,7 +146,7 @@ func (p *Pool) run() {
 }
 
 // next takes the task whose turn it is; nil where there is none.
-func (p *Pool) next() (*lane, *task) {
+func (p *Pool) next() (*keyQueue, *task) {
 	for l := p.ready.pop(); l != nil; l = p.ready.pop() {
 		t := l.pop()
 		if t == nil { // all of them were taken back
@@ -189,9 +189,9 @@ func (p *Pool) report(e *PanicError) {
 	p.onPanic(e)
 }
 
-// finish accounts for a task that has run and gives the lane its next turn. Neither may be used
+// finish accounts for a task that has run and gives the queue its next turn. Neither may be used
 // afterwards.
-func (p *Pool) finish(l *lane, t *task, took time.Duration, failed *PanicError) {
+func (p *Pool) finish(l *keyQueue, t *task, took time.Duration, failed *PanicError) {
 	p.stats.Running--
 	p.stats.Completed++
 	p.stats.RunTotal += took

@@ -77,9 +77,9 @@ func TestRetryAfter(t *testing.T) {
 		if e := busy(t, p.Submit(ctx, 2, nop)); e.Share || e.RetryAfter != 3*time.Second {
 			t.Errorf("pool with 6 tasks on 2 workers: %+v, want 3s", e)
 		}
-		// Two run and two lanes wait: a round takes two seconds.
+		// Two run and two queues wait: a round takes two seconds.
 		if e := busy(t, p.Submit(ctx, 1, nop)); !e.Share || e.RetryAfter != 6*time.Second {
-			t.Errorf("key with 3 tasks among 4 lanes: %+v, want 6s", e)
+			t.Errorf("key with 3 tasks among 4 queues: %+v, want 6s", e)
 		}
 	})
 }

@@ -19,9 +19,9 @@ import (
 // keptFor is the part of the places that no key's second task gets.
 const keptFor = 8
 
-// waiter is a submitter in one of its lane's two lines.
+// waiter is a submitter in one of its queue's two lines.
 type waiter struct {
-	l        *lane
+	l        *keyQueue
 	t        *task
 	line     *list.List    // l.waiting or l.entering
 	at       *list.Element // nil once out of line
@@ -57,7 +57,7 @@ func first(line *list.List) *waiter { return line.Front().Value.(*waiter) }
 func (p *Pool) unfinished() int { return p.stats.Queued + p.stats.Running }
 
 // shareFull reports whether the key has to wait for tasks of its own.
-func (p *Pool) shareFull(l *lane) bool {
+func (p *Pool) shareFull(l *keyQueue) bool {
 	if l.held >= p.share {
 		return true
 	}
@@ -66,7 +66,7 @@ func (p *Pool) shareFull(l *lane) bool {
 
 // submit accepts t, waits for space as the policy says, or refuses it. It is called with p.mu locked
 // and returns with it unlocked.
-func (p *Pool) submit(ctx context.Context, l *lane, t *task) error {
+func (p *Pool) submit(ctx context.Context, l *keyQueue, t *task) error {
 	shareFull, full := p.shareFull(l), p.unfinished() >= p.capacity()
 	var err error
 	switch {
@@ -89,10 +89,10 @@ func (p *Pool) submit(ctx context.Context, l *lane, t *task) error {
 	return err
 }
 
-// refuseNew refuses a key that has nothing in a full pool, if the policy is not to wait. It makes no lane for it: refusals are
+// refuseNew refuses a key that has nothing in a full pool, if the policy is not to wait. It makes no queue for it: refusals are
 // what a flood consists of. It is called with p.mu locked.
 func (p *Pool) refuseNew(key uint64) error {
-	if p.closed || p.policy.block || p.unfinished() < p.capacity() || p.lanes[key] != nil {
+	if p.closed || p.policy.block || p.unfinished() < p.capacity() || p.queues[key] != nil {
 		return nil
 	}
 	return p.refuse(nil, false, nil)
@@ -100,7 +100,7 @@ func (p *Pool) refuseNew(key uint64) error {
 
 // wait stands in line until t is accepted, or the policy or ctx says that it has been long enough. It
 // is called with p.mu locked and returns with it unlocked.
-func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error {
+func (p *Pool) wait(ctx context.Context, l *keyQueue, t *task, shareFull bool) error {
 	w := &waiter{l: l, t: t, answered: make(chan error, 1)}
 	if shareFull {
 		w.enter(&l.waiting)
@@ -145,7 +145,7 @@ func (p *Pool) wait(ctx context.Context, l *lane, t *task, shareFull bool) error
 }
 
 // vacate gives back the places of a task that has finished or will not start.
-func (p *Pool) vacate(l *lane) {
+func (p *Pool) vacate(l *keyQueue) {
 	l.unfinished--
 	if l.keyed && l.unfinished == 0 {
 		p.stats.Keys--
@@ -156,16 +156,16 @@ func (p *Pool) vacate(l *lane) {
 }
 
 // advance hands free places of l's share and of the pool to those who wait for them.
-func (p *Pool) advance(l *lane) {
+func (p *Pool) advance(l *keyQueue) {
 	for l.waiting.Len() > 0 && l.held < p.share {
 		w := first(&l.waiting)
 		p.leave(w)
 		p.enterPool(w)
 	}
 	for p.entering.Len() > 0 && p.unfinished() < p.capacity() {
-		l := p.entering.Front().Value.(*lane)
+		l := p.entering.Front().Value.(*keyQueue)
 		w := first(&l.entering)
-		p.settle(w, nil)
+		p.answer(w, nil)
 		if l.turn != nil {
 			p.entering.MoveToBack(l.turn)
 		}
@@ -173,14 +173,14 @@ func (p *Pool) advance(l *lane) {
 	}
 }
 
-func (p *Pool) settle(w *waiter, err error) {
+func (p *Pool) answer(w *waiter, err error) {
 	p.leave(w)
 	p.stats.Blocked--
 	w.answered <- err
 }
 
 // refuse counts a task that is not accepted and says why.
-func (p *Pool) refuse(l *lane, share bool, cause error) error {
+func (p *Pool) refuse(l *keyQueue, share bool, cause error) error {
 	p.stats.Rejected++
 	if share {
 		p.stats.RejectedShare++
@@ -189,15 +189,15 @@ func (p *Pool) refuse(l *lane, share bool, cause error) error {
 }
 
 // retryAfter estimates the time to work off a key's tasks, or if share is not set, all of them; l may be nil then.
-func (p *Pool) retryAfter(l *lane, share bool) time.Duration {
+func (p *Pool) retryAfter(l *keyQueue, share bool) time.Duration {
 	if p.stats.Completed == 0 {
 		return time.Second
 	}
 	d := time.Duration(p.unfinished()) * p.meanRun / time.Duration(p.workers)
 	if share {
-		// One of them runs each time the turn has gone round all lanes.
-		lanes := p.ready.len + p.stats.Running
-		round := max(p.meanRun, time.Duration(lanes)*p.meanRun/time.Duration(p.workers))
+		// One of them runs each time the turn has gone round all queues.
+		queues := p.ready.len + p.stats.Running
+		round := max(p.meanRun, time.Duration(queues)*p.meanRun/time.Duration(p.workers))
 		d = time.Duration(l.unfinished) * round
 	}
 	return max(d, time.Millisecond)
@@ -207,8 +207,8 @@ func (p *Pool) retryAfter(l *lane, share bool) time.Duration {
 func (p *Pool) takeBack(key uint64, t *task) {
 	p.mu.Lock()
 	defer p.unlock()
-	// The task's own lane may have ended and another begun: only a search tells.
-	if l := p.lanes[key]; l != nil && l.remove(t) {
+	// The task's own queue may have ended and another begun: only a search tells.
+	if l := p.queues[key]; l != nil && l.remove(t) {
 		p.stats.Queued--
 		p.stats.Canceled++
 		p.vacate(l)

@@ -63,7 +63,7 @@ func (b *Broker) expire(r *room, now int64) {
 
 func (b *Broker) forgetKeys(r *room) {
 	b.idemKeys.plan(&r.keys.deadline, never)
-	r.keys.weight.settle(&b.busiest, 0, 0)
+	r.keys.weight.place(&b.busiest, 0, 0)
 	r.keys = nil
 }
 
@@ -104,12 +104,12 @@ func (b *Broker) plan(r *room) {
 func (b *Broker) replan(r *room) {
 	if h := r.history; h != nil {
 		b.histories.plan(&h.deadline, b.historyDue(r))
-		h.weight.settle(&b.heaviest, h.class(r.subscribed), h.touched)
+		h.weight.place(&b.heaviest, h.class(r.subscribed), h.touched)
 	}
 	if k := r.keys; k != nil {
 		b.idemKeys.plan(&k.deadline, k.order.at(0).expires)
 		if r.isPublisher() {
-			k.weight.settle(&b.busiest, classOf(int64(k.order.n)), k.due)
+			k.weight.place(&b.busiest, classOf(int64(k.order.n)), k.due)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (b *Broker) historyOf(r *room, ttl time.Duration) *history {
 // forgetHistory drops the metadata too: the next history of the room has another epoch.
 func (b *Broker) forgetHistory(r *room) {
 	b.histories.plan(&r.history.deadline, never)
-	r.history.weight.settle(&b.heaviest, 0, 0)
+	r.history.weight.place(&b.heaviest, 0, 0)
 	b.voids.renew(r.name)
 	b.used.Add(-r.history.bytes)
 	r.history = nil

@@ -18,8 +18,8 @@ func classOf(size int64) int { return bits.Len64(uint64(size)) }
 // rank is the smaller, the sooner a room is shed. touched is in nanoseconds.
 func rank(class int, touched int64) int64 { return touched>>20 - int64(class)<<50 }
 
-// settle sets the place to what it is; class 0 is none.
-func (w *weight) settle(a *agenda, class int, touched int64) {
+// place sets the place to what it is; class 0 is none.
+func (w *weight) place(a *agenda, class int, touched int64) {
 	w.class = class
 	if class == 0 {
 		a.plan(&w.deadline, never)
@@ -28,11 +28,11 @@ func (w *weight) settle(a *agenda, class int, touched int64) {
 	a.plan(&w.deadline, rank(class, touched))
 }
 
-// grown settles the place if the size has doubled since, or what was worthless is so no more: publishers pay for it
+// grown sets the place if the size has doubled since, or what was worthless is so no more: publishers pay for it
 // now and then.
 func (w *weight) grown(a *agenda, class int, touched int64) {
 	if class > w.class || w.class == worthless {
-		w.settle(a, class, touched)
+		w.place(a, class, touched)
 	}
 }
 

@@ -126,7 +126,7 @@ func Parse(args []string) (Command, error) {
 	}
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if err := errors.Join(append(faults, c.Plan.settle(given)...)...); err != nil {
+	if err := errors.Join(append(faults, c.Plan.resolve(given)...)...); err != nil {
 		return c, fmt.Errorf("%w\n%w", ErrUsage, err)
 	}
 	return c, nil

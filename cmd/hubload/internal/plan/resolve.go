@@ -20,8 +20,8 @@ const MinSize = 44
 // it by default.
 const perConn = 50
 
-// settle fills in what follows from other flags and returns all faults.
-func (p *Plan) settle(given map[string]bool) (faults []error) {
+// resolve fills in what follows from other flags and returns all faults.
+func (p *Plan) resolve(given map[string]bool) (faults []error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if len(p.Targets) == 0 {
 		fault("no URL: hubload ws://127.0.0.1:8080/ws")
@@ -62,9 +62,9 @@ func (p *Plan) settle(given map[string]bool) (faults []error) {
 			fault("-source %s is not an IP address", s)
 		}
 	}
-	faults = append(faults, p.settleMode(given)...)
+	faults = append(faults, p.resolveMode(given)...)
 	if len(faults) == 0 {
-		faults = append(faults, p.settleRooms()...)
+		faults = append(faults, p.resolveRooms()...)
 	}
 	return faults
 }
@@ -91,7 +91,7 @@ func checkTarget(target *string) error {
 	return nil
 }
 
-func (p *Plan) settleMode(given map[string]bool) (faults []error) {
+func (p *Plan) resolveMode(given map[string]bool) (faults []error) {
 	only := func(wrong bool, flag, when string) {
 		if wrong && given[flag] {
 			faults = append(faults, fmt.Errorf("-%s is only for %s", flag, when))
@@ -129,8 +129,8 @@ func (p *Plan) settleMode(given map[string]bool) (faults []error) {
 	return faults
 }
 
-// settleRooms finds who publishes.
-func (p *Plan) settleRooms() (faults []error) {
+// resolveRooms finds who publishes.
+func (p *Plan) resolveRooms() (faults []error) {
 	members := p.Conns * p.RoomsPerConn / p.Rooms // of the smallest room
 	switch {
 	case p.RoomsPerConn > p.Rooms:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// task is one accepted function. It is in one lane's list until it starts.
+// task is one accepted function. It is in one queue's list until it starts.
 type task struct {
 	fn       func(context.Context)
 	accepted time.Duration // since Pool.epoch
@@ -15,25 +15,25 @@ type task struct {
 	next     *task
 }
 
-// lane is the tasks of one key, or one task without a key. A key has a lane while something of it is
+// keyQueue is the tasks of one key, or one task without a key. A key has a queue while something of it is
 // unfinished or waits, and no longer. Everything in it is guarded by Pool.mu.
-type lane struct {
+type keyQueue struct {
 	key        uint64
 	keyed      bool
 	running    bool // a task has started and not finished
-	ready      bool // the lane is in Pool.ready
+	ready      bool // the queue is in Pool.ready
 	unfinished int  // tasks accepted and not finished
 	held       int  // places of the share that are taken: by unfinished tasks, and by those in entering
 	head, tail *task
 	waiting    list.List     // of *waiter: those who have no place in the share
 	entering   list.List     // of *waiter: those who have one, and none in the pool
 	turn       *list.Element // in Pool.entering, while somebody is in entering
-	next       *lane         // in Pool.ready
+	next       *keyQueue     // in Pool.ready
 }
 
 var (
-	tasks     = sync.Pool{New: func() any { return new(task) }}
-	freeLanes = sync.Pool{New: func() any { return new(lane) }}
+	tasks      = sync.Pool{New: func() any { return new(task) }}
+	freeQueues = sync.Pool{New: func() any { return new(keyQueue) }}
 )
 
 func newTask(fn func(context.Context)) *task {
@@ -50,32 +50,32 @@ func (t *task) free() {
 	}
 }
 
-func newLane() *lane { return freeLanes.Get().(*lane) }
+func newQueue() *keyQueue { return freeQueues.Get().(*keyQueue) }
 
-// lane returns the lane of a key, a new one if it has none.
-func (p *Pool) lane(key uint64) *lane {
-	l := p.lanes[key]
+// queueOf returns the queue of a key, a new one if it has none.
+func (p *Pool) queueOf(key uint64) *keyQueue {
+	l := p.queues[key]
 	if l == nil {
-		l = newLane()
+		l = newQueue()
 		l.key, l.keyed = key, true
-		p.lanes[key] = l
+		p.queues[key] = l
 	}
 	return l
 }
 
-// freeIfUnused forgets a lane with nothing in it. The caller must not use it afterwards.
-func (p *Pool) freeIfUnused(l *lane) {
+// freeIfUnused forgets a queue with nothing in it. The caller must not use it afterwards.
+func (p *Pool) freeIfUnused(l *keyQueue) {
 	if l.held > 0 || l.ready || l.waiting.Len() > 0 {
 		return
 	}
 	if l.keyed {
-		delete(p.lanes, l.key)
+		delete(p.queues, l.key)
 	}
-	*l = lane{}
-	freeLanes.Put(l)
+	*l = keyQueue{}
+	freeQueues.Put(l)
 }
 
-func (l *lane) push(t *task) {
+func (l *keyQueue) push(t *task) {
 	if l.head == nil {
 		l.head = t
 	} else {
@@ -84,7 +84,7 @@ func (l *lane) push(t *task) {
 	l.tail = t
 }
 
-func (l *lane) pop() *task {
+func (l *keyQueue) pop() *task {
 	t := l.head
 	if t != nil {
 		l.head, t.next = t.next, nil
@@ -93,7 +93,7 @@ func (l *lane) pop() *task {
 }
 
 // remove takes t out of the list and reports whether it was there.
-func (l *lane) remove(t *task) bool {
+func (l *keyQueue) remove(t *task) bool {
 	var before *task
 	for at := l.head; at != nil; before, at = at, at.next {
 		if at != t {
@@ -113,13 +113,13 @@ func (l *lane) remove(t *task) bool {
 	return false
 }
 
-// laneQueue is a first-in first-out list of lanes.
-type laneQueue struct {
-	head, tail *lane
+// turnQueue is a first-in first-out list of queues.
+type turnQueue struct {
+	head, tail *keyQueue
 	len        int
 }
 
-func (q *laneQueue) push(l *lane) {
+func (q *turnQueue) push(l *keyQueue) {
 	if q.head == nil {
 		q.head = l
 	} else {
@@ -130,7 +130,7 @@ func (q *laneQueue) push(l *lane) {
 	l.ready = true
 }
 
-func (q *laneQueue) pop() *lane {
+func (q *turnQueue) pop() *keyQueue {
 	l := q.head
 	if l != nil {
 		q.head, l.next = l.next, nil
