@@ -82,7 +82,7 @@ func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error 
 
 // serverJoin joins a room because the application wants to.
 func (c *Conn) serverJoin(ctx context.Context, room string, from rooms.Start) error {
-	if c.state.at() == handshaking {
+	if at := c.state.at(); at == handshaking || at == closed { // LeaveAll may be still to come
 		return ErrClosed
 	}
 	was := c.takeResume(room)

@@ -115,11 +115,4 @@ func (n *node) start() {
 	})
 }
 
-func (n *node) signal(sig syscall.Signal) {
-	n.t.Helper()
-	if err := n.proc.Signal(sig); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
 func (n *node) url(room string) string { return "http://" + n.addr + "/page.html#" + room }
