@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,14 +107,7 @@ func TestExceptOptions(t *testing.T) {
 	publish(hub.ExceptSession(conn))
 	publish(hub.ExceptConn("n9-nobody-1"))
 	at := func(offsets ...int) func(int) bool {
-		return func(n int) bool {
-			for _, o := range offsets {
-				if o == n {
-					return true
-				}
-			}
-			return false
-		}
+		return func(n int) bool { return slices.Contains(offsets, n) }
 	}
 	first.place(1, 5, at(1, 4))
 	second.place(1, 5, at(2, 3))

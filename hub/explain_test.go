@@ -19,8 +19,14 @@ type explained struct {
 	Spread     int64  `json:"spread_ms"`
 }
 
+// answered is what an answer has beside its body.
+type answered struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // asked asks how a handshake would be answered.
-func (s *server) asked(t testing.TB, header http.Header) (*http.Response, explained) {
+func (s *server) asked(t testing.TB, header http.Header) (answered, explained) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.http.URL+"?a=b&"+protocol.ExplainParam+"=1", http.NoBody)
 	if err != nil {
@@ -38,13 +44,13 @@ func (s *server) asked(t testing.TB, header http.Header) (*http.Response, explai
 	if err := json.NewDecoder(res.Body).Decode(&e); err != nil {
 		t.Fatalf("%d: %v", res.StatusCode, err)
 	}
-	return res, e
+	return answered{res.StatusCode, res.Header}, e
 }
 
 // TestExplain: what a browser does not show of a refused handshake can be asked for.
 func TestExplain(t *testing.T) {
 	var refuse error
-	authenticate := func(r *http.Request) (hub.Identity, error) {
+	authenticate := func(*http.Request) (hub.Identity, error) {
 		if refuse == errCrash {
 			panic("a bug")
 		}

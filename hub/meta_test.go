@@ -98,7 +98,7 @@ func TestShowPublisher(t *testing.T) {
 }
 
 func asIdentity(id hub.Identity) hub.Option {
-	return hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) { return id, nil })
+	return hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return id, nil })
 }
 
 // TestShowTime: messages say when they were published if the room's rule or the publication asks for it.

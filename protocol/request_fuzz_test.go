@@ -123,8 +123,8 @@ func (o *object) tags() []byte {
 
 // What is good is said once more by the expressions of the specification.
 var (
-	traceParent = regexp.MustCompile(`^(?:00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?)$`)
-	traceMember = regexp.MustCompile(`^[ \t]*(?:[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~])?[ \t]*$`)
+	traceParent = regexp.MustCompile(`^(?:00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]*)?)$`)
+	traceMember = regexp.MustCompile(`^[ \t]*(?:[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])?[ \t]*$`)
 )
 
 func goodTrace(parent, state []byte) bool {
@@ -137,7 +137,7 @@ func goodTrace(parent, state []byte) bool {
 		return false
 	}
 	members := 0
-	for _, m := range strings.Split(string(state), ",") {
+	for m := range strings.SplitSeq(string(state), ",") {
 		if strings.Trim(m, " \t") != "" {
 			members++
 		}

@@ -42,7 +42,7 @@ func (c *guests) come(nodes ...int) {
 			c.alive++
 			c.mu.Unlock()
 			c.wg.Go(func() {
-				defer sync.OnceFunc(func() { close(welcomed) })()
+				defer close(welcomed)
 				_, first, err := ws.ReadMessage()
 				if err == nil {
 					if !strings.Contains(string(first), `"welcome"`) {
