@@ -144,7 +144,7 @@ func TestExplainOrigins(t *testing.T) {
 
 // TestExplainIsBounded: who asks is admitted or refused as a handshake is, takes no place, and is told when to come.
 func TestExplainIsBounded(t *testing.T) {
-	s := start(t, hub.WithMaxConns(1), hub.WithMaxHandshakes(1))
+	s := start(t, hub.WithMaxConns(1), hub.WithMaxHandshakes(1), hub.WithAdmission(0.01, 10)) // so that who waits does so for long
 	for range 3 {
 		if _, got := s.asked(t, nil); got.Status != 101 {
 			t.Fatalf("with a place free: %+v", got)
