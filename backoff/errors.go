@@ -6,22 +6,21 @@ import (
 )
 
 var (
-	// ErrTries is matched by what Retry returns when MaxTries is used up.
+	// ErrTries is returned by Retry after as many tries as MaxTries allows. Match it with errors.Is.
 	ErrTries = errors.New("backoff: out of tries")
-	// ErrElapsed is matched by what Retry returns when another try would come after MaxElapsed.
+	// ErrElapsed is returned by Retry if the next try would start after MaxElapsed. Match it with errors.Is.
 	ErrElapsed = errors.New("backoff: out of time")
 )
 
-// Hinter is an error that knows when to try again, such as one made of a Retry-After header. Retry
-// looks for it with errors.As.
+// Hinter is an error that says when to try again, such as one made from a Retry-After header. Retry finds it with
+// errors.As.
 type Hinter interface {
 	error
-	// RetryAfter returns what Sequence.Hint takes.
+	// RetryAfter returns the arguments for Sequence.Hint.
 	RetryAfter() (after, spread time.Duration)
 }
 
-// Hinted returns err as a Hinter: the next try comes after + U(0, spread) later. It returns nil if err
-// is nil.
+// Hinted returns err as a Hinter. The next try comes after + U(0, spread) later. Hinted returns nil if err is nil.
 func Hinted(err error, after, spread time.Duration) error {
 	if err == nil {
 		return nil
@@ -38,8 +37,8 @@ func (e *hinted) Error() string                              { return e.err.Erro
 func (e *hinted) Unwrap() error                              { return e.err }
 func (e *hinted) RetryAfter() (time.Duration, time.Duration) { return e.after, e.spread }
 
-// Permanent returns err marked as one that no retry will mend. The mark is found through wrapping, and
-// stays on what Retry returns. Permanent(nil) is nil.
+// Permanent marks err as an error that no retry can cure, and returns it. IsPermanent finds the mark in an error that
+// wraps it, such as the one that Retry returns. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

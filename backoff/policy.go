@@ -15,11 +15,11 @@ const (
 	DefaultResetAfter = 30 * time.Second
 )
 
-// ErrOption matches every complaint of New and Retry about their options.
+// ErrOption matches every error of New and Retry about their options.
 var ErrOption = errors.New("backoff: invalid option")
 
-// Policy says how long to wait between tries. It does not change once made and may be shared by any
-// number of goroutines; [Policy.Start] makes the state that one connection keeps.
+// Policy says how long to wait between tries. A policy never changes, so any number of goroutines may share it.
+// [Policy.Start] makes the state of one connection.
 type Policy struct {
 	base       time.Duration
 	cap        time.Duration
@@ -44,8 +44,8 @@ func WithBase(d time.Duration) Option {
 	}
 }
 
-// WithCap sets the longest delay that the policy itself gives. The default is 30 s. A hint may be longer. The cap must not
-// be less than the base.
+// WithCap sets the longest delay that the policy itself gives. The default is 30 s. A hint may be longer. The cap
+// must not be less than the base.
 func WithCap(d time.Duration) Option {
 	return func(p *Policy) error {
 		p.cap = d
@@ -53,9 +53,10 @@ func WithCap(d time.Duration) Option {
 	}
 }
 
-// WithFirst sets the window of the first retry, which is U(0, d) whatever the strategy: those who lost their connection at
-// the same moment come back spread over it. Zero leaves the first retry to the strategy. The default is 2 s with the default
-// base, and otherwise four times the base or the cap, whichever is less. d must not be above the cap.
+// WithFirst sets the window of the first retry, which is U(0, d) with every strategy. Clients that lost their
+// connection at the same moment reconnect spread over it. With zero the first retry waits as the strategy says. The
+// default is 2 s with the default base. With another base it is four times the base or the cap, whichever is less. d
+// must not be above the cap.
 func WithFirst(d time.Duration) Option {
 	return func(p *Policy) error {
 		p.first, p.firstSet = d, true
@@ -63,7 +64,7 @@ func WithFirst(d time.Duration) Option {
 	}
 }
 
-// WithStrategy sets how the windows grow and how they are drawn from. The default is Full.
+// WithStrategy sets how the windows grow, and how delays are drawn from them. The default is Full.
 func WithStrategy(s Strategy) Option {
 	return func(p *Policy) error {
 		p.strategy = s
@@ -71,8 +72,8 @@ func WithStrategy(s Strategy) Option {
 	}
 }
 
-// WithResetAfter sets how long a connection must have lasted before a sequence starts anew. The default is 30 s. With zero
-// every connection made is enough.
+// WithResetAfter sets how long a connection must last for its sequence to start anew. The default is 30 s. With zero
+// every connection is enough. d must not be negative.
 func WithResetAfter(d time.Duration) Option {
 	return func(p *Policy) error {
 		p.resetAfter = d
@@ -80,8 +81,8 @@ func WithResetAfter(d time.Duration) Option {
 	}
 }
 
-// WithSeed makes the delays repeatable, for tests and simulations: the nth sequence started from the policy always draws the
-// same numbers, independent of those of other sequences. Without it they come from math/rand/v2's global source.
+// WithSeed makes the delays repeatable, for tests and simulations. The nth sequence started from the policy always draws
+// the same numbers, independent of those of other sequences. By default they come from math/rand/v2's global source.
 func WithSeed(seed uint64) Option {
 	return func(p *Policy) error {
 		p.seed, p.seeded = seed, true
@@ -97,7 +98,8 @@ func require(ok bool, format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrOption}, args...)...)
 }
 
-// New makes a policy of the defaults and the options. The error joins every fault and matches ErrOption.
+// New returns a policy with the options, and the defaults for the rest. The error joins every fault and matches
+// ErrOption.
 func New(opts ...Option) (*Policy, error) {
 	p := &Policy{base: DefaultBase, cap: DefaultCap, resetAfter: DefaultResetAfter, strategy: Full}
 	var faults []error

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RetryOption bounds or observes one Retry, which reports every fault of every option together.
+// RetryOption bounds or observes one call of Retry. Retry reports every fault of every option together.
 type RetryOption func(*retry) error
 
 type retry struct {
@@ -16,8 +16,8 @@ type retry struct {
 	onRetry    func(try int, err error, wait time.Duration)
 }
 
-// MaxTries bounds how often the function is called; n must be positive. Without it there is no bound. At the bound Retry
-// returns ErrTries.
+// MaxTries bounds how often Retry calls the function. By default there is no bound. n must be positive. At the bound
+// Retry returns ErrTries.
 func MaxTries(n int) RetryOption {
 	return func(r *retry) error {
 		r.maxTries = n
@@ -25,9 +25,9 @@ func MaxTries(n int) RetryOption {
 	}
 }
 
-// MaxElapsed bounds the time from the call of Retry to the start of the last try; d must be positive. Without it there is no
-// bound. A try that could only start later is given up at once with ErrElapsed, without waiting. MaxElapsed does not
-// interrupt a try; a context with a deadline does.
+// MaxElapsed bounds the time from the call of Retry to the start of the last try. By default there is no bound. d must be
+// positive. If the next try would start later, Retry returns ErrElapsed at once. MaxElapsed does not interrupt a try. Use a
+// context with a deadline for that.
 func MaxElapsed(d time.Duration) RetryOption {
 	return func(r *retry) error {
 		r.maxElapsed = d
@@ -35,7 +35,8 @@ func MaxElapsed(d time.Duration) RetryOption {
 	}
 }
 
-// OnRetry has f called, by the goroutine inside Retry, before each wait: try counts from 1, err is how it failed.
+// OnRetry sets a function that is called before each wait, in the goroutine that called Retry. The default is none. try
+// counts from 1. err is the error of that try.
 func OnRetry(f func(try int, err error, wait time.Duration)) RetryOption {
 	return func(r *retry) error {
 		r.onRetry = f
@@ -43,13 +44,13 @@ func OnRetry(f func(try int, err error, wait time.Duration)) RetryOption {
 	}
 }
 
-// Retry calls f, in the calling goroutine, until it returns nil. It waits between tries as the policy says; a nil policy is
-// Default(). An error that is a Hinter sets the next wait.
+// Retry calls f, in the calling goroutine, until it returns nil. It waits between tries as the policy says. A nil policy
+// means Default(). An error that is a Hinter sets the next wait.
 //
-// It gives up when ctx is done, when f returns a Permanent error, and when an option's bound is reached. The error then matches
-// f's last error. Except for a Permanent one, it also matches why Retry gave up: ctx.Err() and context.Cause(ctx), ErrTries or
-// ErrElapsed. If ctx is done before the first try, f is not called. If options are faulty, f is not called and the error
-// matches ErrOption.
+// Retry gives up when ctx is done, when f returns a Permanent error, and when an option's bound is reached. The error then
+// matches f's last error. Unless that is Permanent, the error also matches the reason: ctx.Err() and context.Cause(ctx),
+// ErrTries or ErrElapsed. If ctx is done before the first try, Retry does not call f. If an option is faulty, Retry does
+// not call f either, and the error matches ErrOption.
 func Retry(ctx context.Context, p *Policy, f func(context.Context) error, opts ...RetryOption) error {
 	r, err := newRetry(opts)
 	if err != nil {

@@ -37,8 +37,8 @@ func (p *Policy) Start() *Sequence {
 	return s
 }
 
-// Next returns how long to wait before the next try, and counts it. It never returns less than zero,
-// and no more than the cap unless a hint said so.
+// Next returns how long to wait before the next try, and counts it. The delay is never negative. It is at most the cap.
+// Only a hint can make it longer.
 func (s *Sequence) Next() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,20 +57,20 @@ func (s *Sequence) Next() time.Duration {
 	return d
 }
 
-// Wait blocks for the delay that Next returns. It returns nil then, or context.Cause(ctx) as soon as ctx is done.
+// Wait calls Next and blocks for the delay. It then returns nil. When ctx is done, it returns context.Cause(ctx) at once.
 func (s *Sequence) Wait(ctx context.Context) error { return sleep(ctx, s.Next()) }
 
-// Hint says when the server wants to be tried again: the next delay is after + U(0, spread), once, in
-// place of the formula's and without regard to the cap. It counts as an attempt; the formula goes
-// on behind it. The latest hint replaces an unused one. What is negative counts as zero.
+// Hint sets when the server wants the next try. The next delay is after + U(0, spread), once, also if that is above the
+// cap. It counts as an attempt, and the formula continues after it. A hint replaces an unused one. A negative argument
+// counts as zero.
 func (s *Sequence) Hint(after, spread time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hinted, s.after, s.spread = true, max(after, 0), max(spread, 0)
 }
 
-// Connected says that a try succeeded. It forgets an unused hint, which was about an earlier
-// connection, and nothing else: only a connection that lasts starts the sequence anew.
+// Connected says that a try succeeded. It drops an unused hint, which was about an earlier connection. It does not start
+// the sequence anew: only a connection that lasts does.
 func (s *Sequence) Connected() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,9 +78,8 @@ func (s *Sequence) Connected() {
 	s.connected, s.since = true, time.Now()
 }
 
-// Disconnected says that the connection was lost. If it had lasted for the policy's reset time, the
-// sequence starts anew; a hint received meanwhile is kept. Without a Connected before it, it
-// does nothing.
+// Disconnected says that the connection was lost. If it lasted for the policy's reset time, the sequence starts anew. A
+// hint received meanwhile is kept. A call that follows no Connected does nothing.
 func (s *Sequence) Disconnected() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +89,7 @@ func (s *Sequence) Disconnected() {
 	s.connected = false
 }
 
-// Attempt returns how many delays were given since the sequence started, or started anew.
+// Attempt returns how many delays Next has returned since the sequence started, or started anew.
 func (s *Sequence) Attempt() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// Strategy says how the delays grow and how they are spread. U(a, b) is drawn uniformly from a to b,
-// both included, and n counts the retries from 0. The three are those of Marc Brooker,
-// "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). There the decorrelated one is
-// cut at the cap after it is drawn, which puts two thirds of all clients exactly at the cap;
-// here the window is cut, and the spread remains.
+// Strategy says how the delays grow and how they are spread. U(a, b) is drawn uniformly from a to b, both included. n
+// counts the retries from 0.
+//
+// The three strategies are those of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). This
+// package differs in Decorrelated. The original cuts the drawn delay at the cap. Two thirds of all clients then wait
+// exactly the cap. This package cuts the window instead.
 type Strategy int
 
 const (
-	// Full waits U(0, min(cap, base·2ⁿ)): the widest spread, and the least load on the server.
+	// Full waits U(0, min(cap, base·2ⁿ)). It has the widest spread, and puts the least load on the server.
 	Full Strategy = iota
-	// Equal waits w/2 + U(0, w/2) with w = min(cap, base·2ⁿ): never less than half the window.
+	// Equal waits w/2 + U(0, w/2) with w = min(cap, base·2ⁿ). The delay is never less than half the window.
 	Equal
-	// Decorrelated waits U(base, min(cap, 3·previous)), where previous is the delay before, base at
-	// first: never less than the base.
+	// Decorrelated waits U(base, min(cap, 3·previous)). previous is the delay before, and at first the base. The delay
+	// is never less than the base.
 	Decorrelated
 )
 

@@ -18,7 +18,7 @@ func (q *quiet) Ping()             { q.m.Heard(&q.entry) }
 func (q *quiet) Expire() bool      { return true }
 
 func BenchmarkHeard(b *testing.B) {
-	m, err := newMonitor(Default())
+	m, err := newMonitor[Peer](Default())
 	if err != nil {
 		b.Fatal(err)
 	}

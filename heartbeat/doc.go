@@ -1,38 +1,37 @@
-// Package heartbeat finds out which of very many peers are gone.
+// Package heartbeat detects dead peers among a very large number of peers.
 //
-// A connection whose other end vanished without a word looks like one that is merely silent. A
-// [Monitor] pings peers that were silent for [Policy.Interval], and expires those from which nothing is
-// heard for [Policy.Timeout] after the ping. It knows nothing of sockets: a [Peer] sends its own
-// pings, and whoever reads from it calls [Monitor.Heard] for whatever arrives, not for pongs only.
+// A connection whose other end has vanished looks like a silent one. A [Monitor] pings peers that were silent
+// for [Policy.Interval]. It expires a peer if nothing is heard from it for [Policy.Timeout] after the ping. The
+// package does no I/O: a [Peer] sends its own pings. The goroutine that reads from a peer calls [Monitor.Heard]
+// for all data that arrives, not for pongs only.
 //
 // # Guarantees
 //
-// Detection: a peer that vanishes is expired no later than [Policy.MaxSilence] after it was last heard,
-// which is Interval + Timeout + 2 ticks, and no earlier than Timeout after a ping. One that was heard
-// since its last ping is never expired.
+// Detection: a vanished peer expires no later than [Policy.MaxSilence] after it was last heard, which is
+// Interval + Timeout + 2 ticks. It expires no earlier than Timeout after a ping. A peer that was heard since
+// its last ping never expires.
 //
-// Traffic: a peer heard from within the interval is not pinged, with two exceptions. The first ping
-// comes at a random time within the interval after Add, so that peers added together are not
-// pinged together. And where more than four times the fair share of peers would be pinged in the
-// same tick, as after a message that all of them answered, those too many are put at random
-// before it, at a time when they will have been silent for no less than half of the interval.
+// Traffic: a peer heard from within the interval is not pinged, with two exceptions. The first ping comes at a
+// random time within the interval after Add, so that peers added together are not pinged together. If more than
+// four times the fair share of peers would be pinged in the same tick, as after a message that all of them
+// answered, the excess is moved to random earlier times. Each of these peers will then have been silent for at
+// least half of the interval.
 //
-// Callbacks: [Peer.Ping] and [Peer.Expire] are called one at a time, from the monitor's one goroutine,
-// with no lock held; every method but Stop may be called from them. After Remove has returned no
-// callback of that peer is made, except for one that was under way when Remove was called. After
-// Stop has returned none is made at all.
+// Callbacks: the monitor's one goroutine calls [Peer.Ping] and [Peer.Expire] one at a time, with no lock held.
+// They may call every method but Stop. After Remove has returned, no callback of that peer is made, except for
+// one that was under way when Remove was called. After Stop has returned, none is made at all.
 //
-// Blocking: no method blocks for longer than it takes to look after 32 peers, except Stop, which
-// waits for the callback under way. A callback that blocks makes all peers wait.
+// Blocking: no method blocks for longer than it takes to look after 32 peers, except Stop, which waits for the
+// callback under way. A callback that blocks makes all peers wait.
 //
-// Time: it is monotonic and does not follow the wall clock when that jumps. Where the process did not
-// run for more than a quarter of the timeout (it was stopped, its machine was suspended, a callback
-// blocked), the time lost does not count and every deadline is shifted by it: peers
-// whose answers wait unread in the kernel are not expired. [Stats] tells how much it was.
+// Time: it is monotonic and does not follow jumps of the wall clock. The process may not run for a while: it
+// was stopped, its machine was suspended, or a callback blocked. If that lasts for more than a quarter of the
+// timeout, the lost time does not count and every deadline shifts by it. Peers whose answers wait unread in the
+// kernel then do not expire. [Stats] reports the lost time.
 //
 // # Cost
 //
-// A peer costs 16 bytes in the monitor and 16 in its [Entry]. Each is visited about twice in an
-// interval: a million of them at 25 s, each pinged and answering, are 80,000 visits a second of about
-// 0.2 µs, plus what their Pings cost. Heard costs two atomic loads, and once a tick a store.
+// A peer costs 16 bytes in the monitor and 16 in its [Entry]. Each is visited about twice in an interval. A
+// million peers at 25 s, each pinged and answering, are 80,000 visits a second of about 0.2 µs, plus the cost
+// of their Pings. Heard costs two atomic loads, and once a tick a store.
 package heartbeat

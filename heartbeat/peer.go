@@ -2,26 +2,25 @@ package heartbeat
 
 import "sync/atomic"
 
-// Peer is what a Monitor watches: a connection, as a rule.
+// Peer is what a Monitor watches, usually a connection.
 type Peer interface {
-	// Heartbeat returns the Entry embedded in the peer, always the same one. It is called with the
-	// monitor's lock held and must do nothing else.
+	// Heartbeat returns the Entry embedded in the peer, always the same one. The monitor calls it with its lock held, so
+	// it must do nothing else.
 	Heartbeat() *Entry
 
-	// Ping is called when the peer was silent for the interval: it should send something that is
-	// answered. The monitor's goroutine calls it with no lock held; it must not block, since
-	// all other peers wait behind it.
+	// Ping is called when the peer was silent for the interval. It should send something that the other side answers.
+	// The monitor's goroutine calls it with no lock held. Ping must not block: all other peers wait for it.
 	Ping()
 
-	// Expire is called when nothing was heard for the timeout after a Ping. It returns true where the
-	// peer is gone, and the monitor has then removed it; false where the peer turns out to be alive
-	// (bytes that nobody has read yet, say), which counts as heard just now. The
-	// monitor's goroutine calls it with no lock held; it must not block.
+	// Expire is called when nothing was heard for the timeout after a Ping. It returns true if the peer is gone; the
+	// monitor has then removed it. It returns false if the peer is alive. It then counts as heard just now. A peer is
+	// alive, for example, if it has sent bytes that nobody has read yet. The monitor's goroutine calls Expire with no
+	// lock held. Expire must not block.
 	Expire() bool
 }
 
-// Entry is the monitor's memory of one peer, 16 bytes to be embedded in it by value. The zero Entry is
-// ready to use; it must not be copied. A peer is in at most one monitor at a time.
+// Entry is what the monitor stores of one peer, in 16 bytes. Embed it in the peer by value. The zero Entry is ready to
+// use. It must not be copied. A peer is in at most one monitor at a time.
 type Entry struct {
 	heard atomic.Uint32 // tick of the last Heard
 	place atomic.Uint32 // slot<<stateBits | state; written under the monitor's lock

@@ -17,34 +17,34 @@ const (
 	maxTicks = 1 << 16
 )
 
-// ErrPolicy matches every complaint about a Policy.
+// ErrPolicy matches every error about a Policy.
 var ErrPolicy = errors.New("heartbeat: invalid policy")
 
-// Policy says when silence is answered with a ping and when with the end.
+// Policy sets when a silent peer is pinged and when it expires.
 type Policy struct {
-	// Interval is how long a peer may be silent before it is sent a ping.
+	// Interval is how long a peer may be silent before the monitor pings it.
 	Interval time.Duration
-	// Timeout is how long after the ping something must be heard; at most Interval.
+	// Timeout is how long after the ping the peer expires if nothing is heard. It is at most Interval.
 	Timeout time.Duration
-	// Tick is the grain of time, to which Interval and Timeout are rounded up; each tick, those due are
-	// looked after. Zero means a hundredth of Timeout, and at least 1 ms.
+	// Tick is the grain of time. Interval and Timeout are rounded up to it. In each tick the monitor handles the peers
+	// that are due. Zero means a hundredth of Timeout, and at least 1 ms.
 	Tick time.Duration
 
 	disabled bool
 }
 
-// Default returns the policy of 25 s and 10 s: below the 30 to 60 s after which proxies and NATs
-// forget a silent connection.
+// Default returns the policy of 25 s and 10 s. It is below the 30 to 60 s after which proxies and NATs forget a
+// silent connection.
 func Default() Policy { return Policy{Interval: DefaultInterval, Timeout: DefaultTimeout} }
 
-// Disabled returns the policy under which nobody is pinged and nobody expires. The zero Policy is not
-// that but a fault.
+// Disabled returns the policy with which a monitor pings no peer, and no peer expires. The zero Policy is invalid, not
+// disabled.
 func Disabled() Policy { return Policy{disabled: true} }
 
-// Enabled reports whether p is other than Disabled.
+// Enabled reports whether p is not Disabled().
 func (p Policy) Enabled() bool { return !p.disabled }
 
-// Validate returns every fault of the policy, joined; each matches ErrPolicy.
+// Validate returns all faults of the policy, joined. Each matches ErrPolicy.
 func (p Policy) Validate() error {
 	if p.disabled {
 		if p != Disabled() {
@@ -81,9 +81,9 @@ func (p Policy) Validate() error {
 	return errors.Join(faults...)
 }
 
-// MaxSilence returns the longest that a peer can be silent before it is expired, in a process that
-// gets its share of CPU: Interval and Timeout, each rounded up to whole ticks, and two ticks. It is
-// zero where the policy is disabled or invalid.
+// MaxSilence returns the longest time that a peer can be silent before it expires, in a process that gets its share
+// of CPU. It is Interval and Timeout, each rounded up to whole ticks, plus two ticks. It is zero if the policy is
+// disabled or invalid.
 func (p Policy) MaxSilence() time.Duration {
 	if p.disabled || p.Validate() != nil {
 		return 0

@@ -27,7 +27,7 @@ type counters struct {
 }
 
 // Stats returns the counts. They are read one after the other, not at one instant.
-func (m *Monitor) Stats() Stats {
+func (m *MonitorOf[P]) Stats() Stats {
 	return Stats{
 		Peers:   m.Len(),
 		Pings:   m.stats.pings.Load(),

@@ -6,7 +6,7 @@ import (
 )
 
 // run is the monitor's goroutine.
-func (m *Monitor) run() {
+func (m *MonitorOf[P]) run() {
 	defer close(m.done)
 	t := time.NewTimer(m.tick)
 	defer t.Stop()
@@ -25,7 +25,7 @@ func (m *Monitor) run() {
 // turn moves now on to what the clock says. Ticks that cannot be caught up do not count, and with
 // that all deadlines are shifted: after a stopped process goes on, peers have answers waiting
 // in the kernel, and its readers need time to read them.
-func (m *Monitor) turn() {
+func (m *MonitorOf[P]) turn() {
 	due := (m.elapsed() - m.clock) / m.tick
 	if due <= 0 {
 		return
@@ -41,7 +41,7 @@ func (m *Monitor) turn() {
 }
 
 // catchUp sweeps every slot up to now.
-func (m *Monitor) catchUp() {
+func (m *MonitorOf[P]) catchUp() {
 	for m.swept != m.now.Load() && !m.closing.Load() {
 		m.sweep(m.wheel.at(m.swept + 1))
 		m.swept++
@@ -49,8 +49,8 @@ func (m *Monitor) catchUp() {
 }
 
 // sweep looks after the peers of one slot, a chunk at a time: decide under the lock, call without it.
-func (m *Monitor) sweep(slot uint32) {
-	var b batch
+func (m *MonitorOf[P]) sweep(slot uint32) {
+	var b batch[P]
 	for m.collect(slot, &b) {
 		m.call(&b)
 		// Pings take time; deadlines count from when they are sent.
@@ -59,23 +59,23 @@ func (m *Monitor) sweep(slot uint32) {
 }
 
 // batch is the callbacks of one chunk.
-type batch struct {
+type batch[P Peer] struct {
 	n    int
-	list [chunkLen]callback
+	list [chunkLen]callback[P]
 }
 
-type callback struct {
-	peer  Peer
+type callback[P Peer] struct {
+	peer  P
 	entry *Entry
 	state state
 	mark  uint32
 }
 
 // collect empties one chunk of the slot and reports whether there was one.
-func (m *Monitor) collect(slot uint32, b *batch) bool {
+func (m *MonitorOf[P]) collect(slot uint32, b *batch[P]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var peers chunk
+	var peers chunk[P]
 	n := m.wheel.pop(slot, &peers)
 	now := m.now.Load()
 	b.n = 0
@@ -94,14 +94,14 @@ func (m *Monitor) collect(slot uint32, b *batch) bool {
 			e.mark = heard
 			m.wheel.put(p, e, m.wheel.at(now+m.timeout), st)
 		}
-		b.list[b.n] = callback{p, e, st, heard}
+		b.list[b.n] = callback[P]{p, e, st, heard}
 		b.n++
 	}
 	return n > 0
 }
 
 // reschedule puts a peer that was heard in the slot of its next ping, so many ticks from now.
-func (m *Monitor) reschedule(p Peer, e *Entry, heard, wait uint32) {
+func (m *MonitorOf[P]) reschedule(p P, e *Entry, heard, wait uint32) {
 	now := m.now.Load()
 	// Peers that all answer the same message would all be pinged in the same tick, ever again. The
 	// crowd is spread over earlier slots, never later ones.
@@ -114,10 +114,10 @@ func (m *Monitor) reschedule(p Peer, e *Entry, heard, wait uint32) {
 }
 
 // crowd is how many peers make a slot crowded: four times its share, and some.
-func (m *Monitor) crowd() uint32 { return 4*uint32(m.peers)/m.interval + 64 }
+func (m *MonitorOf[P]) crowd() uint32 { return 4*uint32(m.peers)/m.interval + 64 }
 
 // call makes the callbacks of peers that were not removed meanwhile.
-func (m *Monitor) call(b *batch) {
+func (m *MonitorOf[P]) call(b *batch[P]) {
 	for i := range b.list[:b.n] {
 		c := &b.list[i]
 		switch {
@@ -133,7 +133,7 @@ func (m *Monitor) call(b *batch) {
 	}
 }
 
-func (m *Monitor) expire(c *callback) {
+func (m *MonitorOf[P]) expire(c *callback[P]) {
 	gone := false
 	if c.entry.heard.Load() == c.mark { // not heard at the last moment either
 		if gone = c.peer.Expire(); gone {

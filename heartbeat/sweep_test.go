@@ -37,7 +37,7 @@ func (c *counted) Expire() bool {
 
 func newRig(t testing.TB, p Policy, peers int) *rig {
 	t.Helper()
-	m, err := newMonitor(p)
+	m, err := newMonitor[Peer](p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func (r *rig) check() {
 		}
 	}
 	for _, c := range r.wheel.spare {
-		if *c != (chunk{}) {
+		if *c != (chunk[Peer]{}) {
 			r.t.Fatal("a spare chunk keeps a peer")
 		}
 	}

@@ -19,7 +19,7 @@ func TestSizeOfEntry(t *testing.T) {
 func TestMemoryPerPeer(t *testing.T) {
 	const n = 200_000
 	peers := make([]counted, n)
-	m, err := newMonitor(Default())
+	m, err := newMonitor[Peer](Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestMemoryPerPeer(t *testing.T) {
 
 // A crowd in one slot leaves nothing behind.
 func TestCrowdedSlotShrinks(t *testing.T) {
-	w := newWheel(4)
+	w := newWheel[Peer](4)
 	peers := make([]counted, 1000*chunkLen)
 	for i := range peers {
 		w.put(&peers[i], &peers[i].entry, 1, idle)
@@ -68,7 +68,7 @@ func TestCrowdedSlotShrinks(t *testing.T) {
 // The wheel against a model: a random walk of puts, takes and pops.
 func TestWheelAgainstModel(t *testing.T) {
 	const size = 8
-	w := newWheel(size)
+	w := newWheel[Peer](size)
 	peers := make([]counted, 2000)
 	where := make(map[*counted]uint32)
 	for range 50_000 {
@@ -77,7 +77,7 @@ func TestWheelAgainstModel(t *testing.T) {
 		switch {
 		case rand.IntN(500) == 0:
 			from := rand.Uint32N(size + 1)
-			var got chunk
+			var got chunk[Peer]
 			for _, q := range got[:w.pop(from, &got)] {
 				c := q.(*counted)
 				if where[c] != from {

@@ -55,7 +55,7 @@ type memoryLevel struct {
 	file, path string
 	setting    string
 	limit      int64 // Unlimited for none
-	used       int64 // Unknown where it cannot be read
+	used       int64 // Unknown if it cannot be read
 }
 
 func (l memoryLevel) left() int64 { return l.limit - atLeast0(l.used) }

@@ -15,7 +15,8 @@ const (
 	leastTarget = 1_000
 )
 
-// Check reads the limits and reports. An error is about the options alone and matches ErrOption.
+// Check reads the limits and returns a report. It blocks only to read small files, usually for less than 1 ms. The
+// only error is about faulty options and matches ErrOption.
 func Check(opts ...Option) (Report, error) {
 	c, err := configure(opts)
 	if err != nil {

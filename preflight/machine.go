@@ -19,7 +19,7 @@ var errMalformed = errors.New("malformed")
 type machine struct {
 	config *config
 	os     string
-	files  fs.FS // nil where there is no /proc that we know
+	files  fs.FS // nil if there is no /proc that we know
 	own    bool  // files are those of this process
 }
 
@@ -61,7 +61,7 @@ func (m *machine) number(name string) (int64, error) {
 	return ns[0], nil
 }
 
-// numberOr returns Unknown where number returns an error.
+// numberOr returns Unknown if number returns an error.
 func (m *machine) numberOr(name string) int64 {
 	n, err := m.number(name)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-// ErrOption matches every complaint of Check about its options.
+// ErrOption matches every error of Check about its options.
 var ErrOption = errors.New("preflight: invalid option")
 
 const (
@@ -24,7 +24,7 @@ const (
 	reserveShare   = 100
 )
 
-// Option configures Check, which reports every fault of every option together.
+// Option configures Check. Check reports every fault of every option together.
 type Option func(*config) error
 
 type config struct {
@@ -70,18 +70,17 @@ func between(what string, field *int64, n, low int) error {
 	return nil
 }
 
-// WithReserve sets how many descriptors are kept back from connections: for the application's files
-// and other sockets that come after the check, and for connections in the moment in which they are being
-// refused. The default is 64 and 1 % of the limit.
+// WithReserve sets how many descriptors are kept back from connections. They are for files and other sockets that
+// the application opens after the check, and for connections while they are being refused. The default is 64
+// plus 1 % of the limit.
 func WithReserve(descriptors int) Option {
 	return func(c *config) error { return between("reserve", &c.reserve, descriptors, 0) }
 }
 
-// WithConnBytes sets the memory that a connection takes, in bytes: in the process and in the kernel.
-// The default is 2,000 and 10,000, which is an idle connection of the hub over plain TCP. With TLS, or
-// with state of the application for each connection, it is more. So it is while a connection has a backlog, a message
-// that has come in part, or rooms that only it is in: a room takes about 500 bytes and its name, a backlog and a message as
-// much as the hub allows.
+// WithConnBytes sets the memory that a connection takes in the process and in the kernel, in bytes. The default is
+// 2,000 and 10,000, for an idle connection of the hub over plain TCP. Over TLS it takes 12,000 in the process.
+// State of the application for each connection adds to that. So does a backlog or a partly received message, each
+// up to the bound of the hub. A room with only this connection takes about 500 bytes and its name.
 func WithConnBytes(user, kernel int) Option {
 	return func(c *config) error {
 		return errors.Join(
@@ -90,16 +89,16 @@ func WithConnBytes(user, kernel int) Option {
 	}
 }
 
-// WithTarget sets the number of connections that Report.Short and the lines of Limit.Fix are about.
-// The default is a million, or twice what is safe if that is more, but not more than memory allows unless it
-// is memory that binds.
+// WithTarget sets the number of connections for Report.Short and the lines of Limit.Fix. The default is the
+// larger of a million and twice SafeConns. If memory does not bind, the default is at most the number that memory
+// allows.
 func WithTarget(conns int) Option {
 	return func(c *config) error { return between("target", &c.target, conns, 1) }
 }
 
-// WithFiles reads proc and sys from a file system other than the root of this machine: from a copy,
-// or from the mounted root of a host. The file system is taken for one of a Linux machine.
-// RLIMIT_NOFILE is not in it: see WithDescriptorLimit.
+// WithFiles makes Check read proc and sys from another file system: a copy, or the mounted root of a host. The
+// default is the root of this machine. The file system must be that of a Linux machine. RLIMIT_NOFILE is not in it:
+// see WithDescriptorLimit.
 func WithFiles(root fs.FS) Option {
 	return func(c *config) error {
 		if root == nil {
@@ -110,8 +109,8 @@ func WithFiles(root fs.FS) Option {
 	}
 }
 
-// WithDescriptorLimit takes these for the soft and the hard RLIMIT_NOFILE instead of asking the system.
-// Numbers from 1<<62 on mean unlimited.
+// WithDescriptorLimit sets the soft and the hard RLIMIT_NOFILE. By default Check asks the system. A number of
+// 1<<62 or more means unlimited.
 func WithDescriptorLimit(soft, hard uint64) Option {
 	return func(c *config) error {
 		if soft > hard {

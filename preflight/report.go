@@ -5,64 +5,64 @@ import (
 	"log/slog"
 )
 
-// What stands in the place of a number.
+// Unlimited and Unknown stand in place of a number: there is no limit, or it could not be read.
 const (
 	Unlimited = -1
 	Unknown   = -2
 )
 
-// Connections is Limit.Counts of the limits that bound Report.SafeConns.
+// Connections is the value of Limit.Counts for the limits that bound Report.SafeConns.
 const Connections = "connections"
 
-// Report is what Check found. The names of its JSON fields are stable; Unlimited and Unknown are -1
-// and -2 there too.
+// Report is the result of Check. The names of its JSON fields are stable. Unlimited and Unknown are -1
+// and -2 in JSON too.
 type Report struct {
 	// OS is the operating system, as runtime.GOOS.
 	OS string `json:"os"`
-	// SafeConns is how many idle connections are safe, on top of what the process had open at the check: each is taken to
-	// need ConnBytes of memory, and a quarter of the memory is kept back for what those that are not idle need.
-	// Unlimited where no limit bounds it; Unknown where no limit is known.
+	// SafeConns is how many idle connections are safe, in addition to those open at the check. Each needs ConnBytes of
+	// memory. A quarter of the memory is kept back for the additional needs of connections that are not idle.
+	// SafeConns is Unlimited if no limit bounds it, and Unknown if no limit is known.
 	SafeConns int `json:"safe_conns"`
-	// Binding names the limit that SafeConns comes from; empty where there is none.
+	// Binding is the name of the limit that SafeConns comes from. It is empty if there is none.
 	Binding string `json:"binding"`
 	// Target is the number of connections that the lines of Limit.Fix lead to.
 	Target int `json:"target"`
-	// ConnBytes is the memory a connection was taken to need, in bytes.
+	// ConnBytes is the memory that Check assumes for a connection, in bytes.
 	ConnBytes int `json:"conn_bytes"`
-	// MemoryLeft is how many bytes of memory are left, of the cgroup or of the machine, whichever has less.
-	// Unlimited or Unknown where there is no such number.
+	// MemoryLeft is the number of bytes of memory left, in the cgroup or on the machine, whichever is less.
+	// It is Unlimited or Unknown if there is no such number.
 	MemoryLeft  int         `json:"memory_left"`
 	Descriptors Descriptors `json:"descriptors"`
 	Limits      []Limit     `json:"limits"`
 }
 
-// Descriptors counts file descriptors of the process.
+// Descriptors has the numbers of file descriptors of the process.
 type Descriptors struct {
-	// Soft and Hard are RLIMIT_NOFILE.
+	// Soft and Hard are the limits of RLIMIT_NOFILE.
 	Soft int `json:"soft"`
 	Hard int `json:"hard"`
-	// Open is how many are in use, Reserve how many are kept back from connections.
+	// Open is the number in use. Reserve is the number kept back from connections.
 	Open    int `json:"open"`
 	Reserve int `json:"reserve"`
 }
 
 // Limit is one limit of the operating system.
 type Limit struct {
-	// Name is what it is called where it is set, such as "fs.nr_open".
+	// Name is the name under which the limit is set, such as "fs.nr_open".
 	Name string `json:"name"`
 	// Value is one number or more, or "unlimited" or "unknown".
 	Value string `json:"value"`
-	// Unit is what Value and Used count.
+	// Unit is the unit of Value and Used.
 	Unit string `json:"unit"`
 	Used int    `json:"used"`
-	// Allows is how many more of what Counts says can be had.
+	// Allows is how many more of the things named by Counts the limit allows.
 	Allows int    `json:"allows"`
 	Counts string `json:"counts"`
-	// Note says what is special about it, or why it is unknown.
+	// Note explains the limit, or says why it is unknown.
 	Note string `json:"note,omitempty"`
-	// Source is where it was read: a file or a system call.
+	// Source is the file or the system call that the limit was read from.
 	Source string `json:"source"`
-	// Fix is empty where the limit is high enough for Report.Target, or no line can raise it.
+	// Fix is empty if the limit is high enough for Report.Target, or no line can raise it.
 	Fix []Fix `json:"fix,omitempty"`
 }
 
@@ -124,7 +124,7 @@ func (r Report) verdict() string {
 	return grouped(int64(r.SafeConns)) + " connections are safe"
 }
 
-// LogValue makes a group of the report's main fields.
+// LogValue implements slog.LogValuer. It returns a group of the report's main fields.
 func (r Report) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("safe_conns", r.SafeConns), slog.Int("conn_bytes", r.ConnBytes)}
 	if l, ok := r.Bound(); ok {

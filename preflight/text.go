@@ -9,7 +9,7 @@ import (
 )
 
 // WriteText writes the report for people: the verdict, a table of the limits, and the lines that
-// change those which are too low for Target.
+// raise the limits that are too low for Target. It returns the error of w.
 func (r Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	verdict := r.verdict()

@@ -2,14 +2,14 @@ package workerpool
 
 import "context"
 
-// Close stops the intake, runs all accepted tasks to their end and returns when no goroutine of the
-// pool is left. Callers that wait for space get ErrClosed at once.
+// Close runs all accepted tasks to their end and returns when no goroutine of the pool is left. The pool accepts
+// no more tasks. Callers that wait for space get ErrClosed at once.
 //
-// When ctx ends before that, Close drops the tasks that have not started, ends the context of those
-// that have, and returns a *CloseError that counts both. Close may be called again, to wait for the
-// tasks that are still running; it returns nil where every accepted task ran to its end.
+// If ctx ends before that, Close drops the tasks that have not started, and ends the context of those
+// that have. It returns a *CloseError that counts both. Close may be called again, to wait for the
+// tasks that are still running. It returns nil if every accepted task ran to its end.
 //
-// A task that calls Close waits for itself, until ctx ends.
+// A task that calls Close waits for itself until ctx ends.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	if !p.closed {

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	// ErrBusy matches every refusal of a task for want of space. The error itself is a *BusyError.
+	// ErrBusy matches every refusal of a task for lack of space. The error itself is a *BusyError.
 	ErrBusy = errors.New("workerpool: busy")
-	// ErrClosed is returned once Close has been called, and by Do for a task that Close dropped.
+	// ErrClosed is returned after a call of Close, and by Do for a task that Close dropped.
 	// It matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("workerpool: %w", net.ErrClosed)
 	// ErrGoexit is the Value of the PanicError of a task that called runtime.Goexit.
@@ -19,18 +19,18 @@ var (
 	ErrNilTask = errors.New("workerpool: nil task")
 )
 
-// BusyError says that a task was not accepted, and when it may be worth trying again. It matches
+// BusyError is the error of a task that was not accepted for lack of space. It has a retry hint, and matches
 // ErrBusy.
 type BusyError struct {
-	// Share is set if the key had used up its share, which shrinks as the pool fills; otherwise the whole
+	// Share is set if the key had used up its share, which shrinks as the pool fills. Otherwise the whole
 	// pool was full.
 	Share bool
-	// RetryAfter estimates how long it takes to work off what stood in the way: the tasks
-	// waiting, times their recent mean run time, over the workers that can share in it. It is at
-	// least a millisecond, and a second where no task has finished yet.
+	// RetryAfter estimates how long the tasks before this one take. It is the number of waiting tasks, times
+	// their recent mean run time, divided by the workers that can run them. It is at least 1 ms, and 1 s if no
+	// task has finished yet.
 	RetryAfter time.Duration
-	// Err is the error of the context that ended the wait for space; nil where the pool's policy
-	// did.
+	// Err is the error of the context that ended the wait for space. It is nil if the pool's policy ended
+	// the wait.
 	Err error
 }
 
@@ -53,11 +53,11 @@ func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 // Unwrap returns Err.
 func (e *BusyError) Unwrap() error { return e.Err }
 
-// PanicError says that a task panicked.
+// PanicError is the error of a task that panicked.
 type PanicError struct {
-	// Key is the task's key; zero for a task without one.
+	// Key is the task's key. It is zero for a task without one.
 	Key uint64
-	// Value is what the task panicked with. It is ErrGoexit where the task called
+	// Value is the value of the panic. It is ErrGoexit if the task called
 	// runtime.Goexit.
 	Value any
 	// Stack is the stack of the panic, as runtime/debug.Stack formats it.
@@ -69,17 +69,17 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("workerpool: task of key %d panicked: %v", e.Key, e.Value)
 }
 
-// Unwrap returns Value where it is an error.
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// CloseError says that Close could not run every accepted task to its end.
+// CloseError is the error of a Close that could not run every accepted task to its end.
 type CloseError struct {
 	// Dropped is the number of tasks that were accepted and will never start.
 	Dropped int
-	// Running is the number of tasks that had not returned when Close did. Their context is over.
+	// Running is the number of tasks that had not returned when Close did. Their context has ended.
 	Running int
 	// Err is the error of the context that ended the wait.
 	Err error

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Defaults of New.
+// The defaults of the options of New.
 const (
-	// DefaultQueuePerWorker is how many tasks may wait for each worker. It is counted per worker
-	// so that the longest wait is the same on a small machine and on a large one: 256 tasks of
-	// 10 ms wait 2.6 s.
+	// DefaultQueuePerWorker is how many tasks may wait for each worker. It is counted per worker, so that the
+	// longest wait does not depend on the size of the machine: 256 tasks of 10 ms take 2.6 s.
 	DefaultQueuePerWorker = 256
 	// DefaultKeyShare is how many unfinished tasks one key may have.
 	DefaultKeyShare = 32
@@ -24,7 +23,7 @@ const (
 	maxQueue   = 1 << 29
 )
 
-// ErrOption matches every complaint of New about its options.
+// ErrOption matches every error of New about its options.
 var ErrOption = errors.New("workerpool: invalid options")
 
 // Option configures a Pool. New reports every fault of every option together.
@@ -41,8 +40,8 @@ type config struct {
 // capacity is the number of unfinished tasks the pool takes.
 func (c *config) capacity() int { return c.workers + c.queue }
 
-// WithWorkers sets how many tasks run at once. The default is one less than runtime.GOMAXPROCS(0) as of New, and at
-// least one: the package's documentation says why.
+// WithWorkers sets how many tasks run at once. The default is one less than runtime.GOMAXPROCS(0) at the time of New, and
+// at least one. The package documentation says why.
 func WithWorkers(n int) Option {
 	return func(c *config) error {
 		if n < 1 || n > maxWorkers {
@@ -53,9 +52,9 @@ func WithWorkers(n int) Option {
 	}
 }
 
-// WithQueue sets how many tasks may wait beyond the one per worker: the pool takes workers+n
-// unfinished tasks. Zero takes a task only while fewer than workers are unfinished. The default is
-// DefaultQueuePerWorker times the number of workers.
+// WithQueue sets how many tasks may wait in addition to the one per worker. The pool accepts workers+n
+// unfinished tasks. With zero it accepts a task only while fewer tasks than workers are unfinished. The default is
+// DefaultQueuePerWorker, 256, times the number of workers.
 func WithQueue(n int) Option {
 	return func(c *config) error {
 		if n < 0 || n > maxQueue {
@@ -67,8 +66,8 @@ func WithQueue(n int) Option {
 }
 
 // WithKeyShare sets how many unfinished tasks one key may have, the running one included. It must
-// not be more than the pool takes altogether. The default is DefaultKeyShare, or what the pool takes
-// if that is less. With Reject, the share shrinks as the pool fills: see the package's documentation.
+// be positive, and at most the capacity of the pool. The default is DefaultKeyShare, 32, or the capacity of the pool
+// if that is less. With Reject, the share shrinks as the pool fills: see the package documentation.
 func WithKeyShare(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -79,8 +78,8 @@ func WithKeyShare(n int) Option {
 	}
 }
 
-// WithSaturation sets what happens to a task for which there is no space, in the pool or in its key's
-// share. The default is Reject.
+// WithSaturation sets the policy for a task without space in the pool or in its key's share. The default is
+// Reject.
 func WithSaturation(policy Policy) Option {
 	return func(c *config) error {
 		if policy.limited && policy.wait <= 0 {
@@ -91,8 +90,8 @@ func WithSaturation(policy Policy) Option {
 	}
 }
 
-// WithPanicHandler sets what is told of a task that panicked. It is called on the task's worker,
-// before the key's next task starts. The default writes to slog.Default with level Error.
+// WithPanicHandler sets the function that is called with each panic of a task. The task's worker calls it before the
+// key's next task starts. The default logs to slog.Default with level Error.
 func WithPanicHandler(f func(*PanicError)) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -103,7 +102,7 @@ func WithPanicHandler(f func(*PanicError)) Option {
 	}
 }
 
-// Policy is what a pool does with a task for which there is no space. The zero value is Reject.
+// Policy decides about a task without space. The zero value is Reject.
 type Policy struct {
 	block   bool          // wait for space
 	limited bool          // for no longer than
@@ -113,12 +112,11 @@ type Policy struct {
 // Reject refuses the task at once, with a BusyError.
 func Reject() Policy { return Policy{} }
 
-// Block makes the submitter wait for space for as long as its context allows. Those who wait for the
-// same thing are served in the order they came.
+// Block makes the submitter wait for space until its context ends. Submitters that wait for the same space are served in
+// the order of their calls.
 func Block() Policy { return Policy{block: true} }
 
-// Deadline makes the submitter wait for space for at most d, or as long as its context allows where
-// that is less. d must be positive.
+// Deadline makes the submitter wait for space for at most d, and no longer than its context. d must be positive.
 func Deadline(d time.Duration) Policy { return Policy{block: true, limited: true, wait: d} }
 
 // defaultWorkers leaves one of Go's processors to everything else.

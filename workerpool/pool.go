@@ -38,8 +38,8 @@ type Pool struct {
 	done   chan struct{} // closed when every goroutine is gone
 }
 
-// New returns a pool that is ready to take tasks. It must be closed. The error reports every faulty
-// option.
+// New returns a pool that accepts tasks. Close it after use. The error names every faulty option and matches
+// ErrOption.
 func New(opts ...Option) (*Pool, error) {
 	c, err := newConfig(opts)
 	if err != nil {
@@ -63,14 +63,14 @@ func New(opts ...Option) (*Pool, error) {
 	return p, nil
 }
 
-// Submit hands over a task of a key. Tasks of one key run one after another, in the order in which
-// Submit accepted them. ctx bounds the wait for space, where the policy is to wait; the task itself
-// gets the pool's context, which ends when Close gives up.
+// Submit adds a task of a key. Tasks of one key run one after another, in the order in which
+// Submit accepted them. If the policy is to wait, Submit blocks for space, no longer than ctx. The task gets the
+// pool's context, which ends when the context of Close ends.
 //
-// The error matches ErrBusy where there was no space, ErrClosed after Close, or is ctx.Err() where ctx
-// was over at the start. The task then does not run.
+// The error matches ErrBusy if there was no space, and ErrClosed after Close. It is ctx.Err() if ctx had ended
+// before the call, and ErrNilTask for a nil fn. After an error the task does not run.
 //
-// A task must not wait without bound for space in its own pool: when all tasks do, none makes any.
+// A task must not wait without bound for space in its own pool: if all tasks do, none frees any.
 func (p *Pool) Submit(ctx context.Context, key uint64, fn func(context.Context)) error {
 	if err := check(ctx, fn == nil); err != nil {
 		return err
@@ -83,12 +83,12 @@ func (p *Pool) Submit(ctx context.Context, key uint64, fn func(context.Context))
 	return p.submit(ctx, p.queueOf(key), newTask(fn))
 }
 
-// SubmitIfBusy is Submit where the key has unfinished tasks. Where it has none, it does nothing and
-// returns false and no error, and the caller may run the task itself: all that the key's tasks did is
-// then visible to it. With one goroutine that submits for the key, and runs inline what was not
-// queued, everything of the key runs in order.
+// SubmitIfBusy is Submit if the key has unfinished tasks. If it has none, it does nothing and
+// returns false and no error. The caller may then run the task itself, and sees the effects of all tasks of the
+// key. If one goroutine submits for the key, and runs the tasks that were not queued itself, all tasks of
+// the key run in order.
 //
-// With an error the task was neither queued nor free to run out of turn.
+// After an error the task is not queued, and must not be run out of turn.
 func (p *Pool) SubmitIfBusy(ctx context.Context, key uint64, fn func(context.Context)) (queued bool, err error) {
 	if fn == nil {
 		return false, ErrNilTask
@@ -112,8 +112,8 @@ func (p *Pool) SubmitIfBusy(ctx context.Context, key uint64, fn func(context.Con
 	return true, nil
 }
 
-// Go hands over a task without a key. It has its turn among the keys like the only task of a key of
-// its own, and no share bounds it. Otherwise it is like Submit.
+// Go adds a task without a key. The task takes its turn like the only task of a key of its own, and no share
+// bounds it. Otherwise Go is like Submit.
 func (p *Pool) Go(ctx context.Context, fn func(context.Context)) error {
 	if err := check(ctx, fn == nil); err != nil {
 		return err
@@ -122,14 +122,13 @@ func (p *Pool) Go(ctx context.Context, fn func(context.Context)) error {
 	return p.submit(ctx, newQueue(), newTask(fn))
 }
 
-// Do hands over a task of a key, as Submit does, and waits for its end. It returns the task's error,
-// or a *PanicError where it panicked, or ErrClosed where Close dropped it.
+// Do adds a task of a key, as Submit does, and waits for its end. It returns the task's error,
+// a *PanicError if it panicked, or ErrClosed if Close dropped it. Other errors are those of Submit.
 //
-// When ctx ends first, Do returns ctx.Err(). A task that has not started is taken back then; one that
-// has is not waited for. The task's context carries ctx's values and ends with ctx, and when Close
-// gives up.
+// If ctx ends first, Do returns ctx.Err(). It withdraws a task that has not started, and does not wait for one that
+// has. The task's context carries ctx's values. It ends with ctx, and when the context of Close ends.
 //
-// A task must not Do another of its own key, which would wait for itself.
+// A task must not call Do with its own key: it would wait for itself.
 func (p *Pool) Do(ctx context.Context, key uint64, fn func(context.Context) error) error {
 	if err := check(ctx, fn == nil); err != nil {
 		return err
@@ -160,8 +159,8 @@ func (p *Pool) Do(ctx context.Context, key uint64, fn func(context.Context) erro
 	}
 }
 
-// Pending is the number of the key's unfinished tasks, the running one included. It does not count
-// those whose submitter still waits for space.
+// Pending returns the number of the key's unfinished tasks, the running one included. It does not count tasks
+// whose submitter still waits for space.
 func (p *Pool) Pending(key uint64) int {
 	if !p.busy.maybe(key) {
 		return 0

@@ -12,7 +12,7 @@ import (
 
 // A worker with more to do rests for restTime once it has run tasks for restAfter. While all of Go's
 // processors compute, the runtime looks for network events only every 10 ms, and whatever they wake has
-// to wait for a processor as well. A worker that rests leaves its processor to both, which matters where there are
+// to wait for a processor as well. A worker that rests leaves its processor to both, which matters if there are
 // as many workers as processors: see the package's documentation. It costs the tasks a few percent and spares connections most of the wait, for tasks of a few milliseconds: with a worker
 // on each of 2 processors and tasks of 1 ms, the median TCP echo took 3 ms instead of 23.
 const (
@@ -145,7 +145,7 @@ func (p *Pool) run() {
 	}
 }
 
-// next takes the task whose turn it is; nil where there is none.
+// next takes the task whose turn it is; nil if there is none.
 func (p *Pool) next() (*keyQueue, *task) {
 	for l := p.ready.pop(); l != nil; l = p.ready.pop() {
 		t := l.pop()

@@ -2,16 +2,17 @@ package workerpool
 
 import "time"
 
-// Stats is what a pool has done and is doing, as of one moment. Counters only grow. At every moment
+// Stats are the figures of a pool at one moment. The counters only grow. At every moment
 //
 //	Submitted = Completed + Dropped + Canceled + Queued + Running
 type Stats struct {
 	// Workers is the number of tasks that can run at once.
 	Workers int
-	// Goroutines is the number of workers that exist, those that wait for a task included. It is never
-	// above Workers; one that has had nothing to do for a second or two ends.
+	// Goroutines is the number of workers that exist, idle ones included. It is never above Workers. A
+	// worker ends after one or two seconds without a task.
 	Goroutines int
-	// Running and Queued are the accepted tasks that have started and that have not.
+	// Running is the number of accepted tasks that have started and not finished. Queued is the number of those
+	// that have not started.
 	Running, Queued int
 	// Blocked is the number of callers that wait for space.
 	Blocked int
@@ -26,12 +27,12 @@ type Stats struct {
 	Panics int64
 	// Rejected counts the tasks refused with ErrBusy. They are not part of Submitted.
 	Rejected int64
-	// RejectedShare counts those of Rejected whose key had used up its share; for the others the whole
+	// RejectedShare counts those of Rejected whose key had used up its share. For the others the whole
 	// pool was full.
 	RejectedShare int64
-	// Dropped counts the tasks that Close threw away.
+	// Dropped counts the tasks that Close dropped before they started.
 	Dropped int64
-	// Canceled counts the tasks that Do took back before they started.
+	// Canceled counts the tasks that Do withdrew before they started.
 	Canceled int64
 
 	// WaitTotal is the time that tasks spent between acceptance and start, over the
@@ -41,10 +42,10 @@ type Stats struct {
 	RunTotal time.Duration
 }
 
-// MeanWait is the mean time from acceptance to start; zero before the first task.
+// MeanWait returns the mean time from acceptance to start. It is zero before the first task.
 func (s Stats) MeanWait() time.Duration { return mean(s.WaitTotal, s.Completed+int64(s.Running)) }
 
-// MeanRun is the mean time a task ran; zero before the first has finished.
+// MeanRun returns the mean run time of a task. It is zero before the first task has finished.
 func (s Stats) MeanRun() time.Duration { return mean(s.RunTotal, s.Completed) }
 
 func mean(total time.Duration, n int64) time.Duration {
@@ -54,7 +55,7 @@ func mean(total time.Duration, n int64) time.Duration {
 	return total / time.Duration(n)
 }
 
-// Stats returns the pool's figures. It works after Close, too.
+// Stats returns the pool's figures. It works after Close too.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
