@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/cbor"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
@@ -22,6 +23,11 @@ var (
 	taggedFrame  = []byte(publishing(`"tags":{"kind":"x","\u0065":"y"},"traceparent":"` + trace + `","tracestate":"a=b","echo":false`))
 	fullFrame    = protocol.AppendMessageWith(nil, "r", payload, "e", 1, &fullMeta)
 	messageFrame = protocol.AppendMessage(nil, "chat:lobby", payload, "3f9c1a", 123456)
+	publishCBOR  = cbor.FromJSON(nil, publishFrame)
+	taggedCBOR   = cbor.FromJSON(nil, taggedFrame)
+	helloCBOR    = cbor.FromJSON(nil, helloFrame)
+	messageCBOR  = cbor.FromJSON(nil, messageFrame)
+	fullCBOR     = cbor.FromJSON(nil, fullFrame)
 	payload      = []byte(`{"user":"ada","text":"` + strings.Repeat("hello, world ", 8) + `"}`)
 )
 
@@ -34,20 +40,25 @@ func TestAllocations(t *testing.T) {
 	page := protocol.History{Messages: []protocol.HistoryMessage{{Offset: 1, Data: payload}, {Offset: 2, Data: payload}}}
 	failure := &protocol.Error{Code: protocol.CodeBusy, Message: "later", RetryAfter: time.Second}
 	for name, f := range map[string]func() bool{
-		"decode publish":          func() bool { return q.Decode(publishFrame) == nil },
-		"decode publish with all": func() bool { return q.Decode(taggedFrame) == nil },
-		"decode message with all": func() bool { return e.Decode(fullFrame) == nil },
-		"skip":                    func() bool { return len(protocol.AppendSkip(buf, "r", "e", 1)) > 0 },
-		"decode escapes":          func() bool { return q.Decode(escapedFrame) == nil },
-		"decode hello":            func() bool { return q.Decode(helloFrame) == nil },
-		"decode message":          func() bool { return e.Decode(messageFrame) == nil },
-		"decode history":          func() bool { return q.Decode(historyFrame) == nil },
-		"decode token":            func() bool { return q.Decode(tokenFrame) == nil },
-		"decode page":             func() bool { return q.Decode(pageFrame) == nil },
-		"decode left":             func() bool { return e.Decode(leftFrame) == nil },
-		"decode joined":           func() bool { return e.Decode(joinedFrame) == nil },
-		"decode refresh":          func() bool { return e.Decode(refreshFrame) == nil },
-		"valid":                   func() bool { return protocol.Valid(payload) },
+		"decode publish":                  func() bool { return q.Decode(publishFrame) == nil },
+		"decode publish with all":         func() bool { return q.Decode(taggedFrame) == nil },
+		"decode message with all":         func() bool { return e.Decode(fullFrame) == nil },
+		"skip":                            func() bool { return len(protocol.AppendSkip(buf, "r", "e", 1)) > 0 },
+		"decode publish in CBOR":          func() bool { return q.DecodeCBOR(publishCBOR) == nil },
+		"decode publish with all in CBOR": func() bool { return q.DecodeCBOR(taggedCBOR) == nil },
+		"decode hello in CBOR":            func() bool { return q.DecodeCBOR(helloCBOR) == nil },
+		"decode message in CBOR":          func() bool { return e.DecodeCBOR(messageCBOR) == nil },
+		"decode message with all in CBOR": func() bool { return e.DecodeCBOR(fullCBOR) == nil },
+		"decode escapes":                  func() bool { return q.Decode(escapedFrame) == nil },
+		"decode hello":                    func() bool { return q.Decode(helloFrame) == nil },
+		"decode message":                  func() bool { return e.Decode(messageFrame) == nil },
+		"decode history":                  func() bool { return q.Decode(historyFrame) == nil },
+		"decode token":                    func() bool { return q.Decode(tokenFrame) == nil },
+		"decode page":                     func() bool { return q.Decode(pageFrame) == nil },
+		"decode left":                     func() bool { return e.Decode(leftFrame) == nil },
+		"decode joined":                   func() bool { return e.Decode(joinedFrame) == nil },
+		"decode refresh":                  func() bool { return e.Decode(refreshFrame) == nil },
+		"valid":                           func() bool { return protocol.Valid(payload) },
 		"message": func() bool {
 			return len(protocol.AppendMessage(buf, "chat:büro", payload, "3f9c1a", 123456)) > 0
 		},
@@ -105,6 +116,21 @@ func BenchmarkRequestDecode(b *testing.B) {
 			var q protocol.Request
 			for b.Loop() {
 				if err := q.Decode(frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRequestDecodeCBOR(b *testing.B) {
+	for name, frame := range map[string][]byte{"publish": publishCBOR, "all": taggedCBOR, "ping": cbor.FromJSON(nil, []byte(`{"op":"ping","id":1}`))} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(frame)))
+			var q protocol.Request
+			for b.Loop() {
+				if err := q.DecodeCBOR(frame); err != nil {
 					b.Fatal(err)
 				}
 			}

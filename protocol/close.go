@@ -3,10 +3,10 @@ package protocol
 import "strconv"
 
 // CloseCode is the status code of a WebSocket close frame (RFC 6455, section 7.4, and the IANA
-// registry). It says whether the client should come back.
+// registry). It decides whether the client reconnects.
 type CloseCode uint16
 
-// Codes of the RFC and the registry.
+// Close codes of the RFC and the registry.
 const (
 	CloseNormal          CloseCode = 1000
 	CloseGoingAway       CloseCode = 1001
@@ -25,7 +25,7 @@ const (
 	CloseTLSHandshake    CloseCode = 1015
 )
 
-// Codes of hubkit. After 4000–4099 the client comes back, after 4100–4199 it does not.
+// Close codes of hubkit. After 4000–4099 the client reconnects. After 4100–4199 it does not.
 const (
 	CloseReconnect        CloseCode = 4000
 	CloseSlowConsumer     CloseCode = 4001
@@ -53,37 +53,37 @@ type closeInfo struct {
 
 // closeTable is the only list of close codes; PROTOCOL.md is tested against it.
 var closeTable = []closeInfo{
-	{CloseNormal, "normal", false, "the connection has done what it was for"},
+	{CloseNormal, "normal", false, "the connection is no longer needed"},
 	{CloseGoingAway, "going away", true, "the server is shutting down"},
 	{CloseProtocolError, "protocol error", false, "the client broke the WebSocket protocol"},
 	{CloseUnsupportedData, "unsupported data", false, "the client sent a binary frame"},
 	{CloseNoStatus, "no status", true, "the close frame carried no code; never sent"},
 	{CloseAbnormal, "abnormal", true, "the connection was lost without a close frame; never sent"},
 	{CloseInvalidPayload, "invalid payload", false, "the client sent text that is not UTF-8"},
-	{ClosePolicyViolation, "policy violation", false, "the server does not take this client; hubkit does not use it"},
-	{CloseTooBig, "too big", false, "the client sent a message larger than the server reads"},
+	{ClosePolicyViolation, "policy violation", false, "the server does not accept this client; hubkit does not send it"},
+	{CloseTooBig, "too big", false, "the client sent a message larger than the server accepts"},
 	{CloseMissingExt, "missing extension", false, "sent by clients only"},
 	{CloseInternal, "internal error", true, "the server failed, or closed with a code that must not be sent"},
 	{CloseServiceRestart, "service restart", true, "the server restarts"},
-	{CloseTryAgainLater, "try again later", true, "the server takes no more connections for now, or no more of this user, or is short of memory and this one held much of it"},
-	{CloseBadGateway, "bad gateway", true, "a proxy could not reach the server; hubkit does not use it"},
+	{CloseTryAgainLater, "try again later", true, "the server accepts no more connections for now, in all or of this user; or it is short of memory, and this connection held much of it"},
+	{CloseBadGateway, "bad gateway", true, "a proxy could not reach the server; hubkit does not send it"},
 	{CloseTLSHandshake, "TLS handshake", true, "the TLS handshake failed; never sent"},
 
-	{CloseReconnect, "reconnect", true, "the server asks the client to connect again"},
-	{CloseSlowConsumer, "slow consumer", true, "the client read more slowly than messages came, and its backlog was full, or too large for the server's memory"},
+	{CloseReconnect, "reconnect", true, "the server asks the client to reconnect"},
+	{CloseSlowConsumer, "slow consumer", true, "the client is a slow consumer: its backlog was full, or too large for the server's memory"},
 	{CloseHeartbeatTimeout, "heartbeat timeout", true, "the client did not answer a ping in time"},
-	{CloseRateLimited, "rate limited", true, "the client went on sending more often than it may"},
+	{CloseRateLimited, "rate limited", true, "the client continued to exceed its rate"},
 	{CloseHandlerPanic, "handler panic", true, "the application failed while it handled a frame of this connection"},
 	{CloseHelloTimeout, "hello timeout", true, "the client did not send hello in time"},
-	{CloseMaxAge, "max age", true, "the connection is as old as the server lets one become"},
-	{CloseIdle, "idle", true, "the client did nothing for longer than the server allows"},
-	{CloseWriteTimeout, "write timeout", true, "the network took nothing for longer than the server waits"},
-	{CloseTokenExpired, "token expired", true, "the token is no longer valid; come back with a new one"},
+	{CloseMaxAge, "maximum age", true, "the connection has reached its maximum age"},
+	{CloseIdle, "idle", true, "the client was idle for longer than the server allows"},
+	{CloseWriteTimeout, "write timeout", true, "the network accepted no data for longer than the server waits"},
+	{CloseTokenExpired, "token expired", true, "the token is no longer valid; reconnect with a new one"},
 
-	{CloseUnauthorized, "unauthorized", false, "the server does not know who the client is"},
+	{CloseUnauthorized, "unauthorized", false, "the client is not authenticated"},
 	{CloseForbidden, "forbidden", false, "the client may not connect"},
-	{CloseDisconnected, "disconnected", false, "the application ended the connection, or another of the same user has taken its place"},
-	{CloseHelloExpected, "hello expected", false, "the first frame was not a hello the server could read"},
+	{CloseDisconnected, "disconnected", false, "the application closed the connection, or another connection of the same user replaced it"},
+	{CloseHelloExpected, "hello expected", false, "the first frame was not a valid hello"},
 }
 
 func (c CloseCode) info() (closeInfo, bool) {
@@ -95,8 +95,8 @@ func (c CloseCode) info() (closeInfo, bool) {
 	return closeInfo{}, false
 }
 
-// String returns number and name, such as "4001 slow consumer", and the number alone for a code
-// that is not listed.
+// String returns the number and the name, such as "4001 slow consumer". For a code that is not listed it returns the
+// number alone.
 func (c CloseCode) String() string {
 	n := strconv.Itoa(int(c))
 	if e, ok := c.info(); ok {
@@ -105,7 +105,7 @@ func (c CloseCode) String() string {
 	return n
 }
 
-// Explain says in a sentence what the code means, and "" for a code that is not listed.
+// Explain returns a sentence about the code, and "" for a code that is not listed.
 func (c CloseCode) Explain() string {
 	e, _ := c.info()
 	return e.explain
@@ -123,9 +123,9 @@ func (c CloseCode) Sendable() bool {
 	return c >= CloseInvalidPayload && c <= CloseBadGateway
 }
 
-// Reconnect reports whether the client should come back by itself. It has an answer for every
-// code: a listed one says; of the others 4000–4099 come back, the rest of 3000–4999 (the
-// application's own) do not, and all that remain, which no server may send today, come back.
+// Reconnect reports whether the client should reconnect by itself. A listed code has its own answer. Of all other
+// codes, 4000–4099 allow a reconnect. The rest of 3000–4999, the application's own, do not. The remaining codes,
+// which no server may send today, allow one.
 func (c CloseCode) Reconnect() bool {
 	if e, ok := c.info(); ok {
 		return e.reconnect

@@ -14,20 +14,20 @@ const (
 	MaxID = 1<<53 - 1
 	// MaxOffset is the largest offset.
 	MaxOffset = MaxID
-	// MaxResume is how many rooms a hello may resume.
+	// MaxResume is the largest number of rooms that a hello may resume.
 	MaxResume = 128
 	// MaxSession is the longest session that a hello can name, in bytes.
 	MaxSession = 128
 	// MaxIdempotencyKey is the longest idempotency key, in bytes.
 	MaxIdempotencyKey = 128
-	// MaxHistory is the largest number of messages a join may ask for.
+	// MaxHistory is the largest number of messages that a join may ask for.
 	MaxHistory = 1<<31 - 1
-	// MaxPage is the largest limit of a history or presence request. A larger one counts as this.
+	// MaxPage is the largest limit of a history or presence request. A larger one counts as MaxPage.
 	MaxPage = 1000
-	// DefaultPage is the limit of a history request that names none.
+	// DefaultPage is the limit of a history request without one.
 	DefaultPage = 100
-	// MaxDelay is the longest time a frame or a hint can name: whatever is longer is written,
-	// and read, as this.
+	// MaxDelay is the longest time in a frame or a hint: 24 hours. A longer one is written and read as
+	// MaxDelay.
 	MaxDelay = 24 * time.Hour
 
 	// maxScratch is the most memory for unescaped strings that is kept from one frame to the next.
@@ -38,6 +38,8 @@ const (
 type reader struct {
 	fields  fields
 	scratch []byte
+	depth   int // of an application's value
+	cbor    bool
 	err     *Error
 }
 
@@ -46,7 +48,11 @@ func (r *reader) open(frame []byte, depth int) {
 	if cap(r.scratch) > maxScratch {
 		r.scratch = nil
 	}
-	r.scratch = r.scratch[:0]
+	r.scratch, r.depth = r.scratch[:0], depth
+	if r.cbor {
+		r.openCBOR(frame)
+		return
+	}
 	switch i, f := r.fields.scan(frame, depth); {
 	case f == faultNotObject:
 		r.fail("the frame is not a JSON object")
@@ -68,6 +74,9 @@ func (r *reader) fail(format string, args ...any) {
 // has reports whether the field is there. Null counts as absent, except as data.
 func (r *reader) has(k field) bool {
 	raw := r.fields.get(k)
+	if r.cbor {
+		return len(raw) > 0 && raw[0] != cborNull
+	}
 	return len(raw) > 0 && raw[0] != 'n'
 }
 
@@ -76,9 +85,12 @@ func (r *reader) text(k field) []byte {
 		return nil
 	}
 	raw := r.fields.get(k)
-	if raw[0] != '"' {
+	if !r.isText(raw) {
 		r.fail("%s must be a string", fieldNames[k])
 		return nil
+	}
+	if r.cbor {
+		return content(raw)
 	}
 	raw = raw[1 : len(raw)-1 : len(raw)-1]
 	if bytes.IndexByte(raw, '\\') < 0 {
@@ -93,7 +105,7 @@ func (r *reader) integer(k field, most uint64) uint64 {
 	if !r.has(k) {
 		return 0
 	}
-	v, ok := parseUint(r.fields.get(k))
+	v, ok := r.uint(r.fields.get(k))
 	if !ok || v > most {
 		r.fail("%s must be an integer from 0 to %d", fieldNames[k], most)
 		return 0
@@ -106,7 +118,7 @@ func (r *reader) upTo(k field, most uint64) uint64 {
 	if !r.has(k) {
 		return 0
 	}
-	v, ok := parseUint(r.fields.get(k))
+	v, ok := r.uint(r.fields.get(k))
 	if !ok {
 		r.fail("%s must be an integer of at least 0", fieldNames[k])
 		return 0
@@ -123,14 +135,57 @@ func (r *reader) flag(k field) bool {
 	if !r.has(k) {
 		return false
 	}
+	yes, no := byte('t'), byte('f')
+	if r.cbor {
+		yes, no = cborTrue, cborFalse
+	}
 	switch r.fields.get(k)[0] {
-	case 't':
+	case yes:
 		return true
-	case 'f':
+	case no:
 	default:
 		r.fail("%s must be true or false", fieldNames[k])
 	}
 	return false
+}
+
+// value returns a JSON value of the application as it was written, and nil if it is absent.
+func (r *reader) value(k field) []byte {
+	raw := r.fields.get(k)
+	if r.cbor && raw != nil {
+		return r.embedded(fieldNames[k], raw)
+	}
+	return raw
+}
+
+func (r *reader) isText(raw []byte) bool {
+	if r.cbor {
+		return isCBOR(raw, cborText)
+	}
+	return raw[0] == '"'
+}
+
+func (r *reader) isObject(raw []byte) bool {
+	if r.cbor {
+		return isCBOR(raw, cborMap)
+	}
+	return raw[0] == '{'
+}
+
+func (r *reader) uint(raw []byte) (uint64, bool) {
+	if r.cbor {
+		return cborUintOf(raw)
+	}
+	return parseUint(raw)
+}
+
+// each calls f for each field of an object. name is as it was written, and value with what it begins with.
+func (r *reader) each(object []byte, f func(name, value []byte)) {
+	if r.cbor {
+		eachCBOR(object, f)
+		return
+	}
+	eachField(object, f)
 }
 
 func (r *reader) position() Position {
@@ -170,8 +225,8 @@ func parseUint(raw []byte) (uint64, bool) {
 	return v, true
 }
 
-// ValidSession reports whether a server takes the session of a hello: 1 to MaxSession bytes without control characters. Others
-// are ignored, and the welcome names the session that the connection has.
+// ValidSession reports whether a server accepts the session of a hello: 1 to MaxSession bytes without control characters. A
+// server ignores any other session. The welcome then names the one that the connection has.
 func ValidSession(session []byte) bool {
 	return len(session) > 0 && len(session) <= MaxSession && !bytes.ContainsFunc(session, unicode.IsControl)
 }

@@ -2,43 +2,42 @@ package protocol
 
 import "time"
 
-// Welcome is the first frame to a client.
+// Welcome is the content of the first frame to a client.
 type Welcome struct {
-	// ID of the hello, zero where there was none.
+	// ID is that of the hello; zero if there was none.
 	ID                  uint64
 	Conn, Node, Session string
-	// Ping is how often the server pings; zero is left out.
+	// Ping is the interval at which the server pings; zero is left out.
 	Ping time.Duration
-	// Ticket is for the client's next handshake; see ResumeParam. Empty is left out.
+	// Ticket is for the client's next handshake: see ResumeParam. An empty one is left out.
 	Ticket string
-	// Limits are what the client has to keep to; without any they are left out.
+	// Limits are the limits for the client; the zero Limits are left out.
 	Limits Limits
-	// Expires is how long the identity is valid; zero, for one that does not expire, is left out.
+	// Expires is how long the identity is valid. Zero means that it does not expire, and is left out.
 	Expires time.Duration
 	// Data is the application's: valid JSON, or empty, which is left out.
 	Data []byte
 }
 
-// OK answers a request that was carried out.
+// OK is the answer to a request that succeeded.
 type OK struct {
-	// ID of the request; zero is left out.
+	// ID is that of the request; zero is left out.
 	ID uint64
-	// Room is left out where empty.
+	// Room is left out if empty.
 	Room string
-	// Epoch and Offset are a position; it is left out where Epoch is empty.
+	// Epoch and Offset are a position. It is left out if Epoch is empty.
 	Epoch  string
 	Offset uint64
 	// Expires is how long the identity or the right to be in the room is valid; zero is left out.
 	Expires time.Duration
-	// ReadOnly says that the client may not publish in the room; false is left out.
+	// ReadOnly is set if the client may not publish in the room; false is left out.
 	ReadOnly bool
 	// Data is valid JSON, or empty, which is left out.
 	Data []byte
 }
 
-// AppendMessage appends a message frame. An empty room is left out, and so is the position where
-// epoch is empty. data is valid JSON; where it is
-// empty, null is written.
+// AppendMessage appends a message frame. An empty room is left out. If epoch is empty, the position is left out. data
+// must be valid JSON. If it is empty, null is written.
 func AppendMessage(dst []byte, room string, data []byte, epoch string, offset uint64) []byte {
 	const rest = len(`{"op":"message","room":"","epoch":"","offset":,"data":null}`) + 20
 	if need := rest + len(room) + len(epoch) + len(data); cap(dst)-len(dst) < need {
@@ -79,8 +78,8 @@ func appendGrant(dst []byte, o OK) []byte {
 	return appendFlag(dst, `,"read_only":true`, o.ReadOnly)
 }
 
-// AppendOKHead appends an ok frame up to its data: one valid JSON value and a closing brace make it whole. So connections
-// share the data of an answer that is the same for all. o.Data is not looked at.
+// AppendOKHead appends an ok frame up to its data. Append one valid JSON value and a closing brace to complete it. With it,
+// connections can share the data of an answer that is the same for all. o.Data is ignored.
 func AppendOKHead(dst []byte, o OK) []byte {
 	o.Data = nil
 	dst = AppendOK(dst, o)
@@ -98,7 +97,7 @@ func AppendError(dst []byte, id uint64, room string, e *Error) []byte {
 	return append(dst, '}')
 }
 
-// AppendGap appends a gap frame: the stream of the room goes on after the position.
+// AppendGap appends a gap frame: the messages of the room continue after the position.
 func AppendGap(dst []byte, room, epoch string, offset uint64) []byte {
 	dst = append(dst, `{"op":"gap"`...)
 	dst = appendTextField(dst, `,"room":`, room)
@@ -122,9 +121,20 @@ func AppendGoAway(dst []byte, h Hint) []byte {
 	return append(dst, '}')
 }
 
-// AppendRequest appends the frame that says q. Optional fields that are zero are left out, the fields
-// of other ops are not looked at, and nothing is checked: q.Data and q.Tags must be valid JSON. Where publish or
-// send have no Data, null is written.
+// AppendClosed appends the frame that ends a stream of Server-Sent Events, in place of a close frame. It has op close, the
+// code, and the fields of h as AppendHint writes them.
+func AppendClosed(dst []byte, code CloseCode, h Hint) []byte {
+	dst = append(dst, `{"op":"close"`...)
+	dst = appendUintField(dst, `,"code":`, uint64(code))
+	dst = appendDelay(dst, `,"retry_after_ms":`, h.RetryAfter)
+	dst = appendDelay(dst, `,"spread_ms":`, h.Spread)
+	dst = appendTextField(dst, `,"reason":`, h.Reason)
+	return append(dst, '}')
+}
+
+// AppendRequest appends the frame of q. Optional fields that are zero are left out, and fields of other ops are
+// ignored. Nothing is checked: q.Tags must be valid JSON, and so must q.Data unless q.Binary is set. If publish or
+// send has no Data, null is written.
 func AppendRequest(dst []byte, q *Request) []byte {
 	dst = append(append(append(dst, `{"op":"`...), q.Op.String()...), '"')
 	dst = appendUintField(dst, `,"id":`, q.ID)
@@ -161,12 +171,12 @@ func AppendRequest(dst []byte, q *Request) []byte {
 		dst = appendTextField(dst, `,"traceparent":`, q.TraceParent)
 		dst = appendTextField(dst, `,"tracestate":`, q.TraceState)
 		dst = appendFlag(dst, `,"echo":false`, q.NoEcho)
-		dst = appendDataField(dst, orNull(q.Data))
+		dst = appendPayload(dst, q.Data, q.Binary)
 	case OpCall:
 		dst = appendTextField(dst, `,"method":`, q.Method)
 		dst = appendDataField(dst, q.Data)
 	case OpSend:
-		dst = appendDataField(dst, orNull(q.Data))
+		dst = appendPayload(dst, q.Data, q.Binary)
 	}
 	return append(dst, '}')
 }

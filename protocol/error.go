@@ -2,15 +2,15 @@ package protocol
 
 import "time"
 
-// ErrorCode says, in an error frame, what went wrong. It is itself an error, so that
+// ErrorCode is the code of an error frame. It is itself an error, so that
 //
 //	errors.Is(err, protocol.CodeForbidden)
 //
 // finds it in an [*Error].
 type ErrorCode string
 
-// The error codes. A client must be ready for codes that are not listed: later servers, and
-// applications in their answers to call, may send others.
+// The error codes. A client must accept codes that are not listed: later servers may send others, and so may
+// applications in their answers to call.
 const (
 	CodeBadRequest    ErrorCode = "bad_request"
 	CodeUnknownOp     ErrorCode = "unknown_op"
@@ -42,23 +42,23 @@ type errorInfo struct {
 // errorTable is the only list of error codes; PROTOCOL.md is tested against it.
 var errorTable = []errorInfo{
 	{CodeBadRequest, false, "the frame is not a JSON object, or a field has the wrong type, is out of range or is missing"},
-	{CodeUnknownOp, false, "the op is not one a client may send"},
+	{CodeUnknownOp, false, "the op is unknown, or only servers send it"},
 	{CodeBadRoom, false, "the room name is not 1 to 255 bytes of UTF-8 without control characters"},
 	{CodeUnknownRoom, false, "the connection has not joined the room"},
-	{CodeUnknownMethod, false, "nothing handles calls of this method"},
-	{CodeUnauthorized, false, "the server does not know who the client is, or no longer"},
+	{CodeUnknownMethod, false, "the server has no handler for this method"},
+	{CodeUnauthorized, false, "the client is not authenticated, or no longer"},
 	{CodeForbidden, false, "the client may not do this"},
-	{CodeTooManyRooms, false, "the connection has joined as many rooms as it may"},
-	{CodeTooLarge, false, "the data is larger than the room or the method takes"},
-	{CodeRateLimited, true, "the client asks more often than it may"},
-	{CodeBusy, true, "the server has no room for more work"},
-	{CodeUnavailable, true, "a part of the server cannot be reached for now; whether a publish was accepted is not known"},
+	{CodeTooManyRooms, false, "the connection is already in as many rooms as the server allows"},
+	{CodeTooLarge, false, "the data is larger than the room or the method allows"},
+	{CodeRateLimited, true, "the client exceeds its rate"},
+	{CodeBusy, true, "the server has no capacity for more work"},
+	{CodeUnavailable, true, "a part of the server cannot be reached for now; whether a publication was accepted is unknown"},
 	{CodeNoHistory, false, "the room has no history"},
 	{CodeNoPresence, false, "the room has no presence"},
-	{CodeConflict, false, "the request contradicts the state it met"},
+	{CodeConflict, false, "the request contradicts the present state"},
 	{CodeInternal, false, "the server failed; its log says more"},
-	{CodeGone, false, "the history asked for is no longer stored"},
-	{CodeRemoved, false, "the application took the right to be in the room away"},
+	{CodeGone, false, "the requested history is no longer stored"},
+	{CodeRemoved, false, "the application has revoked the right to be in the room"},
 	{CodeExpired, false, "the right to be in the room has expired"},
 }
 
@@ -74,7 +74,7 @@ func (c ErrorCode) info() (errorInfo, bool) {
 // Error returns the code.
 func (c ErrorCode) Error() string { return string(c) }
 
-// Explain says in a sentence what the code means, and "" for a code that is not listed.
+// Explain returns a sentence about the code, and "" for a code that is not listed.
 func (c ErrorCode) Explain() string {
 	e, _ := c.info()
 	return e.explain
@@ -87,12 +87,12 @@ func (c ErrorCode) Retry() bool {
 	return e.retry
 }
 
-// Error is a request that failed: what an error frame says. It matches its code with errors.Is.
+// Error is the content of an error frame: the error of a request. It matches its code with errors.Is.
 type Error struct {
 	Code ErrorCode
-	// Message is for the developer who reads it.
+	// Message explains the error to a developer.
 	Message string
-	// RetryAfter is how long to wait before the next try; zero where the server does not say.
+	// RetryAfter is the least time to wait before the next try. It is zero if the server does not say.
 	RetryAfter time.Duration
 }
 

@@ -50,7 +50,7 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }
 
-// The functions below append a comma, a key and a value, and nothing where the value says that it is
+// The functions below append a comma, a key and a value, and nothing if the value says that it is
 // absent.
 
 func appendUintField(dst []byte, key string, v uint64) []byte {

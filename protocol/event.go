@@ -4,56 +4,59 @@ import "time"
 
 // Event is a frame from server to client.
 //
-// After Decode the byte slices point into the frame, or, where a string was written with escapes,
-// into memory of the Event. They are valid as long as the frame is and until the next Decode; what
-// is kept for longer must be copied. A field the op does not have is left zero. Used again and
-// again, an Event is decoded without allocating.
+// After Decode the byte slices point into the frame. If a string was written with escapes, they point into memory of
+// the Event. They are valid until the frame changes or the next Decode; copy them to keep them longer. A field that
+// the op does not have is zero. An Event that is used again is decoded without allocating.
 type Event struct {
-	// Op is OpUnknown for an op of a later version; such a frame is to be ignored.
+	// Op is OpUnknown for an op of a later version. Ignore such a frame.
 	Op Op
-	// ID of the request that is answered by welcome, ok or error; zero where none is.
+	// ID is the request that welcome, ok or error answers; zero if none.
 	ID uint64
-	// Room of ok, error, message, presence, join, leave, gap, joined, left, refresh and skip; nil where absent.
+	// Room is set in ok, error, message, presence, join, leave, gap, joined, left, refresh and skip; nil if absent.
 	Room []byte
-	// Position of ok, message, gap, skip and joined; zero where absent.
+	// Position is set in ok, message, gap, skip and joined; zero if absent.
 	Position Position
-	// Data of welcome, ok, message, presence, join and leave: one valid JSON value as it was written; nil
-	// where absent.
+	// Data is set in welcome, ok, message, presence, join and leave. It is one valid JSON value as in the frame; nil
+	// if absent.
 	Data []byte
-	// Conn, Node and Session of welcome.
+	// Binary is set in a message whose Data is bytes instead of JSON. A JSON frame has them as bin.
+	Binary bool
+	// Conn, Node and Session are set in welcome.
 	Conn, Node, Session []byte
-	// Ping of welcome: how often the server pings; zero where it does not say.
+	// Ping is set in welcome: the interval at which the server pings. It is zero if the server does not say.
 	Ping time.Duration
-	// Ticket of welcome, for the next handshake; nil where absent.
+	// Ticket is set in welcome, for the next handshake; nil if absent.
 	Ticket []byte
-	// Limits of welcome; zero where absent.
+	// Limits is set in welcome; zero if absent.
 	Limits Limits
-	// Code of error and left.
+	// Code is set in error and left.
 	Code []byte
-	// Message of error, left and goaway.
+	// Message is set in error, left and goaway.
 	Message []byte
-	// RetryAfter of error, left and goaway, Spread of goaway and presence, at most MaxDelay.
+	// RetryAfter is set in error, left and goaway, and Spread in goaway and presence. Each is at most MaxDelay.
 	RetryAfter, Spread time.Duration
-	// Expires of welcome, ok, joined and refresh: how long the identity or the right to be in the room is valid, at
-	// least. It is at most MaxDelay, and zero where absent.
+	// Expires is set in welcome, ok, joined and refresh: how long the identity or the right to be in the room is valid,
+	// at least. It is at most MaxDelay, and zero if absent.
 	Expires time.Duration
-	// ReadOnly of ok and joined: the client may not publish in the room.
+	// ReadOnly is set in ok and joined if the client may not publish in the room.
 	ReadOnly bool
-	// From and Tags of message: a JSON object as it was written, the values of Tags being strings; nil where absent. Meta
-	// takes them apart.
+	// From and Tags are set in message. Each is a JSON object as in the frame; nil if absent. The values of Tags are
+	// strings. Meta parses both.
 	From, Tags []byte
-	// Time of message: when it was published, in milliseconds since 1970; zero where absent.
+	// Time is set in message: when it was published, in milliseconds since 1970; zero if absent.
 	Time int64
-	// TraceParent and TraceState of message; nil where absent.
+	// TraceParent and TraceState are set in message; nil if absent.
 	TraceParent, TraceState []byte
 
 	scratch []byte
 }
 
-// Decode reads a frame and overwrites all of e. Errors are of type *Error with CodeBadRequest. Types
-// and ranges are checked; that the server sent every field it should is not.
-func (e *Event) Decode(frame []byte) error {
-	r := reader{scratch: e.scratch}
+// Decode reads a frame and overwrites all of e. Errors are of type *Error with CodeBadRequest. Decode checks types
+// and ranges. It does not check that the server has sent every field that it should.
+func (e *Event) Decode(frame []byte) error { return e.read(frame, false) }
+
+func (e *Event) read(frame []byte, cbor bool) error {
+	r := reader{scratch: e.scratch, cbor: cbor}
 	*e = Event{}
 	r.open(frame, frameDepth)
 	r.need(fieldOp)
@@ -79,11 +82,11 @@ func (e *Event) decode(r *reader) {
 		e.Ticket = r.text(fieldTicket)
 		e.Limits = r.limits()
 		e.Expires = r.delay(fieldExpires)
-		e.Data = r.fields.get(fieldData)
+		e.Data = r.value(fieldData)
 	case OpOK:
 		e.ID = r.integer(fieldID, MaxID)
 		e.decodeGrant(r)
-		e.Data = r.fields.get(fieldData)
+		e.Data = r.value(fieldData)
 	case OpJoined:
 		e.decodeGrant(r)
 	case OpError:
@@ -97,15 +100,15 @@ func (e *Event) decode(r *reader) {
 	case OpMessage:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
-		e.Data = r.fields.get(fieldData)
+		e.Data, e.Binary = r.payload()
 		e.decodeMeta(r)
 	case OpPresence:
 		e.Room = r.text(fieldRoom)
-		e.Data = r.fields.get(fieldData)
+		e.Data = r.value(fieldData)
 		e.Spread = r.delay(fieldSpread)
 	case OpJoin, OpLeave:
 		e.Room = r.text(fieldRoom)
-		e.Data = r.fields.get(fieldData)
+		e.Data = r.value(fieldData)
 	case OpGap, OpSkip:
 		e.Room = r.text(fieldRoom)
 		e.Position = r.position()
@@ -129,8 +132,8 @@ func (e *Event) decodeReason(r *reader) {
 	e.RetryAfter = r.delay(fieldRetryAfter)
 }
 
-// Err returns what an error frame or a left frame says, as an *Error that keeps nothing of the frame. It returns nil for
-// every other op.
+// Err returns the content of an error frame or a left frame as an *Error. The result does not refer to the frame. For every
+// other op it returns nil.
 func (e *Event) Err() error {
 	if e.Op != OpError && e.Op != OpLeft {
 		return nil
@@ -138,7 +141,8 @@ func (e *Event) Err() error {
 	return &Error{Code: ErrorCode(e.Code), Message: string(e.Message), RetryAfter: e.RetryAfter}
 }
 
-// Hint returns what a goaway frame says. It keeps nothing of the frame.
+// Hint returns the content of a goaway frame. For every other op it returns the zero Hint. The result does not refer to the
+// frame.
 func (e *Event) Hint() Hint {
 	if e.Op != OpGoAway {
 		return Hint{}

@@ -15,6 +15,7 @@ const (
 	fieldID
 	fieldRoom
 	fieldData
+	fieldBin
 	fieldEpoch
 	fieldOffset
 	fieldHistory
@@ -54,6 +55,7 @@ var fieldNames = [fieldCount]string{
 	fieldID:          "id",
 	fieldRoom:        "room",
 	fieldData:        "data",
+	fieldBin:         "bin",
 	fieldEpoch:       "epoch",
 	fieldOffset:      "offset",
 	fieldHistory:     "history",
@@ -98,6 +100,8 @@ func lookupField(name []byte) field {
 		return fieldRoom
 	case "data":
 		return fieldData
+	case "bin":
+		return fieldBin
 	case "epoch":
 		return fieldEpoch
 	case "offset":

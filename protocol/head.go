@@ -3,8 +3,8 @@ package protocol
 // maxIDSearch is how much of a frame RequestID looks at, in bytes.
 const maxIDSearch = 64
 
-// RequestID returns the id of a request without reading all of it: an id that ends within the first 64 bytes, as it does if
-// op and id are the first fields. It returns 0 if there is none.
+// RequestID returns the id of a request without reading all of the frame. The id must end within the first 64 bytes, as it
+// does if op and id are the first fields. Otherwise RequestID returns 0.
 func RequestID(frame []byte) uint64 {
 	var f fields
 	f.scanHead(frame[:min(len(frame), maxIDSearch)])
@@ -14,14 +14,20 @@ func RequestID(frame []byte) uint64 {
 	return 0
 }
 
-// DecodeHead reads the beginning of a frame that is cut anywhere, and overwrites all of e. It does not read Data. A server
-// writes op, room and position first and data last, so that a beginning of a few hundred bytes has what there is of those three. DecodeHead reports whether it found the
-// op; fields that it did not find are left zero.
-func (e *Event) DecodeHead(head []byte) bool {
-	r := reader{scratch: e.scratch[:0]}
+// DecodeHead reads the beginning of a frame that may be cut anywhere, and overwrites all of e. It does not read Data. A
+// server writes op, room and position first and data last. A beginning of a few hundred bytes therefore has all of these
+// three. DecodeHead reports whether it found the op. Fields that it did not find are zero.
+func (e *Event) DecodeHead(head []byte) bool { return e.readHead(head, false) }
+
+func (e *Event) readHead(head []byte, cbor bool) bool {
+	r := reader{scratch: e.scratch[:0], cbor: cbor, depth: frameDepth}
 	*e = Event{}
-	r.fields.scanHead(head)
-	r.fields.at[fieldData] = span{}
+	if cbor {
+		r.fields.scanCBOR(head) // no value that is cut looks whole
+	} else {
+		r.fields.scanHead(head)
+	}
+	r.fields.at[fieldData], r.fields.at[fieldBin] = span{}, span{}
 	if e.Op = lookupOp(r.text(fieldOp)); !e.Op.Event() {
 		e.Op = OpUnknown
 	}

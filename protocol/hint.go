@@ -5,21 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// MaxReason is the longest reason of a close frame, in bytes (RFC 6455, section 5.5: 125 bytes less
+// MaxReason is the longest reason of a close frame, in bytes (RFC 6455, section 5.5: 125 bytes, minus
 // two for the code).
 const MaxReason = 123
 
-// Hint tells a client when to come back: after RetryAfter and a random part of Spread. It is the
-// reason of a close frame, and what a goaway frame says.
+// Hint is a retry hint: the client reconnects after RetryAfter and a random part of Spread. It is the reason of a
+// close frame and the content of a goaway frame.
 type Hint struct {
 	// RetryAfter and Spread are written in milliseconds, rounded up.
 	RetryAfter, Spread time.Duration
-	// Reason is for the developer who reads it.
+	// Reason explains the hint to a developer.
 	Reason string
 }
 
-// AppendHint appends h as the reason of a close frame: JSON of at most MaxReason bytes, or nothing where
-// h is zero. Times below zero are written as zero and those above MaxDelay as MaxDelay; a reason that
+// AppendHint appends h as the reason of a close frame: JSON of at most MaxReason bytes, or nothing if
+// h is zero. A time below zero is written as zero, and one above MaxDelay as MaxDelay. A reason that
 // does not fit is cut between two characters.
 func AppendHint(dst []byte, h Hint) []byte {
 	start := len(dst)
@@ -53,9 +53,13 @@ func appendClipped(dst []byte, s string, end int) []byte {
 	return dst
 }
 
-// ParseHint reads the reason of a close frame. ok is false, and the hint zero, where the reason is
-// not a JSON object, is longer than MaxReason, or has a field of the wrong type, a negative or a broken
-// number. Times above MaxDelay are read as MaxDelay; unknown fields are ignored.
+// ParseHint reads the reason of a close frame. ok is false, and the hint is zero, in these cases:
+//
+//   - the reason is not a JSON object;
+//   - it is longer than MaxReason;
+//   - a field has the wrong type, or a negative or broken number.
+//
+// Times above MaxDelay are read as MaxDelay. Unknown fields are ignored.
 func ParseHint(reason string) (h Hint, ok bool) {
 	if len(reason) > MaxReason {
 		return Hint{}, false

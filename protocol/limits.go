@@ -5,15 +5,15 @@ import (
 	"strconv"
 )
 
-// Limits are those of a server that concern what one connection sends. The zero value of each is none.
+// Limits are the limits of a server on the messages and the rooms of one connection. Zero means no limit.
 type Limits struct {
-	// Message is the size of the largest message that the server reads, in bytes. A larger one ends the connection with
+	// Message is the size of the largest message that the server accepts, in bytes. A larger one closes the connection with
 	// CloseTooBig.
 	Message int
-	// Rate is how many messages a second a connection may send, and Burst how many at once.
+	// Rate is how many messages a second a connection may send. Burst is how many it may send at once.
 	Rate  float64
 	Burst int
-	// ByteRate is how many bytes a second a connection may send, and ByteBurst how many at once.
+	// ByteRate is how many bytes a second a connection may send. ByteBurst is how many it may send at once.
 	ByteRate, ByteBurst int
 	// Rooms is how many rooms a connection may be in.
 	Rooms int
@@ -31,7 +31,7 @@ func appendLimits(dst []byte, l Limits) []byte {
 	start := len(dst)
 	dst = appendCount(dst, `,"message":`, l.Message)
 	if l.Rate > 0 && !math.IsInf(l.Rate, 1) {
-		dst = strconv.AppendFloat(append(dst, `,"rate":`...), l.Rate, 'f', -1, 64)
+		dst = appendFloat(append(dst, `,"rate":`...), l.Rate)
 	}
 	dst = appendCount(dst, `,"burst":`, l.Burst)
 	dst = appendCount(dst, `,"byte_rate":`, l.ByteRate)
@@ -40,17 +40,35 @@ func appendLimits(dst []byte, l Limits) []byte {
 	return appendBraces(dst, start)
 }
 
+// appendFloat appends a number without an exponent. That of a whole number is a tenth of the work, and every connection is told
+// one.
+func appendFloat(dst []byte, f float64) []byte {
+	const exact = 1 << 53 // up to which all whole numbers are
+	if n := int64(min(f, exact)); float64(n) == f {
+		return strconv.AppendInt(dst, n, 10)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}
+
 func appendCount(dst []byte, key string, n int) []byte {
 	return appendUintField(dst, key, uint64(max(n, 0)))
 }
 
-// limits reads an object that the scan has found to be valid JSON. Fields that this version does not know are ignored.
+func (r *reader) float(raw []byte) (float64, bool) {
+	if r.cbor {
+		return cborFloatOf(raw)
+	}
+	v, err := strconv.ParseFloat(string(raw), 64)
+	return v, err == nil
+}
+
+// limits reads an object that the scan has found to be in order. Fields that this version does not know are ignored.
 func (r *reader) limits() (l Limits) {
 	raw := r.object(fieldLimits)
 	if raw == nil {
 		return l
 	}
-	eachField(raw, func(name, value []byte) { r.limit(&l, name, value) })
+	r.each(raw, func(name, value []byte) { r.limit(&l, name, value) })
 	return l
 }
 
@@ -68,8 +86,8 @@ func (r *reader) limit(l *Limits, name, value []byte) {
 	case "rooms":
 		to = &l.Rooms
 	case "rate":
-		rate, err := strconv.ParseFloat(string(value), 64)
-		if err != nil || rate < 0 {
+		rate, ok := r.float(value)
+		if !ok || rate < 0 {
 			r.fail("rate must be a number of at least 0")
 			return
 		}
@@ -78,7 +96,7 @@ func (r *reader) limit(l *Limits, name, value []byte) {
 	default:
 		return
 	}
-	n, ok := parseUint(value)
+	n, ok := r.uint(value)
 	if !ok {
 		r.fail("%s must be an integer of at least 0", name)
 		return

@@ -14,39 +14,40 @@ import (
 const (
 	// MaxTags is how many tags a publication may have.
 	MaxTags = 16
-	// MaxTagKey is the longest key of a tag, in bytes. A key has at least one.
+	// MaxTagKey is the longest key of a tag, in bytes. The shortest has one byte.
 	MaxTagKey = 64
 	// MaxTagValue is the longest value of a tag, in bytes.
 	MaxTagValue = 256
 )
 
-// Publisher is who published a message, as far as the room shows it. It has the fields of broker.Publisher, and each
-// converts to the other.
+// Publisher is the client that published a message, as far as the room shows it. It has the fields of broker.Publisher, and
+// each converts to the other.
 type Publisher struct {
 	// Conn is the connection's ID.
 	Conn string `json:"conn,omitempty"`
 	// User is the identity's user.
 	User string `json:"user,omitempty"`
-	// Info is any JSON value the application shows to others, or empty.
+	// Info is any JSON value that the application shows to others, or empty.
 	Info json.RawMessage `json:"info,omitempty"`
 }
 
-// Meta is what a message may carry beside its data. A nil Meta carries nothing.
+// Meta is the data that a message may carry beside its payload. A nil Meta carries nothing.
 type Meta struct {
-	// From is nil if the room does not show who published the message.
+	// From is the publisher. It is nil if the room does not show it.
 	From *Publisher `json:"from,omitempty"`
-	// Time is when the message was published, by the server's clock, in milliseconds since 1970; zero if the server does not say.
+	// Time is when the message was published, by the server's clock, in milliseconds since 1970. It is zero if the server does
+	// not say.
 	Time int64 `json:"time,omitempty"`
 	// Tags are the application's.
 	Tags map[string]string `json:"tags,omitempty"`
 	// TraceParent and TraceState are a W3C trace context: the values of the headers of these names. They are empty if the
-	// publication was part of no trace.
+	// publication has no trace.
 	TraceParent string `json:"traceparent,omitempty"`
 	TraceState  string `json:"tracestate,omitempty"`
 }
 
-// CheckTags says what is wrong with the tags of a publication: there may be at most MaxTags, with keys of 1 to MaxTagKey bytes
-// without control characters and values of at most MaxTagValue bytes, in UTF-8.
+// CheckTags returns an error if the tags of a publication are not valid. There may be at most MaxTags. A key has 1 to
+// MaxTagKey bytes of UTF-8 without control characters. A value has at most MaxTagValue bytes of UTF-8.
 func CheckTags(tags map[string]string) error {
 	if len(tags) > MaxTags {
 		return fmt.Errorf("%d tags, at most %d are allowed", len(tags), MaxTags)
@@ -74,7 +75,7 @@ func faultOfTag[T string | []byte](key, value T) string {
 	return ""
 }
 
-// ParseTags reads the Tags of a Request. It keeps nothing of raw, and returns nil for no tags.
+// ParseTags reads the Tags of a Request. The result does not refer to raw. It is nil if there are no tags.
 func ParseTags(raw []byte) map[string]string {
 	if len(raw) == 0 {
 		return nil
@@ -87,7 +88,7 @@ func ParseTags(raw []byte) map[string]string {
 	return tags
 }
 
-// AppendMessageWith is AppendMessage of a message that carries m, which may be nil.
+// AppendMessageWith is AppendMessage for a message with m, which may be nil.
 func AppendMessageWith(dst []byte, room string, data []byte, epoch string, offset uint64, m *Meta) []byte {
 	if m == nil {
 		return AppendMessage(dst, room, data, epoch, offset)
@@ -149,7 +150,8 @@ func appendBraces(dst []byte, start int) []byte {
 	return append(dst, '}')
 }
 
-// Meta returns what a message carries beside its data, and nil if that is nothing. It keeps nothing of the frame.
+// Meta returns the data that a message carries beside its payload, or nil if there is none. The result does not refer to the
+// frame. An error means that From is not a publisher.
 func (e *Event) Meta() (*Meta, error) {
 	if e.From == nil && e.Time == 0 && e.Tags == nil && e.TraceParent == nil && e.TraceState == nil {
 		return nil, nil //nolint:nilnil // a nil Meta carries nothing
@@ -165,7 +167,9 @@ func (e *Event) Meta() (*Meta, error) {
 
 // decodeMeta reads what a message may carry.
 func (e *Event) decodeMeta(r *reader) {
-	e.From = r.object(fieldFrom)
+	if e.From = r.object(fieldFrom); r.cbor && e.From != nil {
+		e.From = r.publisherOf(e.From)
+	}
 	e.Time = int64(r.upTo(fieldTime, MaxID))
 	e.Tags = r.tags(func(_, _ []byte) string { return "" })
 	e.TraceParent, e.TraceState = r.text(fieldTraceParent), r.text(fieldTraceState)
@@ -191,13 +195,13 @@ func (q *Request) decodeMeta(r *reader) {
 	q.NoEcho = r.has(fieldEcho) && !r.flag(fieldEcho)
 }
 
-// object returns an object as it was written.
+// object returns an object, or a map, as it was written.
 func (r *reader) object(k field) []byte {
 	if !r.has(k) {
 		return nil
 	}
 	raw := r.fields.get(k)
-	if raw[0] != '{' {
+	if !r.isObject(raw) {
 		r.fail("%s must be an object", fieldNames[k])
 		return nil
 	}
@@ -210,12 +214,18 @@ func (r *reader) tags(check func(key, value []byte) string) []byte {
 	if raw == nil {
 		return nil
 	}
-	eachField(raw, func(name, value []byte) {
+	r.each(raw, func(name, value []byte) {
 		if r.err != nil {
 			return
 		}
-		if value[0] != '"' {
+		if !r.isText(value) {
 			r.fail("the value of a tag must be a string")
+			return
+		}
+		if r.cbor {
+			if fault := check(name, content(value)); fault != "" {
+				r.fail("a tag is wrong: %s", fault)
+			}
 			return
 		}
 		start := len(r.scratch)
@@ -227,8 +237,11 @@ func (r *reader) tags(check func(key, value []byte) string) []byte {
 		}
 		r.scratch = r.scratch[:start]
 	})
-	if r.err != nil {
+	switch {
+	case r.err != nil:
 		return nil
+	case r.cbor:
+		return r.tagsOf(raw)
 	}
 	return raw
 }

@@ -3,12 +3,12 @@ package protocol
 // Subprotocol is the WebSocket subprotocol of this version.
 const Subprotocol = "hubkit.v1"
 
-// Op says what a frame is.
+// Op is the operation of a frame.
 type Op uint8
 
-// The ops. OpPresence, OpJoin and OpLeave go both ways: a client asks, a server tells.
+// The ops. Clients send OpPresence, OpJoin and OpLeave as requests, and servers send them as events.
 const (
-	// OpUnknown is an op this version does not know, or none.
+	// OpUnknown stands for an op that this version does not know, or for none.
 	OpUnknown Op = iota
 
 	OpHello   // client: the first frame of a client of the subprotocol
@@ -19,21 +19,21 @@ const (
 	OpToken   // client: a new token, for the identity or for one room
 	OpHistory // client: read the history of a room
 
-	OpPresence // client: who is in a room? server: more members came and went than are told one by one
-	OpJoin     // client: enter a room; server: a member came
-	OpLeave    // client: leave a room; server: a member went
+	OpPresence // client: list the members of a room; server: more members joined and left than are sent one by one
+	OpJoin     // client: join a room; server: a member joined
+	OpLeave    // client: leave a room; server: a member left
 
 	OpWelcome // server: the connection is ready
-	OpOK      // server: the answer to a request that was carried out
-	OpError   // server: the answer to a request that was not
+	OpOK      // server: the request succeeded
+	OpError   // server: the request failed
 	OpMessage // server: a message, of a room or to this connection
 	OpGap     // server: messages of a room are lost for this client
 	OpSkip    // server: a message of a room is not for this client
-	OpJoined  // server: it has put the connection into a room
+	OpJoined  // server: the server has put the connection into a room
 	OpLeft    // server: the client is no longer in a room
 	OpRefresh // server: send a new token
-	OpStale   // server: the node does not hear the other nodes
-	OpLive    // server: it hears them again
+	OpStale   // server: the node does not receive from the other nodes
+	OpLive    // server: the node receives from them again
 	OpGoAway  // server: reconnect soon
 )
 
@@ -63,7 +63,7 @@ var opNames = [...]string{
 	OpGoAway:   "goaway",
 }
 
-// String returns the op as it is written in a frame, and "unknown" for any other value.
+// String returns the op as in a frame, and "unknown" for any other value.
 func (o Op) String() string {
 	if int(o) < len(opNames) {
 		return opNames[o]

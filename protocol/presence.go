@@ -13,37 +13,37 @@ import (
 type Member struct {
 	// Conn is the connection's ID.
 	Conn string `json:"conn"`
-	// User is empty for an anonymous connection.
+	// User is the identity's user. It is empty for an anonymous connection.
 	User string `json:"user,omitempty"`
-	// Info is any JSON value the application shows to others, or empty.
+	// Info is any JSON value that the application shows to others, or empty.
 	Info json.RawMessage `json:"info,omitempty"`
 }
 
 // Presence is the data of the answer to presence.
 type Presence struct {
-	// Count is how many members there are in all.
+	// Count is the number of all members.
 	Count int `json:"count"`
-	// Users is how many distinct users the members are, without anonymous ones. It is zero if the server does not say.
+	// Users is the number of distinct users of the members, without anonymous ones. It is zero if the server does not say.
 	Users int `json:"users,omitempty"`
-	// Members are all of them, or as many as the server lists in one answer. An answer to a request for the count has none.
+	// Members are all members, or as many as the server lists in one answer. An answer to a request for the count has none.
 	Members []Member `json:"members"`
-	// Next is the cursor of the next page; empty if there is none.
+	// Next is the cursor of the next page. It is empty if there is none.
 	Next string `json:"next,omitempty"`
 }
 
-// AppendJoin appends the frame that tells that a member came. m.Info must be valid JSON or empty.
+// AppendJoin appends a join event: a member has joined the room. m.Info must be valid JSON or empty.
 func AppendJoin(dst []byte, room string, m Member) []byte {
 	return appendMemberEvent(append(dst, `{"op":"join"`...), room, m)
 }
 
-// AppendLeave appends the frame that tells that a member went. m.Info must be valid JSON or empty.
+// AppendLeave appends a leave event: a member has left the room. m.Info must be valid JSON or empty.
 func AppendLeave(dst []byte, room string, m Member) []byte {
 	return appendMemberEvent(append(dst, `{"op":"leave"`...), room, m)
 }
 
-// AppendPresenceChanged appends the frame that tells that more members came and went than are told one by one. count is how
-// many there are now; a negative one is unknown, and left out. A client that wants the list waits a random part of
-// spread and asks for it.
+// AppendPresenceChanged appends a presence event: more members joined and left than are sent one by one. count is their
+// present number; a negative count is unknown and left out. A client that wants the list waits a random part of spread
+// and asks for it.
 func AppendPresenceChanged(dst []byte, room string, count int, spread time.Duration) []byte {
 	dst = appendTextField(append(dst, `{"op":"presence"`...), `,"room":`, room)
 	if count >= 0 {
@@ -71,16 +71,16 @@ func appendMember(dst []byte, m Member) []byte {
 // AppendPresence appends p as JSON: the Data of the OK that answers presence.
 func AppendPresence(dst []byte, p Presence) []byte { return AppendPresenceWithin(dst, p, math.MaxInt) }
 
-// AppendPresenceWithin is AppendPresence of as many of the members, from the first on, as fit in limit bytes. The count is
-// always p's.
+// AppendPresenceWithin is AppendPresence with only the first members that fit in limit bytes. The count is always that of
+// p.
 func AppendPresenceWithin(dst []byte, p Presence, limit int) []byte {
 	dst, _ = appendMembers(dst, p, limit, false)
 	return appendNext(dst, p.Next)
 }
 
-// AppendPresencePage is AppendPresenceWithin for a client that reads page by page. The members are in the order of Conn, and
-// the cursor of the next page is the Conn of the last one written: if limit bytes do not hold all of them, that is where the
-// client goes on, otherwise at p.Next. It writes the first member in any case, so that a client comes on.
+// AppendPresencePage is AppendPresenceWithin for a client that reads page by page. The members must be in the order of Conn.
+// If limit bytes do not hold all of them, the cursor of the next page is the Conn of the last one written. Otherwise it is
+// p.Next. The first member is always written, so that a client advances.
 func AppendPresencePage(dst []byte, p Presence, limit int) []byte {
 	dst, n := appendMembers(dst, p, limit, true)
 	if n < len(p.Members) {
@@ -89,7 +89,7 @@ func AppendPresencePage(dst []byte, p Presence, limit int) []byte {
 	return appendNext(dst, p.Next)
 }
 
-// AppendPresenceCount appends the answer to a request for the count. A users below one is left out.
+// AppendPresenceCount appends the Data of the OK that answers a request for the count. If users is below 1, it is left out.
 func AppendPresenceCount(dst []byte, count, users int) []byte {
 	return append(appendNumbers(dst, count, users), '}')
 }
@@ -129,7 +129,7 @@ func appendNext(dst []byte, next string) []byte {
 	return append(appendTextField(append(dst, ']'), `,"next":`, next), '}')
 }
 
-// ParseMember reads the Data of a join or leave event. It keeps nothing of data.
+// ParseMember reads the Data of a join or leave event. The result does not refer to data.
 func ParseMember(data []byte) (Member, error) {
 	var m Member
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -138,7 +138,7 @@ func ParseMember(data []byte) (Member, error) {
 	return m, nil
 }
 
-// ParsePresence reads the Data of the answer to presence. It keeps nothing of data.
+// ParsePresence reads the Data of the answer to presence. The result does not refer to data.
 func ParsePresence(data []byte) (Presence, error) {
 	var p Presence
 	if err := json.Unmarshal(data, &p); err != nil {

@@ -2,7 +2,7 @@ package protocol
 
 import "unicode/utf8"
 
-// Position is a place in a room's history, as a frame carries it. The zero Position is none.
+// Position is a place in a room's history, as in a frame. The zero Position means "no position".
 type Position struct {
 	Epoch  []byte
 	Offset uint64
@@ -13,51 +13,54 @@ func (p Position) IsZero() bool { return len(p.Epoch) == 0 && p.Offset == 0 }
 
 // Request is a frame from client to server.
 //
-// After Decode the byte slices point into the frame, or, where a string was written with escapes,
-// into memory of the Request. They are valid as long as the frame is and until the next Decode;
-// what is kept for longer must be copied. A field the op does not have is left zero. Used again and
-// again, a Request is decoded without allocating.
+// After Decode the byte slices point into the frame. If a string was written with escapes, they point into memory of
+// the Request. They are valid until the frame changes or the next Decode; copy them to keep them longer. A field
+// that the op does not have is zero. A Request that is used again is decoded without allocating.
 type Request struct {
 	Op Op
-	// ID comes back in the answer; zero where no answer is wanted.
+	// ID is repeated in the answer. It is zero if the client wants no answer.
 	ID uint64
-	// Room of join, leave, publish, presence and history, and of token if it is for one room. The name is not checked.
+	// Room is set in join, leave, publish, presence and history, and in token if it is for one room. The name is not
+	// checked.
 	Room []byte
-	// Position of join, to resume from, and of history, to read from.
+	// Position is set in join, to resume from, and in history, to read from.
 	Position Position
-	// History of join: how many of the newest messages to send.
+	// History is set in join: how many of the newest messages to send.
 	History int
-	// IdempotencyKey of publish, nil or 1 to MaxIdempotencyKey bytes.
+	// IdempotencyKey is set in publish: nil or 1 to MaxIdempotencyKey bytes.
 	IdempotencyKey []byte
-	// Method of call, never empty.
+	// Method is set in call, and never empty there.
 	Method []byte
-	// Token of hello and token, Session of hello.
+	// Token is set in hello and token, and Session in hello.
 	Token, Session []byte
-	// Limit of history and presence: how many messages or members to answer with, at most MaxPage; zero where absent.
+	// Limit is set in history and presence: the largest number of messages or members in the answer. It is at most
+	// MaxPage, and zero if absent.
 	Limit int
-	// Reverse of history: the newest messages first.
+	// Reverse is set in history if the newest messages come first.
 	Reverse bool
-	// Count of presence: only the numbers are asked for.
+	// Count is set in presence if the client wants only the numbers.
 	Count bool
-	// After of presence: the cursor of the page before; nil for the first page.
+	// After is set in presence: the cursor of the page before, and nil for the first page.
 	After []byte
-	// Resume of hello: the rooms to go on with, at most MaxResume.
+	// Resume is set in hello: the rooms to resume, at most MaxResume.
 	Resume []Resume
-	// Tags of publish: a JSON object as it was written, within the bounds that CheckTags has; nil where absent. ParseTags
-	// takes it apart.
+	// Tags is set in publish: a JSON object as in the frame, within the bounds of CheckTags; nil if absent. ParseTags
+	// parses it.
 	Tags []byte
-	// TraceParent and TraceState of publish, which are valid; nil where absent. A state without a parent is refused.
+	// TraceParent and TraceState are set in publish, and valid; nil if absent. A state without a parent is an error.
 	TraceParent, TraceState []byte
-	// NoEcho of publish: the client is not to be sent its own message.
+	// NoEcho is set in publish if the client does not want to receive its own message.
 	NoEcho bool
-	// Data of publish, call and send: one valid JSON value as it was written, without space
-	// around it. Nil where absent, which only call allows; null is a value.
+	// Data is set in publish, call and send: one valid JSON value as in the frame, without space
+	// around it. It is nil if absent, which only call allows. null is a value.
 	Data []byte
+	// Binary is set in publish and send if Data is bytes instead of JSON. A JSON frame has them as bin.
+	Binary bool
 
 	scratch []byte
 }
 
-// Resume is a room to go on with, and where. With the zero Position the room is only joined.
+// Resume names a room to resume and the position to resume from. With the zero Position the room is only joined.
 type Resume struct {
 	Room     []byte
 	Position Position
@@ -66,10 +69,12 @@ type Resume struct {
 }
 
 // Decode reads a frame and overwrites all of q. Errors are of type *Error, with CodeBadRequest or
-// CodeUnknownOp; q.Op and q.ID then hold what could be read of them, so that the error can be answered,
-// and nothing else should be used.
-func (q *Request) Decode(frame []byte) error {
-	r := reader{scratch: q.scratch}
+// CodeUnknownOp. After an error, q.Op and q.ID are set as far as they could be read, so that the error can be
+// answered. Do not use other fields then.
+func (q *Request) Decode(frame []byte) error { return q.read(frame, false) }
+
+func (q *Request) read(frame []byte, cbor bool) error {
+	r := reader{scratch: q.scratch, cbor: cbor}
 	clear(q.Resume) // or a Request in a pool would hold on to frames
 	*q = Request{Resume: q.Resume[:0]}
 	r.open(frame, MaxDepth)
@@ -123,9 +128,10 @@ func (q *Request) decode(r *reader, name []byte) {
 			r.fail("room is empty")
 		}
 	case OpPublish:
-		r.need(fieldRoom, fieldData)
+		r.need(fieldRoom)
+		r.needPayload()
 		q.Room = r.text(fieldRoom)
-		q.Data = r.fields.get(fieldData)
+		q.Data, q.Binary = r.payload()
 		q.IdempotencyKey = r.text(fieldKey)
 		if q.IdempotencyKey != nil && (len(q.IdempotencyKey) == 0 || len(q.IdempotencyKey) > MaxIdempotencyKey) {
 			r.fail("key must have 1 to %d bytes", MaxIdempotencyKey)
@@ -138,10 +144,10 @@ func (q *Request) decode(r *reader, name []byte) {
 		if q.Method != nil && len(q.Method) == 0 {
 			r.fail("method is empty")
 		}
-		q.Data = r.fields.get(fieldData)
+		q.Data = r.value(fieldData)
 	case OpSend:
-		r.need(fieldData)
-		q.Data = r.fields.get(fieldData)
+		r.needPayload()
+		q.Data, q.Binary = r.payload()
 	case OpPing:
 	default:
 		r.need(fieldOp)
@@ -151,7 +157,7 @@ func (q *Request) decode(r *reader, name []byte) {
 	}
 }
 
-// needID complains where there is no answer to match: what the op asks for is in the answer.
+// needID complains if there is no answer to match: what the op asks for is in the answer.
 func (q *Request) needID(r *reader) {
 	if q.ID == 0 {
 		r.fail("id is missing")
@@ -164,6 +170,10 @@ func (q *Request) decodeResume(r *reader) {
 		return
 	}
 	raw := r.fields.get(fieldResume)
+	if r.cbor {
+		q.resumeCBOR(r, raw)
+		return
+	}
 	if raw[0] != '[' {
 		r.fail("resume must be an array")
 		return
@@ -180,8 +190,7 @@ func (q *Request) decodeResume(r *reader) {
 			r.fail("resume must hold objects")
 			return
 		}
-		entry.need(fieldRoom)
-		q.Resume = append(q.Resume, Resume{Room: entry.text(fieldRoom), Position: entry.position(), Joined: entry.flag(fieldJoined)})
+		q.addResume(&entry)
 		if i = skipSpace(raw, end); raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}
@@ -190,6 +199,11 @@ func (q *Request) decodeResume(r *reader) {
 	if entry.err != nil {
 		r.fail("in resume: %s", entry.err.Message)
 	}
+}
+
+func (q *Request) addResume(entry *reader) {
+	entry.need(fieldRoom)
+	q.Resume = append(q.Resume, Resume{Room: entry.text(fieldRoom), Position: entry.position(), Joined: entry.flag(fieldJoined)})
 }
 
 // clip returns the first n bytes of s or less, so that no rune is cut.

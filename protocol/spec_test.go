@@ -98,7 +98,9 @@ func TestSpecLimits(t *testing.T) {
 			t.Errorf("missing: %s", want)
 		}
 	}
-	if !strings.Contains(text, "`"+protocol.Subprotocol+"`") {
-		t.Error("the subprotocol is not named")
+	for _, name := range []string{protocol.Subprotocol, protocol.SubprotocolCBOR} {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("the subprotocol %s is not named", name)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func skipPlain(b []byte, i int) int {
 	return i
 }
 
-// escapeLen is the length of the escape b starts with, zero where it is none.
+// escapeLen is the length of the escape b starts with, zero if it is none.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0

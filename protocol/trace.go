@@ -11,8 +11,9 @@ const (
 	maxTraceMembers = 32
 )
 
-// ValidTraceParent reports whether s is a traceparent as W3C Trace Context has it: version, trace ID, parent ID and flags in
-// lower-case hexadecimal digits, with neither ID zero. What a later version has behind that is taken too.
+// ValidTraceParent reports whether s is a traceparent of W3C Trace Context (https://www.w3.org/TR/trace-context/). It has a
+// version, a trace ID, a parent ID and flags in lower-case hexadecimal digits. Neither ID is zero. A later version may have
+// more fields after these.
 func ValidTraceParent[T string | []byte](s T) bool {
 	const version, trace, parent, flags, size = 0, 3, 36, 53, 55
 	if len(s) < size || len(s) > MaxTraceParent || s[trace-1] != '-' || s[parent-1] != '-' || s[flags-1] != '-' {
@@ -56,8 +57,8 @@ func allZero[T string | []byte](s T) bool {
 	return true
 }
 
-// ValidTraceState reports whether s is a tracestate as W3C Trace Context has it: at most 32 members with commas between, each
-// a key, an equals sign and a value, of at most MaxTraceState bytes together. Members may be empty.
+// ValidTraceState reports whether s is a tracestate of W3C Trace Context, of at most MaxTraceState bytes. It has at most 32
+// members, separated by commas. A member is a key, an equals sign and a value. Members may be empty.
 func ValidTraceState[T string | []byte](s T) bool {
 	if len(s) > MaxTraceState {
 		return false

@@ -2,21 +2,21 @@ package protocol
 
 import "unicode/utf8"
 
-// MaxDepth is how deep arrays and objects may be nested in a value that a client sends.
+// MaxDepth is the deepest nesting of arrays and objects in a value that a client sends.
 const MaxDepth = 64
 
 // frameDepth is how deep a value in a frame from the server may be nested: an application's value
 // of MaxDepth inside {"members":[{"info":…}]}.
 const frameDepth = MaxDepth + 3
 
-// Valid reports whether data is one JSON value (RFC 8259) in valid UTF-8, with space around it or not,
-// and nested no deeper than MaxDepth. It allocates nothing.
+// Valid reports whether data is one JSON value (RFC 8259) in valid UTF-8, nested no deeper than MaxDepth. White space
+// around it is allowed. Valid does not allocate.
 func Valid(data []byte) bool {
 	i, f := skipValue(data, skipSpace(data, 0), MaxDepth)
 	return f == faultNone && skipSpace(data, i) == len(data) && utf8.Valid(data)
 }
 
-// A fault is what is wrong with a text that should be JSON.
+// A fault is what is wrong with a text that should be JSON, or with a frame that should be CBOR.
 type fault uint8
 
 const (
@@ -24,6 +24,16 @@ const (
 	faultSyntax
 	faultDepth
 	faultNotObject
+
+	// These are of CBOR alone.
+	faultShort
+	faultHead
+	faultType
+	faultText
+	faultKey
+	faultTwice
+	faultFields
+	faultRest
 )
 
 // nesting remembers of each open array or object which of the two it is, in a bit each: a stack that
