@@ -112,5 +112,5 @@ func ExampleCheckRoom() {
 	fmt.Println(broker.CheckRoom(""))
 	// Output:
 	// <nil>
-	// broker: invalid room name: empty
+	// broker: invalid room name: it is empty
 }

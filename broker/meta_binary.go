@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// A Meta in binary form is a run of parts: a byte that says what the part is, its length as an unsigned varint, and so many
-// bytes. A part that a reader does not know is left out by it, so that later versions can add some. Parts come in this
-// order, and those that hold nothing are left out.
+// A Meta in binary form is a sequence of parts. A part is a byte with its kind, its length as an unsigned varint, and its
+// bytes. A reader skips a part of unknown kind, so that later versions can add some. Parts come in this order; empty ones
+// are left out.
 const (
 	partConn          = 1
 	partUser          = 2
@@ -26,7 +26,7 @@ const (
 
 var errMeta = errors.New("broker: not a Meta")
 
-// AppendBinary implements encoding.BinaryAppender, for brokers. Metas that are Equal have the same form. The error is
+// AppendBinary implements encoding.BinaryAppender, for brokers. Equal Metas have the same form. The error is
 // always nil.
 func (m *Meta) AppendBinary(dst []byte) ([]byte, error) {
 	if m == nil {
@@ -70,8 +70,8 @@ func appendPart[T ~string | ~[]byte](dst []byte, part byte, v T) []byte {
 	return append(dst, v...)
 }
 
-// UnmarshalBinary implements encoding.BinaryUnmarshaler, for brokers. It overwrites all of m, and keeps nothing of data. Info
-// is not checked: it is JSON only if a hub has written it.
+// UnmarshalBinary implements encoding.BinaryUnmarshaler, for brokers. It overwrites all of m, and keeps nothing of data. It
+// does not check Info, which is JSON only if a hub has written it.
 func (m *Meta) UnmarshalBinary(data []byte) error {
 	*m = Meta{}
 	for rest := string(data); rest != ""; {
@@ -101,7 +101,7 @@ func (m *Meta) set(part byte, v string) error {
 	case partTime:
 		n, size := binary.Uvarint([]byte(v))
 		if size <= 0 || size != len(v) || n > 1<<53 {
-			return fmt.Errorf("%w: no time", errMeta)
+			return fmt.Errorf("%w: faulty time", errMeta)
 		}
 		m.Time = int64(n)
 	case partTag:
@@ -132,7 +132,7 @@ func (m *Meta) publisher() *Publisher {
 	return m.Publisher
 }
 
-// cutText takes a text off that stands behind its length.
+// cutText cuts a text and the length before it off.
 func cutText(s string) (text, rest string, ok bool) {
 	n, size := uvarint(s)
 	if size <= 0 || n > uint64(len(s)-size) {

@@ -7,20 +7,20 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// DefaultDeadline is how long the suite waits for what must come unless the World says otherwise.
+// DefaultDeadline is how long the suite waits for an event by default: 10 s.
 const DefaultDeadline = 10 * time.Second
 
-// World is what the suite runs in: one set of nodes that hear each other.
+// World is a set of nodes that receive each other's messages, in which the suite runs.
 type World struct {
 	// NewNode makes the broker of a new node, connected to the world and not yet started. The suite
 	// starts and closes it.
 	NewNode func(t testing.TB) broker.Broker
-	// Nodes is how many nodes the world can have at once, at least 1.
+	// Nodes is the number of nodes that the world can have at once, at least 1.
 	Nodes int
-	// Forget loses all stored data, as a server does that comes back empty; nil where that cannot be.
-	// The nodes may come to know of it late, and may report broker.Stale meanwhile.
+	// Forget deletes all stored data, as when a server comes back empty. It is nil if that cannot happen.
+	// The nodes may notice it late, and may report broker.Stale meanwhile.
 	Forget func(t testing.TB)
-	// Deadline is how long the suite waits for what must come; zero means DefaultDeadline.
+	// Deadline is how long the suite waits for an event. Zero means DefaultDeadline.
 	Deadline time.Duration
 }
 
@@ -37,6 +37,9 @@ func hasPresence(_ World, b broker.Broker) bool { _, ok := b.(broker.Presence); 
 func hasSecrets(_ World, b broker.Broker) bool  { _, ok := b.(broker.Secrets); return ok }
 func hasBus(_ World, b broker.Broker) bool      { _, ok := b.(broker.Bus); return ok }
 
+func hasPositions(_ World, b broker.Broker) bool { _, ok := b.(broker.Positioner); return ok }
+func hasOccupancy(_ World, b broker.Broker) bool { _, ok := b.(broker.Occupancy); return ok }
+
 func canForget(w World, b broker.Broker) bool { return w.Forget != nil && hasHistory(w, b) }
 
 func checks() []check {
@@ -47,14 +50,16 @@ func checks() []check {
 	all = append(all, idempotencyChecks...)
 	all = append(all, historyChecks...)
 	all = append(all, retentionChecks...)
+	all = append(all, positionChecks...)
 	all = append(all, presenceChecks...)
+	all = append(all, occupancyChecks...)
 	all = append(all, secretChecks...)
 	return append(all, busChecks...)
 }
 
-// Run runs the suite, each check as a subtest. open is called once for each of them, and once more to
-// see what the implementation can do; it registers what has to be cleaned up with t. Worlds may share
-// a server: the suite's room names are random.
+// Run runs the suite, each check as a subtest. It calls open once for each of them, and once more to
+// find the capabilities of the implementation. open registers its cleanup with t. Worlds may share a server,
+// because the suite's room names are random.
 func Run(t *testing.T, open func(t testing.TB) World) {
 	t.Helper()
 	w := open(t)

@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -22,8 +23,12 @@ type faulty struct {
 	broadcast   func(f *faulty, ctx context.Context, payload []byte) error
 	send        func(f *faulty, ctx context.Context, node string, payload []byte) error
 	nodes       func(f *faulty, ctx context.Context) ([]broker.Node, error)
+	occupy      func(f *faulty, ctx context.Context, room string) (first bool, err error)
+	vacate      func(f *faulty, ctx context.Context, room string) (last bool, err error)
+	position    func(f *faulty, room string) (broker.Position, bool)
 	close       func(f *faulty, ctx context.Context) error
 	rec         broker.Receiver
+	kept        sync.Map // how the rooms of SubscribeAt are kept
 }
 
 func (f *faulty) Start(ctx context.Context, node string, r broker.Receiver) error {
@@ -34,6 +39,41 @@ func (f *faulty) Start(ctx context.Context, node string, r broker.Receiver) erro
 	return f.Broker.Start(ctx, node, r)
 }
 
+// SubscribeAt implements broker.Positioner, as does Position: a faulty broker has more to get wrong than the one in memory.
+func (f *faulty) SubscribeAt(ctx context.Context, room string, kept broker.Retention) error {
+	err := f.Subscribe(ctx, room)
+	if err == nil {
+		f.kept.Store(room, kept)
+	}
+	return err
+}
+
+func (f *faulty) Position(room string) (broker.Position, bool) {
+	if f.position != nil {
+		return f.position(f, room)
+	}
+	kept, ok := f.kept.Load(room)
+	if !ok {
+		return broker.Position{}, false
+	}
+	page, err := f.Broker.Read(context.Background(), room, broker.Query{PositionOnly: true, Retention: kept.(broker.Retention)})
+	return page.Top, err == nil
+}
+
+func (f *faulty) Occupy(ctx context.Context, room string) (bool, error) {
+	if f.occupy != nil {
+		return f.occupy(f, ctx, room)
+	}
+	return f.Broker.Occupy(ctx, room)
+}
+
+func (f *faulty) Vacate(ctx context.Context, room string) (bool, error) {
+	if f.vacate != nil {
+		return f.vacate(f, ctx, room)
+	}
+	return f.Broker.Vacate(ctx, room)
+}
+
 func (f *faulty) Subscribe(ctx context.Context, rooms ...string) error {
 	if f.subscribe != nil {
 		return f.subscribe(f, ctx, rooms)
@@ -42,6 +82,9 @@ func (f *faulty) Subscribe(ctx context.Context, rooms ...string) error {
 }
 
 func (f *faulty) Unsubscribe(ctx context.Context, rooms ...string) error {
+	for _, room := range rooms {
+		f.kept.Delete(room)
+	}
 	if f.unsubscribe != nil {
 		return f.unsubscribe(f, ctx, rooms)
 	}

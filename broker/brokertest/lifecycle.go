@@ -45,6 +45,24 @@ func calls(b broker.Broker) []call {
 			return err
 		}})
 	}
+	if p, ok := b.(broker.Positioner); ok {
+		all = append(all, call{"SubscribeAt", func(ctx context.Context) error { return p.SubscribeAt(ctx, room, kept) }})
+	}
+	if o, ok := b.(broker.Occupancy); ok {
+		all = append(all,
+			call{"Occupy", func(ctx context.Context) error {
+				_, err := o.Occupy(ctx, room)
+				return err
+			}},
+			call{"Vacate", func(ctx context.Context) error {
+				_, err := o.Vacate(ctx, room)
+				return err
+			}},
+			call{"Tend", func(ctx context.Context) error {
+				_, err := o.Tend(ctx)
+				return err
+			}})
+	}
 	if p, ok := b.(broker.Presence); ok {
 		all = append(all,
 			call{"Enter", func(ctx context.Context) error { return p.Enter(ctx, room, broker.Member{Conn: conn}) }},

@@ -28,6 +28,8 @@ func (p *probe) Errorf(format string, args ...any) {
 	p.failures = append(p.failures, fmt.Sprintf(format, args...))
 }
 
+func (p *probe) Error(args ...any) { p.Errorf("%s", fmt.Sprint(args...)) }
+
 func (p *probe) Fatalf(format string, args ...any) {
 	p.Errorf(format, args...)
 	runtime.Goexit()

@@ -12,9 +12,9 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Recorder is a [broker.Receiver] that writes down what it is told and looks for what breaks the
-// contract: two calls for a room at a time, a hole or a step back in the offsets, a payload that
-// changes afterwards, a call after the broker was closed. NewRecorder makes it.
+// Recorder is a [broker.Receiver] that records its calls and checks the guarantees of package broker. It finds two
+// calls for a room at the same time, a hole or a step back in the offsets, a payload that changes afterwards,
+// and a call after the broker was closed. NewRecorder makes it. Its methods may be called from several goroutines.
 type Recorder struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed, and replaced, with each call
@@ -27,13 +27,13 @@ type Recorder struct {
 
 var _ broker.Receiver = (*Recorder)(nil)
 
-// Command is what Receiver.Command was called with.
+// Command has the arguments of one call of Receiver.Command.
 type Command struct {
 	From    string
 	Payload []byte
 }
 
-// Event is what a room heard of: exactly one of Message, Gap and Member is set. A call of Deliver is one
+// Event is one event of a room. Exactly one of Message, Gap and Member is set. A call of Deliver makes one
 // event for each message.
 type Event struct {
 	Message *broker.Message
@@ -42,7 +42,7 @@ type Event struct {
 	Joined  bool
 }
 
-// heard is what came for one room.
+// heard has the events of one room.
 type heard struct {
 	busy   bool // within Deliver or Gap
 	last   broker.Position
@@ -167,7 +167,7 @@ func (r *Recorder) Messages(room string) []broker.Message {
 	return ms
 }
 
-// Events returns all that came for a room, in order.
+// Events returns all events of a room, in order.
 func (r *Recorder) Events(room string) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,15 +191,15 @@ func (r *Recorder) States() []broker.State {
 	return slices.Clone(r.states)
 }
 
-// Forget forgets what came for a room, and that its next message has to follow the last one: for a room
-// that was unsubscribed meanwhile.
+// Forget deletes the events of a room. Its next message then need not follow the last one. Use it for a room that
+// was unsubscribed in between.
 func (r *Recorder) Forget(room string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.rooms, room)
 }
 
-// Seal says that from now on no call may come: the broker is closed.
+// Seal makes every later call a fault. Use it after the broker was closed.
 func (r *Recorder) Seal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -211,8 +211,8 @@ func (r *Recorder) Seal() {
 	}
 }
 
-// Wait waits until done returns true. It asks after each call, and done may use the recorder. The error
-// is that of ctx.
+// Wait blocks until done returns true, or until ctx ends; it then returns ctx's error. It calls done in the caller's
+// goroutine, at once and after each call of the recorder. done may use the recorder.
 func (r *Recorder) Wait(ctx context.Context, done func(*Recorder) bool) error {
 	for {
 		r.mu.Lock()
@@ -229,7 +229,8 @@ func (r *Recorder) Wait(ctx context.Context, done func(*Recorder) bool) error {
 	}
 }
 
-// Err returns what was found to break the contract, up to 20 faults joined.
+// Err returns the faults that were found, joined. It keeps the first 20, and adds each payload that has changed. It is
+// nil if there is none.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -249,7 +250,7 @@ func (r *Recorder) Err() error {
 	return errors.Join(faults...)
 }
 
-// String sums up what came, for messages of failed tests.
+// String returns a summary of the calls, for messages of failed tests.
 func (r *Recorder) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -216,6 +216,43 @@ func TestSuiteFindsFaults(t *testing.T) {
 				return f.Broker.Members(ctx, room, 0)
 			}}
 		}},
+		{"is never the first", "Occupancy OccupancyRace", func() *faulty {
+			return &faulty{occupy: func(_ *faulty, ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }}
+		}},
+		{"is the last only once", "Occupancy OccupancyRace", func() *faulty {
+			var once atomic.Bool
+			return &faulty{vacate: func(_ *faulty, ctx context.Context, _ string) (bool, error) {
+				return !once.Swap(true), ctx.Err()
+			}}
+		}},
+		{"knows positions of rooms that are not subscribed", "Positions", func() *faulty {
+			return &faulty{position: func(f *faulty, room string) (broker.Position, bool) {
+				page, err := f.Broker.Read(context.Background(), room, broker.Query{PositionOnly: true, Retention: hundred})
+				return page.Top, err == nil
+			}}
+		}},
+		{"keeps the first position", "Positions PositionsWhilePublishing", func() *faulty {
+			var first broker.Position
+			return &faulty{position: func(f *faulty, room string) (broker.Position, bool) {
+				if _, ok := f.kept.Load(room); !ok {
+					return broker.Position{}, false
+				}
+				if first.IsZero() {
+					page, err := f.Broker.Read(context.Background(), room, broker.Query{PositionOnly: true, Retention: hundred})
+					if err != nil {
+						return broker.Position{}, false
+					}
+					first = page.Top
+				}
+				return first, true
+			}}
+		}},
+		{"forgets SubscribeAt", "NotStarted Closed Canceled", func() *faulty {
+			return &faulty{subscribe: func(f *faulty, ctx context.Context, rooms []string) error {
+				_ = f.Broker.Subscribe(ctx, rooms...)
+				return nil
+			}}
+		}},
 		{"loses broadcasts", "Bus", func() *faulty {
 			return &faulty{broadcast: func(_ *faulty, ctx context.Context, _ []byte) error { return ctx.Err() }}
 		}},

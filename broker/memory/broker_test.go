@@ -72,7 +72,7 @@ func TestOptions(t *testing.T) {
 	if !errors.Is(err, broker.ErrInvalid) {
 		t.Fatalf("New: %v, want ErrInvalid", err)
 	}
-	for _, fault := range []string{"metadata TTL of 0s", "option 1 is nil", "-1 bytes", "0 idempotency keys", "1 idempotency keys of a publisher, 0 of all"} {
+	for _, fault := range []string{"metadata TTL of 0s", "option 1 is nil", "-1 bytes", "0 idempotency keys", "1 idempotency keys of a publisher and 0 of all"} {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("New: %v, want it to name %q", err, fault)
 		}

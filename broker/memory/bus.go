@@ -16,8 +16,8 @@ type command struct {
 	payload []byte
 }
 
-// Broadcast hands a copy of payload to this node, from a goroutine of the broker. While the queue is
-// full it waits, no longer than ctx.
+// Broadcast sends a copy of payload to this node, the only one. A goroutine of the broker calls the receiver with it.
+// While 256 commands are queued Broadcast waits, no longer than ctx.
 func (b *Broker) Broadcast(ctx context.Context, payload []byte) error {
 	if err := b.ready(ctx); err != nil {
 		return err
@@ -32,7 +32,8 @@ func (b *Broker) Broadcast(ctx context.Context, payload []byte) error {
 	}
 }
 
-// Send is Broadcast where node is this node. What is sent to another one is lost: there is none.
+// Send is Broadcast if node is this node. Otherwise it returns nil and the payload is lost, because there is no other
+// node.
 func (b *Broker) Send(ctx context.Context, node string, payload []byte) error {
 	if err := b.ready(ctx); err != nil {
 		return err
@@ -53,7 +54,7 @@ func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
 	return []broker.Node{{ID: b.node, NodeInfo: b.info, Seen: time.Now()}}, nil
 }
 
-// Announce sets what Nodes tells of this node.
+// Announce sets the NodeInfo that Nodes returns. It does not block.
 func (b *Broker) Announce(info broker.NodeInfo) {
 	b.announce.Lock()
 	defer b.announce.Unlock()

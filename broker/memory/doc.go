@@ -1,33 +1,33 @@
 // Package memory is the broker of a single node: rooms, history, presence and commands in the memory
-// of one process. It implements [broker.Broker], [broker.History], [broker.Presence], [broker.Bus] and
-// [broker.Evictor].
+// of one process. It implements [broker.Broker], [broker.History], [broker.Presence], [broker.Occupancy],
+// [broker.Bus] and [broker.Evictor].
 //
 // # Guarantees
 //
-// Delivery: Publish, Enter and Leave call the receiver in the caller's goroutine and return after it.
-// Each room has a lock, held during the call, so a room's calls come one at a time in the order in
-// which they were accepted, and what Enter announced comes before what is published later. Commands
-// are called from one goroutine of the broker, in the order in which they were sent.
+// Delivery: Publish, Enter and Leave call the receiver in the caller's goroutine, and return after it has
+// returned. Each room has a lock that is held during the call. A room's calls therefore come one at a time, in
+// the order in which they were accepted. The announcement of Enter comes before a later message. One
+// goroutine of the broker calls the receiver with commands, in the order in which they were sent.
 //
-// Blocking: Publish, Read and the presence methods wait only for the room's lock, which nobody holds
-// longer than a call of the receiver takes. Broadcast and Send wait while 256 commands are queued,
-// no longer than their ctx. Close waits for the calls under way.
+// Blocking: Publish, Read and the presence methods wait only for the room's lock. It is held no longer than a
+// call of the receiver takes. Broadcast and Send wait while 256 commands are queued, no longer than their
+// ctx. Close waits for the calls under way.
 //
-// Interest: a message to a room that is not subscribed is stored, where the publication asks for
-// it, and not delivered.
+// Interest: a message to a room that is not subscribed is not delivered. It is stored if the publication has a
+// retention.
 //
-// Memory: a room that nobody subscribed to and that keeps nothing takes no memory; so does one that was only read.
-// Messages are freed when they expire, idempotency keys too, and so is the metadata of a room idle for longer than
-// [WithMetadataTTL]. The history of a room stays within its retention's bytes, and all histories together within
-// [WithMaxHistoryBytes]: beyond that, rooms without messages are forgotten first, and then the largest rooms lose the
-// older half of their messages. What is dropped makes a gap for who asks for it. Idempotency keys of the service are bounded
-// in each room by [WithIdempotencyKeys], those of other publishers by [WithPublisherKeys]. [Broker.Stats] counts
-// what was dropped.
+// Memory: a room without subscription, messages, keys and members takes no memory. The same holds for a room that
+// was only read. Messages and idempotency keys are freed when they expire. The metadata of a room is freed
+// when it has been idle for longer than [WithMetadataTTL]. The history of a room stays within its retention's
+// bytes, and all histories together within [WithMaxHistoryBytes]. Above that bound, rooms without messages are
+// forgotten first. Then the largest rooms lose the older half of their messages. A reader of dropped messages
+// is told of a gap. [WithIdempotencyKeys] bounds the idempotency keys of the service in each room, and
+// [WithPublisherKeys] those of other publishers. [Broker.Stats] counts the data that was dropped.
 //
-// Epoch: a room without history has an epoch that it shares with other rooms; its first message begins the history with it.
-// The epoch stays as long as the room's metadata does: through idle times, and through
-// [Broker.Snapshot] and [Broker.Restore]. When a history is forgotten, the epoch that its room shares changes. A
-// reader who joined another of these rooms before its first message is then told of a gap though there was none.
+// Epoch: a room without history shares its epoch with other rooms. Its first message begins the history with that
+// epoch. The epoch stays as long as the room's metadata: through idle times, and through [Broker.Snapshot] and
+// [Broker.Restore]. When a history is forgotten, the shared epoch of its room changes. A reader that joined
+// another of these rooms before its first message is then told of a gap although there was none.
 //
-// Time: expiry follows the monotonic clock; setting the wall clock changes nothing.
+// Time: expiry follows the monotonic clock. Setting the wall clock does not change it.
 package memory

@@ -67,7 +67,7 @@ func (b *Broker) forgetKeys(r *room) {
 	r.keys = nil
 }
 
-// historyDue is when a room's oldest message expires, or, where there is none, its metadata. As long as
+// historyDue is when a room's oldest message expires, or, if there is none, its metadata. As long as
 // the room is subscribed its metadata does not.
 func (b *Broker) historyDue(r *room) int64 {
 	h := r.history

@@ -78,7 +78,7 @@ func (h *history) position() broker.Position {
 	return broker.Position{Epoch: h.epoch, Offset: h.top}
 }
 
-// first is the oldest retained offset; top+1 where there is none.
+// first is the oldest retained offset; top+1 if there is none.
 func (h *history) first() uint64 { return h.top - uint64(h.entries.n) + 1 }
 
 func (h *history) append(p *broker.Publication, now int64) broker.Position {

@@ -12,7 +12,7 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// ErrStarted is returned by Start and Restore after Start.
+// ErrStarted is returned by a second Start, and by Restore after Start.
 var ErrStarted = errors.New("memory: already started")
 
 var (
@@ -23,10 +23,10 @@ var (
 	_ broker.Evictor  = (*Broker)(nil)
 )
 
-// Broker is a broker for one node. New makes it.
-//
-// Lock order: life, room.mu, that of a publisher's keys, then shard.mu, agenda.mu or voids.mu.
+// Broker is a broker for one node. New makes it. All methods may be called from several goroutines.
 type Broker struct {
+	// Lock order: life, room.mu, that of a publisher's keys, then shard.mu, agenda.mu or voids.mu.
+
 	config
 	born time.Time // what the times of rooms count from
 
@@ -88,7 +88,8 @@ func New(opts ...Option) (*Broker, error) {
 	return b, nil
 }
 
-// Start makes the broker ready. It does not block. A second Start returns ErrStarted.
+// Start makes the broker ready. It does not block. node must not be empty and r must not be nil. A second Start
+// returns ErrStarted.
 func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) error {
 	if node == "" || r == nil {
 		return fmt.Errorf("memory: %w: start needs a node and a receiver", broker.ErrInvalid)
@@ -112,9 +113,9 @@ func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) erro
 	return nil
 }
 
-// Close ends the broker. It waits for the calls of the receiver that are under way; after it has
-// returned nil none is made and nothing is running. If ctx ends first its error is returned, the
-// broker is closed all the same, and another Close waits on. What is stored stays for Snapshot.
+// Close ends the broker. It waits for the calls of the receiver that are under way. After it has returned
+// nil, no call is made and nothing is running. If ctx ends first, it returns ctx's error; the broker is closed
+// all the same, and another Close continues to wait. Stored data stays for Snapshot.
 func (b *Broker) Close(ctx context.Context) error {
 	b.life.Lock()
 	if b.state.Swap(closed) != closed {
@@ -137,8 +138,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 }
 
-// drain passes through the lock of every room. Who held it before has finished its call of the
-// receiver; who gets it later sees that the broker is closed.
+// drain takes the lock of every room once. An earlier holder has then finished its call of the receiver. A later one
+// sees that the broker is closed.
 func (b *Broker) drain() {
 	for r := range b.allRooms() {
 		r.await()

@@ -10,7 +10,8 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Enter announces a member, before it returns, where the room is subscribed. Info is copied.
+// Enter adds a member. If the room is subscribed, it announces the member in the caller's goroutine before it returns.
+// Info is copied.
 func (b *Broker) Enter(ctx context.Context, name string, m broker.Member) error {
 	if err := b.ready(ctx); err != nil {
 		return err
@@ -38,7 +39,7 @@ func (b *Broker) Enter(ctx context.Context, name string, m broker.Member) error 
 	return nil
 }
 
-// Leave takes a member back and announces it, before it returns, where the room is subscribed.
+// Leave removes a member. If the room is subscribed, it announces that in the caller's goroutine before it returns.
 func (b *Broker) Leave(ctx context.Context, name, conn string) error {
 	r, err := b.present(ctx, name)
 	if r == nil || err != nil {
@@ -61,12 +62,13 @@ func (b *Broker) Leave(ctx context.Context, name, conn string) error {
 	return nil
 }
 
-// Members lists the members ordered by Conn. Their Info is shared and must not be changed.
+// Members lists up to limit members ordered by Conn; a limit of zero means all. Their Info is shared and must not be
+// changed.
 func (b *Broker) Members(ctx context.Context, name string, limit int) ([]broker.Member, error) {
 	return b.MembersAfter(ctx, name, "", limit)
 }
 
-// MembersAfter is Members from a connection on.
+// MembersAfter is Members for the members whose Conn follows after.
 func (b *Broker) MembersAfter(ctx context.Context, name, after string, limit int) ([]broker.Member, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("%w: limit of %d members", broker.ErrInvalid, limit)
@@ -99,7 +101,7 @@ func first(ms []broker.Member, n int) []broker.Member {
 	return ms[:min(n, len(ms))]
 }
 
-// Count tells how many members there are.
+// Count returns the number of members.
 func (b *Broker) Count(ctx context.Context, name string) (int, error) {
 	r, err := b.present(ctx, name)
 	if r == nil || err != nil {
@@ -109,7 +111,7 @@ func (b *Broker) Count(ctx context.Context, name string) (int, error) {
 	return len(r.members), nil
 }
 
-// present returns the room, locked, or nil where nobody can be in it.
+// present returns the room, locked, or nil if nobody can be in it.
 func (b *Broker) present(ctx context.Context, name string) (*room, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err

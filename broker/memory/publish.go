@@ -6,8 +6,8 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Subscribe registers interest in rooms; an invalid name among them leaves all as they were. It does
-// not block on anything but the rooms' locks. The names are kept as they are.
+// Subscribe registers interest in rooms. If a name is invalid, no room is subscribed. It blocks only for the
+// rooms' locks. The broker keeps the names without copying them.
 func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	return b.interest(ctx, rooms, func(name string) {
 		r := b.findOrKeep(name)
@@ -22,7 +22,7 @@ func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	})
 }
 
-// Unsubscribe ends the interest.
+// Unsubscribe ends the interest in rooms. It blocks only for the rooms' locks.
 func (b *Broker) Unsubscribe(ctx context.Context, rooms ...string) error {
 	return b.interest(ctx, rooms, func(name string) {
 		r := b.find(name)
@@ -54,9 +54,9 @@ func (b *Broker) interest(ctx context.Context, rooms []string, change func(name 
 	return nil
 }
 
-// Publish stores the message, where the publication asks for it, and delivers it, where the room is
-// subscribed, before it returns. A publication without retention to a room that has history is
-// delivered without a position and not stored.
+// Publish stores the message if the publication has a retention. It delivers it if the room is subscribed, and
+// returns after that. The receiver is called in the caller's goroutine. A publication without retention to a room
+// with history is delivered without a position and not stored.
 func (b *Broker) Publish(ctx context.Context, name string, p broker.Publication) (broker.Result, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Result{}, err
@@ -101,7 +101,7 @@ func (b *Broker) publish(r *room, p *broker.Publication) (broker.Result, error) 
 	return broker.Result{Position: pos, Duplicate: duplicate}, nil
 }
 
-// store keeps what the publication asks to keep, and tells whether its idempotency key was known.
+// store stores the message and the idempotency key of a publication, and reports whether the key was known.
 func (b *Broker) store(r *room, p *broker.Publication) (pos broker.Position, duplicate bool) {
 	if p.IdempotencyKey != "" {
 		return b.storeKeyed(r, p)

@@ -6,9 +6,9 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Read returns stored messages, and keeps nothing. With a retention in the query, the position of a room without
-// history can be resumed from too: a reader that was there before the first message learns of a gap like any other.
-// Without one, such a room has no position.
+// Read returns stored messages. It blocks only for the room's lock. It makes no history for a room that has none. If the
+// query has a retention, such a room has a position too, and a reader that resumes from it learns of a gap as usual. If the
+// query has no retention, such a room has no position.
 func (b *Broker) Read(ctx context.Context, name string, q broker.Query) (broker.Page, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Page{}, err

@@ -9,15 +9,16 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// ErrSnapshot matches every complaint of Restore about what it reads.
+// ErrSnapshot matches every error of Restore about the data that it reads.
 var ErrSnapshot = errors.New("memory: bad snapshot")
 
 // ErrRestored is returned by a second Restore.
 var ErrRestored = errors.New("memory: already restored")
 
-// Restore reads what Snapshot wrote, to the end of the stream, before Start. The time between the two
-// counts as age, by the wall clock. If the stream is damaged, cut short or of an unknown version, the
-// error matches ErrSnapshot and the broker is as it was.
+// Restore reads a snapshot to the end of the stream. Call it before Start, at most once. The time since the snapshot
+// counts as age, by the wall clock. If the stream is damaged, cut short or of an unknown version, the error
+// matches ErrSnapshot and the broker is unchanged. After Start it returns ErrStarted. A second Restore returns
+// ErrRestored.
 func (b *Broker) Restore(from io.Reader) error {
 	if from == nil {
 		return fmt.Errorf("memory: %w: restore from a nil reader", broker.ErrInvalid)

@@ -48,7 +48,7 @@ func (b *Broker) shard(name string) *shard {
 	return &b.shards[maphash.String(b.seed, name)%shardCount]
 }
 
-// find returns the room, locked, or nil where there is none.
+// find returns the room, locked, or nil if there is none.
 func (b *Broker) find(name string) *room {
 	s := b.shard(name)
 	for {

@@ -14,7 +14,7 @@ func (b *Broker) bound() {
 	}
 }
 
-// shedFrom takes the first of an agenda and sheds something of it. It returns false where there is none.
+// shedFrom takes the first of an agenda and sheds something of it. It returns false if there is none.
 func (b *Broker) shedFrom(a *agenda, shed func(*Broker, *room)) bool {
 	r, _ := a.take(never)
 	if r == nil {
@@ -39,7 +39,7 @@ func (h *history) class(subscribed bool) int {
 	}
 }
 
-// shedHistory drops the older half of a locked room's messages, or its metadata where there are none; nothing if the
+// shedHistory drops the older half of a locked room's messages, or its metadata if there are none; nothing if the
 // weight by which it was taken is out of date.
 func (b *Broker) shedHistory(r *room) {
 	h := r.history

@@ -40,15 +40,15 @@ const (
 	longest = 1 << 61
 )
 
-// ErrNotClosed is returned by Snapshot before Close has returned nil.
+// ErrNotClosed is returned by Snapshot if the broker is not closed yet.
 var ErrNotClosed = errors.New("memory: snapshot of a broker that is not closed")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Snapshot writes the histories with their positions, and the idempotency keys, for [Broker.Restore] in
-// the process that comes after this one, so that its clients resume without a gap. The broker must be
-// closed: messages published after a snapshot would have offsets that are given again.
-// For the same reason a snapshot is to be restored once. Presence and subscriptions are not in it.
+// Snapshot writes the histories with their positions, and the idempotency keys. The next process reads them with
+// [Broker.Restore], so that its clients resume without a gap. The broker must be closed; otherwise Snapshot returns
+// ErrNotClosed. Messages published after a snapshot would have offsets that the next process gives again. For the same
+// reason, restore a snapshot only once. Presence and subscriptions are not in it.
 func (b *Broker) Snapshot(w io.Writer) error {
 	select {
 	case <-b.done:

@@ -6,12 +6,12 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Stats is what a broker holds, and what it has dropped to stay within its bounds.
+// Stats are the sizes of the data that a broker holds, and the counts of data that it has dropped to stay within its bounds.
 type Stats struct {
-	// HistoryBytes is what the histories of all rooms take now, of what WithMaxHistoryBytes allows.
+	// HistoryBytes is the present size of the histories of all rooms, which WithMaxHistoryBytes bounds.
 	HistoryBytes int64
-	// PublisherKeys is how many idempotency keys of publishers other than the service are remembered now, of what
-	// WithPublisherKeys allows.
+	// PublisherKeys is the present number of idempotency keys of publishers other than the service, which
+	// WithPublisherKeys bounds.
 	PublisherKeys int64
 	broker.Evictions
 }
@@ -23,7 +23,7 @@ func (b *Broker) Stats() Stats {
 	return Stats{HistoryBytes: b.used.Load(), PublisherKeys: b.lent.Load(), Evictions: b.Evictions()}
 }
 
-// Evictions tells what was dropped before its time. hub.Stats has it too.
+// Evictions implements broker.Evictor. It returns the counts of data dropped before its time. hub.Stats has them too.
 func (b *Broker) Evictions() broker.Evictions {
 	return broker.Evictions{
 		Messages:        b.stats.evictedMessages.Load(),

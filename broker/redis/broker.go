@@ -14,20 +14,21 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// ErrStarted is returned by Start after Start.
+// ErrStarted is returned by a second Start.
 var ErrStarted = errors.New("redis: already started")
 
 var (
-	_ broker.Broker   = (*Broker)(nil)
-	_ broker.History  = (*Broker)(nil)
-	_ broker.Presence = (*Broker)(nil)
-	_ broker.Bus      = (*Broker)(nil)
+	_ broker.Broker     = (*Broker)(nil)
+	_ broker.Positioner = (*Broker)(nil)
+	_ broker.Presence   = (*Broker)(nil)
+	_ broker.Bus        = (*Broker)(nil)
+	_ broker.Linked     = (*Broker)(nil)
 )
 
-// Broker is a broker on Redis. New makes it.
-//
-// Lock order: registry.mu, then room.mu, then the locks of catchUps, presence and state.
+// Broker is a broker on Redis. New makes it. All methods may be called from several goroutines.
 type Broker struct {
+	// Lock order: registry.mu, then room.mu, then the locks of catchUps, presence and state.
+
 	config
 	names          names
 	metadataMillis string
@@ -62,6 +63,8 @@ type Broker struct {
 	askMu sync.Mutex
 	asked *asking // nil unless credentials are being asked for
 
+	occupied occupied
+
 	infoMu    sync.Mutex
 	info      broker.NodeInfo
 	announced chan struct{}
@@ -74,8 +77,8 @@ const (
 	closed
 )
 
-// New makes a broker that is not started yet, for the server, the cluster or, with WithSentinel, the
-// Sentinels at addrs, as host:port. It does not connect. The error names every fault and matches
+// New makes a broker that is not started yet. addrs are the addresses of a server, of nodes of a cluster, or of
+// Sentinels (with WithSentinel), as host:port. It does not connect. The error names every fault and matches
 // broker.ErrInvalid.
 func New(addrs []string, opts ...Option) (*Broker, error) {
 	c, err := configure(addrs, opts)
@@ -105,10 +108,12 @@ func (b *Broker) reset() {
 	b.presence = newPresence(b.refresh)
 }
 
-// Start connects and returns when this node is heard and hears the others. With a nil receiver the broker
-// only publishes: it subscribes to nothing, is not among the Nodes, and needs no name. An error that
-// matches broker.ErrUnavailable says that Redis could not be reached, cannot be written to, or does not permit what the
-// broker needs, all of which it then names; Start may be called again. A second Start returns ErrStarted.
+// Start connects, and returns when this node can send to the others and receive from them. It blocks no longer than ctx,
+// which bounds the start only. With a nil receiver the broker only publishes: it subscribes to nothing, Nodes does not
+// list it, and it needs no name.
+//
+// After an error that matches broker.ErrUnavailable, Start may be called again: Redis could not be reached, cannot be
+// written to, or lacks permissions. The error then names all missing permissions. A second Start returns ErrStarted.
 func (b *Broker) Start(ctx context.Context, node string, r broker.Receiver) error {
 	if r != nil && node == "" {
 		return fmt.Errorf("redis: %w: start needs the name of the node", broker.ErrInvalid)
@@ -179,7 +184,7 @@ func (b *Broker) begin(ctx context.Context) error {
 		}
 	}
 	bus := []*room{b.newRoom("", b.names.broadcast(), true), b.newRoom("", b.names.node(b.node), true)}
-	if err := b.subscribe(ctx, b.rooms.add(bus)); err != nil {
+	if err := b.subscribe(ctx, b.rooms.add(bus), nil); err != nil {
 		return err
 	}
 	earlier, err := b.listed(ctx)
@@ -196,6 +201,7 @@ func (b *Broker) begin(ctx context.Context) error {
 	b.spawn(b.routes.run)
 	b.spawn(b.runAnnouncements)
 	b.spawn(b.runVisits)
+	b.spawn(b.keepEmpty)
 	b.spawn(func() { b.state.tell(b.ctx.Done(), b.receiver) })
 	return nil
 }
@@ -211,10 +217,9 @@ func (b *Broker) spawn(task func()) bool {
 	return true
 }
 
-// Close takes back what this node has announced, its members too, and ends the broker. It waits for the
-// calls of the receiver that are under way; after it has returned nil none is made and nothing is
-// running. If ctx ends first its error is returned, the broker is closed all the same, and another Close
-// waits on.
+// Close removes this node's announcements and members, and ends the broker. It waits for calls of the receiver
+// that are under way. After it has returned nil, no call is made and nothing is running. If ctx ends first, it
+// returns ctx's error; the broker is closed all the same, and another Close continues to wait.
 func (b *Broker) Close(ctx context.Context) error {
 	b.life.Lock()
 	switch b.phase.Load() {

@@ -9,12 +9,13 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Broadcast sends payload to every node, this one too, at most once.
+// Broadcast sends payload to every node, this one included, at most once. It blocks no longer than ctx.
 func (b *Broker) Broadcast(ctx context.Context, payload []byte) error {
 	return b.sendCommand(ctx, b.names.broadcast(), payload)
 }
 
-// Send sends payload to one node, at most once. What is sent to a node that is not there is lost.
+// Send sends payload to one node, at most once. It blocks no longer than ctx. If there is no such node, the payload is
+// lost and Send returns nil.
 func (b *Broker) Send(ctx context.Context, node string, payload []byte) error {
 	return b.sendCommand(ctx, b.names.node(node), payload)
 }
@@ -26,7 +27,7 @@ func (b *Broker) sendCommand(ctx context.Context, channel string, payload []byte
 	return b.publishPlain(ctx, channel, encodeCommand(b.node, payload))
 }
 
-// Nodes lists the nodes that have announced themselves within the presence TTL.
+// Nodes lists the nodes that have announced themselves within the presence TTL. It blocks no longer than ctx.
 func (b *Broker) Nodes(ctx context.Context) ([]broker.Node, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err
@@ -69,7 +70,8 @@ func (b *Broker) nodeEntries(ctx context.Context, each func(id, info string, idl
 	return nil
 }
 
-// Announce sets what Nodes tells of this node. It does not block; the others see it soon.
+// Announce sets the NodeInfo that Nodes returns for this node. It does not block. The other nodes see it soon: the
+// broker sends at most one announcement in 100 ms.
 func (b *Broker) Announce(info broker.NodeInfo) {
 	b.infoMu.Lock()
 	b.info = info

@@ -91,7 +91,7 @@ func (b *Broker) dial(ctx context.Context) (rueidis.Client, error) {
 		}
 		if o.client.Mode() == rueidis.ClientModeCluster && b.database != 0 {
 			o.client.Close()
-			return nil, fmt.Errorf("redis: %w: database %d of a cluster, which has only 0", broker.ErrInvalid, b.database)
+			return nil, fmt.Errorf("redis: %w: WithDatabase: database %d: a cluster has only database 0", broker.ErrInvalid, b.database)
 		}
 		return o.client, nil
 	case <-ctx.Done():

@@ -32,7 +32,7 @@ func (b *Broker) exec(ctx context.Context, key string, s *rueidis.Lua, keys, arg
 func (b *Broker) judge(br *breaker, err error) error {
 	br.report(err)
 	if err != nil && conditionOf(err) == denied && b.refusals.due(time.Now()) {
-		b.log.Error("redis refuses a command to this user", "err", err)
+		b.log.Error("redis refuses a command to this user: add it to the ACL", "err", err)
 	}
 	return b.failed(err)
 }

@@ -11,9 +11,9 @@ import (
 
 var (
 	errSilent  = errors.New("the server does not answer")
-	errDesync  = errors.New("an answer to nothing that was asked")
+	errDesync  = errors.New("the server sent an answer that nothing had asked for")
 	errReplica = errors.New("the server is a replica, and takes no writes")
-	errLeft    = errors.New("the server is not in charge any more")
+	errLeft    = errors.New("the server is not responsible any more")
 )
 
 // connect makes a connection of this package's own to a server, as routes.locate finds it.

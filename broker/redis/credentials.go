@@ -55,7 +55,7 @@ func (b *Broker) callForCredentials(a *asking) {
 	a.err = errors.New("credentials: the function has ended its goroutine")
 	defer func() {
 		if v := recover(); v != nil {
-			b.log.Error("redis: panic in the function for credentials", "panic", v, "stack", string(debug.Stack()))
+			b.log.Error("redis: the function of WithCredentials has panicked", "panic", v, "stack", string(debug.Stack()))
 			a.err = fmt.Errorf("credentials: panic: %v", v)
 		}
 		b.askMu.Lock()
@@ -68,7 +68,7 @@ func (b *Broker) callForCredentials(a *asking) {
 	case err != nil:
 		a.err = fmt.Errorf("credentials: %w", err)
 	case user != "" && password == "":
-		a.err = fmt.Errorf("credentials: user %q without a password", user)
+		a.err = fmt.Errorf("credentials: user %q has no password", user)
 	default:
 		a.user, a.password = user, password
 	}

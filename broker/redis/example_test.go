@@ -31,8 +31,8 @@ func ExampleNew_faults() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, broker.ErrInvalid))
 	// Output:
-	// redis: broker: invalid argument: WithDatabase: database -1
-	// broker: invalid argument: no address
+	// redis: broker: invalid argument: WithDatabase: database -1 must not be negative
+	// broker: invalid argument: New needs at least one address
 	// true
 }
 

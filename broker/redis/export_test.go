@@ -14,6 +14,14 @@ func (b *Broker) Abandon() {
 	close(b.done)
 }
 
+// WithEmptyAge sets how long the metadata of a room without messages and members lives.
+func WithEmptyAge(d time.Duration) Option {
+	return func(c *config) error {
+		c.emptyAge = d
+		return nil
+	}
+}
+
 // RollCall is how long a new node waits for others of its name.
 const RollCall = rollCall
 
@@ -27,6 +35,13 @@ func (b *Broker) NextVisit(room string) time.Duration {
 	b.presence.mu.Lock()
 	defer b.presence.mu.Unlock()
 	return time.Until(b.presence.rooms[room].due)
+}
+
+// Watches tells whether this node looks after the members of a room.
+func (b *Broker) Watches(room string) bool {
+	b.presence.mu.Lock()
+	defer b.presence.mu.Unlock()
+	return b.presence.rooms[room] != nil
 }
 
 // Stall has the broker do nothing about presence until the function it returns is called, which may be called twice.

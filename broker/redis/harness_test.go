@@ -35,7 +35,7 @@ func quick(t testing.TB) []redis.Option {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []redis.Option{redis.WithIOTimeout(500 * time.Millisecond), redis.WithDialTimeout(500 * time.Millisecond), redis.WithBackoff(p)}
+	return []redis.Option{redis.WithIOTimeout(time.Second), redis.WithDialTimeout(time.Second), redis.WithBackoff(p)}
 }
 
 // newBroker makes a broker that is not started.

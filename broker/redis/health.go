@@ -29,7 +29,7 @@ func (h *health) told(err error) {
 	log := h.b.log.With("addr", h.b.routes.dialed(h.addr))
 	if err == nil {
 		if changed {
-			log.Info("redis may be written to again", "after", time.Since(h.begun).Round(time.Millisecond))
+			log.Info("redis can be written to again", "after", time.Since(h.begun).Round(time.Millisecond))
 		}
 		return
 	}

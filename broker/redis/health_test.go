@@ -234,7 +234,7 @@ func TestUnwritable(t *testing.T) {
 			}
 			settled(t, rec)
 			publish(t, b, "room", broker.Publication{Data: []byte("m"), Retention: kept})
-			eventually(t, "the log to say that it is over", func() bool { return len(log.lines("redis may be written to again")) > 0 })
+			eventually(t, "the log to say that it is over", func() bool { return len(log.lines("redis can be written to again")) > 0 })
 			if b.Stats().Unwritable == 0 {
 				t.Errorf("%+v, and the log:\n%s", b.Stats(), log.lines())
 			}
@@ -299,7 +299,7 @@ func TestCredentialsFail(t *testing.T) {
 	}{
 		"error":    {func(context.Context) (string, string, error) { return "", "", errors.New("vault is sealed") }, "vault is sealed"},
 		"panic":    {func(context.Context) (string, string, error) { panic("boom") }, "panic: boom"},
-		"password": {func(context.Context) (string, string, error) { return "user", "", nil }, "without a password"},
+		"password": {func(context.Context) (string, string, error) { return "user", "", nil }, "has no password"},
 		"slow": {func(ctx context.Context) (string, string, error) {
 			<-ctx.Done()
 			return "", "", fmt.Errorf("gave up: %w", ctx.Err())

@@ -10,9 +10,9 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Read returns stored messages. With a retention in the query, the position of a room without history can be resumed
-// from too, for two minutes after the last Read: a reader that was there before the first message learns of a gap
-// like any other. Without one, such a room has no position.
+// Read returns stored messages. It blocks no longer than ctx. If the query has a retention, a room without history has a
+// position too. A client can resume from it for two minutes after the last Read, and learns of a gap as usual. If the query
+// has no retention, such a room has no position.
 func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.Page, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Page{}, err
@@ -23,6 +23,27 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	if err := broker.CheckRoom(room); err != nil {
 		return broker.Page{}, err
 	}
+	channel := b.names.room(room)
+	how, args := b.readArgs(&q)
+	p, err := b.read(ctx, channel, how, args)
+	if err != nil {
+		return broker.Page{}, err
+	}
+	if p.top.epoch != "" {
+		b.rooms.saw(channel, p.top, q.Retention.Enabled())
+	}
+	out := broker.Page{Top: p.top.position(), Gap: p.gap, More: p.more}
+	if len(p.messages) > 0 {
+		out.Messages = make([]broker.Message, len(p.messages))
+		for i := range p.messages {
+			out.Messages[i] = p.messages[i].Message
+		}
+	}
+	return out, nil
+}
+
+// readArgs is what the script is told of a query, but for the last argument, which is always the same.
+func (b *Broker) readArgs(q *broker.Query) (how reading, args []string) {
 	offset := "-1"
 	if !q.Since.IsZero() {
 		offset = strconv.FormatUint(q.Since.Offset, 10)
@@ -35,7 +56,6 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	if q.Retention.Enabled() {
 		begin = b.metadataAge(q.Retention)
 	}
-	channel := b.names.room(room)
 	limit := q.Limit
 	if q.PositionOnly {
 		limit = -1
@@ -47,25 +67,19 @@ func (b *Broker) Read(ctx context.Context, room string, q broker.Query) (broker.
 	case !q.Since.IsZero():
 		how = readOn
 	}
-	p, err := b.read(ctx, channel, how, []string{
+	return how, []string{
 		since, offset, "-1", strconv.Itoa(q.Last), strconv.Itoa(limit),
 		strconv.Itoa(q.Retention.Size), milliseconds(q.Retention.TTL), begin, strconv.Itoa(q.Bytes), back,
-	})
-	if err != nil {
-		return broker.Page{}, err
 	}
-	if p.top.epoch != "" {
-		b.rooms.saw(channel, p.top)
-	}
-	out := broker.Page{Top: p.top.position(), Gap: p.gap, More: p.more}
-	if len(p.messages) > 0 {
-		out.Messages = make([]broker.Message, len(p.messages))
-		for i := range p.messages {
-			out.Messages[i] = p.messages[i].Message
-		}
-	}
-	return out, nil
 }
+
+// emptyMillis is how long the metadata of a room without messages lives: the script's last argument.
+func (b *Broker) emptyMillis() string {
+	return milliseconds(b.emptyFor())
+}
+
+// emptyFor is emptyAge within the metadata TTL.
+func (b *Broker) emptyFor() time.Duration { return min(b.emptyAge, b.metadataTTL) }
 
 // readAfter reads what comes after a message that this node has handed over, and has Redis verify that the
 // history still contains that message.
@@ -76,8 +90,8 @@ func (b *Broker) readAfter(ctx context.Context, channel string, last mark) (page
 	})
 }
 
-// emptyAge is how long the metadata of a room lives to which nothing was published: those who have just lost their
-// connection come back meanwhile.
+// emptyAge is how long the metadata of a room lives to which nothing was published and which has no members: those who have just
+// lost their connection come back meanwhile.
 const emptyAge = 2 * time.Minute
 
 // reading is how entries of a log are read.
@@ -93,7 +107,7 @@ func (b *Broker) read(ctx context.Context, channel string, how reading, args []s
 	ctx, cancel := context.WithTimeout(ctx, b.ioTimeout)
 	defer cancel()
 	res, err := b.exec(ctx, channel, readScript, []string{channel + ":meta", channel + ":log"},
-		append(args, strconv.FormatInt(min(emptyAge, b.metadataTTL).Milliseconds(), 10)))
+		append(args, b.emptyMillis()))
 	if err != nil {
 		return p, err
 	}

@@ -269,7 +269,7 @@ func TestLaneFollowsSlot(t *testing.T) {
 // A server that hangs fails callers whose context has no end, and those with one leave when it ends.
 func TestLaneOfHangingServer(t *testing.T) {
 	s := redistest.Start(t)
-	b := publisher(t, []string{s.Addr()}, WithIOTimeout(400*time.Millisecond), WithDialTimeout(400*time.Millisecond))
+	b := publisher(t, []string{s.Addr()}, WithIOTimeout(time.Second), WithDialTimeout(time.Second))
 	s.Pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var errDeaf = errors.New("the connection does not bring what is published")
+var errDeaf = errors.New("the connection does not deliver published messages")
 
 // link keeps one connection to one server subscribed: it comes back when that is lost, subscribes to all
 // its rooms again, and has them caught up.
@@ -22,6 +22,7 @@ type link struct {
 	first chan error    // what became of the first session: nil when it has caught up
 	doubt chan struct{} // asks the session what its server is
 	loop  *loop
+	whole atomic.Bool // connected, and caught up
 
 	mu      sync.Mutex
 	current *session
@@ -96,6 +97,7 @@ func (l *link) session(ctx context.Context, again bool) error {
 	tasks.Go(func() { lost <- watch(ctx, l.b.ioTimeout, &s.taken, l.doubt, ask) })
 	defer func() {
 		cancel()
+		l.whole.Store(false)
 		l.set(nil)
 		_ = s.conn.Close()
 		tasks.Wait()
@@ -122,6 +124,7 @@ func (l *link) session(ctx context.Context, again bool) error {
 			if err != nil {
 				return err
 			}
+			l.whole.Store(true)
 			l.b.state.recovered(l)
 			l.loop.back()
 			l.loop.progress()

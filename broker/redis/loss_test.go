@@ -259,36 +259,29 @@ func ranges(numbers []int) string {
 	return strings.Join(out, " ")
 }
 
-// A room to which nothing was published has metadata for two minutes after it was read. When they are gone, who listened
+// A room to which nothing was published has metadata for two minutes after it was read or kept. When they are gone, who listened
 // all the time gets the first message, and who was away a gap.
 func TestRoomWithoutMessages(t *testing.T) {
 	s := redistest.Start(t)
 	b, rec := start(t, []string{s.Addr()})
-	ttl := func(room string) time.Duration {
-		ms, err := strconv.Atoi(s.Do("PTTL", "hubkit:{"+room+"}:meta"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return time.Duration(ms) * time.Millisecond
-	}
 	for _, again := range []bool{false, true} {
 		room := fmt.Sprint("room ", again)
 		subscribe(t, b, room)
 		told := readRoom(t, b, room, broker.Query{}).Top
-		if left := ttl(room); left > 2*time.Minute || left < time.Minute {
+		if left := metaTTL(t, s, room); left > 2*time.Minute || left < time.Minute {
 			t.Errorf("metadata of a room without messages lives for %v, want 2 minutes", left)
 		}
 		if page := readRoom(t, b, room, broker.Query{Since: told}); page.Gap || page.Top != told {
 			t.Errorf("since %+v: %+v, want the same", told, page)
 		}
-		s.Do("DEL", "hubkit:{"+room+"}:meta") // as if the time were over
+		s.Do("DEL", metaKey(room)) // as if the time were over
 		if again {
 			if page := readRoom(t, b, room, broker.Query{}); page.Gap || page.Top.Offset != 0 {
 				t.Errorf("read again: %+v", page)
 			}
 		}
 		pos := fill(t, b, room, 1, 1)
-		if left := ttl(room); left < 29*24*time.Hour {
+		if left := metaTTL(t, s, room); left < 29*24*time.Hour {
 			t.Errorf("metadata of a room with a message lives for %v, want 30 days", left)
 		}
 		wait(t, rec, "the message", func(r *brokertest.Recorder) bool { return len(r.Messages(room)) == 1 })

@@ -53,6 +53,7 @@ func (n names) broadcast() string            { return n.prefix + ":bus" }
 func (n names) probe(nonce string) string    { return n.prefix + ":probe:" + nonce }
 func (n names) secret(name string) string    { return n.prefix + ":secret:" + name }
 func (n names) nodes() string                { return n.prefix + ":nodes" }
+func (n names) occupancy() string            { return n.prefix + ":occupancy" }
 func (n names) metaOf(channel string) string { return channel + ":meta" }
 func (n names) presence(ch string) string    { return ch + ":presence" }
 

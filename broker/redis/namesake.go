@@ -105,7 +105,7 @@ func (b *Broker) heardOf(envelope []byte) {
 	switch what := envelope[1]; {
 	case what == ownerDied && mine: // it was too busy to answer
 		b.presence.doubted()
-		b.log.Error("redis: another node with this node's name has taken it for dead: names must differ", "node", b.node)
+		b.log.Error("redis: another node has the name of this node and has declared it dead: give each node its own name", "node", b.node)
 	case what == ownerDied:
 		b.presence.died(owner)
 	case mine:
@@ -123,7 +123,7 @@ func (b *Broker) heardOf(envelope []byte) {
 
 func (b *Broker) sharesName(owner string) {
 	if b.namesakes.add(owner) {
-		b.log.Warn("redis: two nodes that are alive have the same name: names must differ", "node", b.node)
+		b.log.Warn("redis: two live nodes have the same name: give each node its own name", "node", b.node)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestNamesakesAlive(t *testing.T) {
 		second, rec := startAs(t, "twin", addrs, logs[1].option())
 		subscribe(t, second, "room")
 		enter(t, second, "room", "b")
-		const warning = `level=WARN msg="redis: two nodes that are alive have the same name`
+		const warning = `level=WARN msg="redis: two live nodes have the same name`
 		eventually(t, "both to say so", func() bool { return len(logs[0].lines(warning)) == 1 && len(logs[1].lines(warning)) == 1 })
 		time.Sleep(2 * redis.RollCall) // after which the second one would have taken the first for dead
 		if n := count(t, second, "room"); n != 2 {
@@ -100,7 +100,7 @@ func TestNamesakeTakenForDead(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the node to say so", func() bool {
-			return len(log.lines(`level=ERROR msg="redis: another node with this node's name has taken it for dead`)) == 1
+			return len(log.lines(`level=ERROR msg="redis: another node has the name of this node and has declared it dead`)) == 1
 		})
 		eventually(t, "the node to see to its members", func() bool { return busy.NextVisit("room") > 10*time.Second })
 		if n := count(t, watching, "room"); n != 1 {

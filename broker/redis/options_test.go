@@ -19,8 +19,8 @@ func TestOptionFaults(t *testing.T) {
 	}{
 		{"address", "localhost", nil, `address "localhost"`},
 		{"sentinel", "", redis.WithSentinel(""), "name of the master is empty"},
-		{"sentinel auth", "", redis.WithSentinelAuth("u", "p"), "without WithSentinel"},
-		{"user", "", redis.WithAuth("u", ""), `user "u" without a password`},
+		{"sentinel auth", "", redis.WithSentinelAuth("u", "p"), "WithSentinelAuth needs WithSentinel"},
+		{"user", "", redis.WithAuth("u", ""), `user "u" has no password`},
 		{"TLS", "", redis.WithTLS(nil), "TLS configuration is nil"},
 		{"database", "", redis.WithDatabase(-1), "database -1"},
 		{"empty prefix", "", redis.WithPrefix(""), `prefix ""`},
@@ -33,7 +33,7 @@ func TestOptionFaults(t *testing.T) {
 		{"subscribe", "", redis.WithSubscribeConns(65), "65 connections to subscribe"},
 		{"presence", "", redis.WithPresenceTTL(time.Minute, 31*time.Second), "presence TTL of 1m0s"},
 		{"metadata", "", redis.WithMetadataTTL(0), "metadata TTL of 0s"},
-		{"keys", "", redis.WithIdempotencyKeys(0, 1), "0 idempotency keys of the service, 1 of a publisher"},
+		{"keys", "", redis.WithIdempotencyKeys(0, 1), "0 idempotency keys of the service and 1 of a publisher"},
 		{"keys of publishers", "", redis.WithIdempotencyKeys(1, 0), "0 of a publisher"},
 		{"backoff", "", redis.WithBackoff(nil), "backoff policy is nil"},
 	}
@@ -57,7 +57,7 @@ func TestOptionFaults(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"no address", "is nil", "database -1", "prefix", "dial timeout", "backoff"} {
+	for _, want := range []string{"at least one address", "is nil", "database -1", "prefix", "dial timeout", "backoff"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("all at once: %v, want also: %s", err, want)
 		}

@@ -15,8 +15,9 @@ import (
 
 const membersPage = 1000
 
-// Enter announces a member. With an error that matches broker.ErrUnavailable the member stays with this
-// node all the same, and is announced when Redis is back: who does not want that calls Leave.
+// Enter adds a member and announces it. It blocks no longer than ctx or the I/O timeout. After an error that matches
+// broker.ErrUnavailable the member stays with this node, and is announced when Redis is back. To prevent that, call
+// Leave.
 func (b *Broker) Enter(ctx context.Context, room string, m broker.Member) error {
 	if err := b.ready(ctx); err != nil {
 		return err
@@ -56,8 +57,8 @@ func (b *Broker) announceMember(ctx context.Context, a *attendance, conn, json s
 	return b.mend(ctx, a.room, why)
 }
 
-// Leave takes a member of this node back. Where it returns an error the member is taken back as soon as
-// Redis can be reached.
+// Leave removes a member of this node and announces it. It blocks no longer than ctx or the I/O timeout. After an error
+// that matches broker.ErrUnavailable the broker removes the member as soon as Redis can be reached.
 func (b *Broker) Leave(ctx context.Context, room, conn string) error {
 	if err := b.ready(ctx); err != nil {
 		return err
@@ -72,13 +73,14 @@ func (b *Broker) Leave(ctx context.Context, room, conn string) error {
 	return b.leave(ctx, room, conn, json)
 }
 
-// Members lists members, in pages of 1,000 to the server: while many come and go the list is not one
-// moment's.
+// Members lists members ordered by Conn. It asks the server for pages of 1,000, so a longer list is not of one
+// instant. It blocks no longer than ctx, and waits for each page no longer than the I/O timeout. After Redis has lost the
+// room's presence it returns an error that matches broker.ErrUnavailable until nodes have listed their members again.
 func (b *Broker) Members(ctx context.Context, room string, limit int) ([]broker.Member, error) {
 	return b.MembersAfter(ctx, room, "", limit)
 }
 
-// MembersAfter is Members from a connection on.
+// MembersAfter is Members for the members whose Conn follows after.
 func (b *Broker) MembersAfter(ctx context.Context, room, after string, limit int) ([]broker.Member, error) {
 	if strings.ContainsRune(after, 0) {
 		return nil, fmt.Errorf("redis: %w: members after the connection ID %q", broker.ErrInvalid, after)
@@ -110,7 +112,7 @@ func (b *Broker) MembersAfter(ctx context.Context, room, after string, limit int
 	}
 }
 
-// Count tells how many members there are.
+// Count returns the number of members on all nodes. It blocks and fails as Members does.
 func (b *Broker) Count(ctx context.Context, room string) (int, error) {
 	list, err := b.list(ctx, room, "", 0)
 	return list.count, err
@@ -164,8 +166,8 @@ func (b *Broker) list(ctx context.Context, room, after string, limit int) (l mem
 	}
 }
 
-// errMissing is why presence cannot be told: zero members, or too few, would be a lie.
-var errMissing = errors.New("the server has lost members, and nodes announce them again")
+// errMissing is returned in place of a list or a count that would have too few members.
+var errMissing = errors.New("the server has lost members of the room, and nodes are listing them again")
 
 // attend runs one of the scripts of presence, all of which take the channel, the verb and the TTL first.
 func (b *Broker) attend(ctx context.Context, s *rueidis.Lua, channel string, args ...string) (rueidis.RedisResult, error) {

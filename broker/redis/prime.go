@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -67,6 +68,19 @@ func (b *Broker) askTops(ctx context.Context, rooms []*room, wait *countdown) []
 		}
 	}
 	return errs
+}
+
+// primed takes in the newest position of a room, and that its metadata is kept for a while.
+func (b *Broker) primed(r *room, top mark) {
+	r.mu.Lock()
+	behind := r.compare(top)
+	if r.last.epoch == top.epoch {
+		r.kept = time.Now()
+	}
+	r.mu.Unlock()
+	if behind {
+		b.catchUps.add(r)
+	}
 }
 
 // parseMeta reads the meta key of a room: epoch, newest offset and its stamp, the offset at which the epoch began, and the

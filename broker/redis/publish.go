@@ -12,9 +12,10 @@ import (
 	"github.com/gohubkit/hubkit/internal/resp"
 )
 
-// Publish hands a message to every subscribed node, and stores it first where the publication asks for it, in
-// one step. It waits for Redis to answer: no longer than ctx, and where ctx has no end until the
-// connection counts as broken.
+// Publish hands a message to every subscribed node. If the publication has a retention, the same script stores it
+// first. Publish waits for the answer of Redis, no longer than ctx. If ctx has no end, it waits until the
+// connection counts as broken. After an error that matches broker.ErrUnavailable, whether Redis took the message is
+// unknown.
 func (b *Broker) Publish(ctx context.Context, room string, p broker.Publication) (broker.Result, error) {
 	if err := b.ready(ctx); err != nil {
 		return broker.Result{}, err
@@ -96,10 +97,13 @@ func (b *Broker) store(ctx context.Context, room string, p *broker.Publication) 
 }
 
 // publishHash is the name by which a server knows the script.
-var publishHash = func() string {
-	sum := sha1.Sum([]byte(publishSource)) //nolint:gosec // see above
+var publishHash = hashOf(publishSource)
+
+// hashOf is the name by which a server knows a script.
+func hashOf(source string) string {
+	sum := sha1.Sum([]byte(source)) //nolint:gosec // no secret depends on it
 	return hex.EncodeToString(sum[:])
-}()
+}
 
 // appendPublication appends the command that publishes: what publishPlain and store have rueidis send, made in
 // place.

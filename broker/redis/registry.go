@@ -1,6 +1,9 @@
 package redis
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // registry holds the rooms that this node is subscribed to, whatever has become of the connections. A
 // room is in it from Subscribe to Unsubscribe.
@@ -17,9 +20,21 @@ func (g *registry) find(channel []byte) *room {
 	return g.rooms[string(channel)]
 }
 
+// listening returns a room whose subscription is up: its link has caught up, and it is subscribed to there. It returns nil if there is
+// none.
+func (g *registry) listening(channel string) *room {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	r := g.rooms[channel]
+	if r == nil || r.adrift || r.link == nil || !r.link.whole.Load() {
+		return nil
+	}
+	return r
+}
+
 // saw compares the newest position that a reader was told with what this node has handed over. If the metadata of a room was
-// lost, the node learns of it here, and not from the next message alone.
-func (g *registry) saw(channel string, top mark) {
+// lost, the node learns of it here, and not from the next message alone. kept says that Redis was asked to keep them.
+func (g *registry) saw(channel string, top mark, kept bool) {
 	r := g.find([]byte(channel))
 	if r == nil {
 		return
@@ -32,6 +47,9 @@ func (g *registry) saw(channel string, top mark) {
 		r.unsure, lost = true, true
 	case top.offset == 0:
 		r.last = top // which is what readers resume from
+	}
+	if kept && r.last.epoch == top.epoch {
+		r.kept = time.Now()
 	}
 	r.mu.Unlock()
 	if lost {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 )
@@ -35,12 +36,13 @@ type room struct {
 	mu        sync.Mutex
 	to        broker.RoomReceiver // nil if the receiver finds the room by its name
 	gone      bool
-	primed    bool // last is known
-	unsure    bool // last must be compared with what Redis has
-	last      mark // the newest message handed over; it was there to begin with, if none was
-	lagging   bool // messages are missing; a catch-up will bring them
-	working   bool // the catch-up is under way
-	asked     int  // how many messages were held when it last asked
+	primed    bool      // last is known
+	unsure    bool      // last must be compared with what Redis has
+	last      mark      // the newest message handed over; it was there to begin with, if none was
+	kept      time.Time // when Redis was asked for last's epoch, and to keep it
+	lagging   bool      // messages are missing; a catch-up will bring them
+	working   bool      // the catch-up is under way
+	asked     int       // how many messages were held when it last asked
 	held      []message
 	heldBytes int
 	waiting   []*countdown

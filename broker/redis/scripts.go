@@ -23,14 +23,18 @@ var (
 	membersSource string
 	//go:embed script/announce.lua
 	announceSource string
+	//go:embed script/keep.lua
+	keepSource string
+	//go:embed script/occupancy.lua
+	occupancySource string
 )
 
-// PublishScript is the Lua script that Publish runs, for programs in other languages that publish to rooms
-// with history. The package documentation tells its keys and arguments.
+// PublishScript returns the Lua script that Publish runs, for programs in other languages that publish to rooms
+// with history. The package documentation has its keys and arguments.
 func PublishScript() string { return publishSource }
 
 // allScripts are all sources.
-var allScripts = []string{publishSource, readSource, attendanceSource, enterSource, leaveSource, visitSource, membersSource, announceSource}
+var allScripts = []string{publishSource, readSource, attendanceSource, enterSource, leaveSource, visitSource, membersSource, announceSource, keepSource, occupancySource}
 
 // scripts are run by their hash, and sent whole to a server that does not know them.
 var (
@@ -41,4 +45,8 @@ var (
 	visitScript    = rueidis.NewLuaScript(attendanceSource + visitSource)
 	membersScript  = rueidis.NewLuaScript(attendanceSource + membersSource)
 	announceScript = rueidis.NewLuaScript(announceSource)
+	keepScript     = rueidis.NewLuaScript(keepSource)
+	keepHash       = hashOf(keepSource)
+
+	occupancyScript = rueidis.NewLuaScript(occupancySource)
 )

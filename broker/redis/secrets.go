@@ -9,8 +9,8 @@ import (
 	"github.com/gohubkit/hubkit/broker"
 )
 
-// Secret returns the secret of a name, which it sets to fresh if there is none. It does not expire. Who can read Redis can
-// read it.
+// Secret returns the secret of a name. If there is none, it first sets it to fresh. It blocks no longer than ctx. The secret
+// does not expire. Everyone who can read Redis can read it.
 func (b *Broker) Secret(ctx context.Context, name string, fresh []byte) ([]byte, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err

@@ -28,11 +28,20 @@ type session struct {
 
 // request is a command under way.
 type request struct {
-	verb  string  // as the server confirms it; HELLO
+	verb  string  // as the server confirms it; HELLO; empty for another command
 	rooms []*room // of which the first have been confirmed
 	probe string  // in place of rooms
 	done  chan error
+
+	// Another command, and what takes the answer unless that is an error, or the request that it was sent behind was refused.
+	command []byte
+	take    func(v *resp.Value) error
+	behind  *request
+
+	refused bool // belongs to the goroutine that reads
 }
+
+var errRefused = errors.New("the subscription before the question was refused")
 
 func newRequest(verb string, rooms []*room) *request {
 	return &request{verb: verb, rooms: rooms, done: make(chan error, 1)}
@@ -99,6 +108,9 @@ func (s *session) send(requests ...*request) error {
 }
 
 func (q *request) appendTo(dst []byte, suffix string) []byte {
+	if q.take != nil {
+		return append(dst, q.command...)
+	}
 	verb := strings.ToUpper(q.verb)
 	switch {
 	case q.verb == verbHello:
@@ -215,16 +227,24 @@ func (s *session) confirmed(verb string, channel []byte) bool {
 	return true
 }
 
-// answered takes in what is no push: what the server says it is, and the refusal of anything.
+// answered takes in what is no push: what the server says it is, the answer to a question, and the refusal of anything.
 func (s *session) answered(v *resp.Value) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	err := v.Err()
-	if len(s.pending) == 0 || err == nil && s.pending[0].verb != verbHello {
+	s.mu.Lock()
+	if len(s.pending) == 0 || err == nil && s.pending[0].verb != verbHello && s.pending[0].take == nil {
+		s.mu.Unlock()
 		return errors.Join(errDesync, err)
 	}
 	q := s.pending[0]
 	s.pending = s.pending[1:]
+	s.mu.Unlock()
+	switch {
+	case q.take != nil && q.behind.refused:
+		err = errRefused
+	case q.take != nil && err == nil:
+		err = q.take(v)
+	}
+	q.refused = err != nil
 	q.done <- err
 	if role, ok := v.Get("role"); ok && isReplica(role.Text) {
 		s.link.b.demoted(s.link.addr, errReplica)

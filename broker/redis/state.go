@@ -57,6 +57,13 @@ func (s *state) healthy(b *breaker, well bool) (changed bool) {
 	return changed
 }
 
+// behind is how many links are not up and caught up, and how many rooms are not subscribed to.
+func (s *state) behind() (links, rooms int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.recovering), s.adrift
+}
+
 // drifting tells whether a room is not subscribed to.
 func (s *state) drifting() bool {
 	s.mu.Lock()

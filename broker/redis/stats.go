@@ -1,28 +1,32 @@
 package redis
 
-import "sync/atomic"
+import (
+	"sync/atomic"
 
-// Stats counts what has happened since Start.
+	"github.com/gohubkit/hubkit/broker"
+)
+
+// Stats are the broker's counters since New. They only grow.
 type Stats struct {
-	// Reconnects is how often a subscribed connection was lost or could not be made.
+	// Reconnects counts how often a subscribing connection was lost or could not be made.
 	Reconnects int64
-	// PublishReconnects is the same of connections by which is published.
+	// PublishReconnects counts the same of publishing connections.
 	PublishReconnects int64
-	// Loops is how often a connection was slowed down, because it had failed for the same reason five times or more though
-	// the server could be reached.
+	// Loops counts how often the broker slowed a connection down that had failed five times or more for the same reason,
+	// although the server could be reached.
 	Loops int64
-	// Unwritable is how often a server was found to be gone, or to take no writes: a replica, for example, or out of memory.
+	// Unwritable counts how often a server was gone or took no writes: a replica, for example, or out of memory.
 	Unwritable int64
-	// Refused is how many subscriptions of rooms Redis has refused to this broker's user.
+	// Refused counts subscriptions of rooms that Redis has refused to this broker's user.
 	Refused int64
-	// CaughtUp is how many messages were read from history because a channel had not brought them.
+	// CaughtUp counts messages read from history because a channel had not brought them.
 	CaughtUp int64
-	// Gaps is how often messages of a room were lost for good, as the receiver was told.
+	// Gaps counts how often messages of a room were lost for good. The receiver was told each time.
 	Gaps int64
-	// Dropped is how many messages without a position were dropped because the receiver was too slow.
+	// Dropped counts messages without a position that were dropped because the receiver was too slow.
 	Dropped int64
-	// Invalid is how many messages were dropped because they are neither of this package nor JSON, on channels and in
-	// histories.
+	// Invalid counts messages, on channels and in histories, that were dropped because they are neither envelopes of this
+	// package nor JSON.
 	Invalid int64
 }
 
@@ -31,7 +35,7 @@ type stats struct {
 	publishReconnects, loops, unwritable, refused atomic.Int64
 }
 
-// Stats returns the counters.
+// Stats returns the counters. They are read one after the other, not at one instant.
 func (b *Broker) Stats() Stats {
 	s := &b.stats
 	return Stats{
@@ -45,4 +49,35 @@ func (b *Broker) Stats() Stats {
 		Dropped:           s.dropped.Load(),
 		Invalid:           s.invalid.Load(),
 	}
+}
+
+// Links implements broker.Linked. Before Start and after Close it has no connections.
+func (b *Broker) Links() broker.Links {
+	s := &b.stats
+	out := broker.Links{
+		Reconnects:        s.reconnects.Load(),
+		PublishReconnects: s.publishReconnects.Load(),
+		Unwritable:        s.unwritable.Load(),
+		CaughtUp:          s.caughtUp.Load(),
+		Gaps:              s.gaps.Load(),
+		Dropped:           s.dropped.Load(),
+	}
+	if b.phase.Load() != started {
+		return out
+	}
+	if t := b.routes.table.Load(); t != nil {
+		for _, o := range t.servers {
+			out.Subscribing += len(o.links)
+			out.Publishing += len(o.lanes)
+			for _, l := range o.lanes {
+				if l.current.Load() != nil {
+					out.PublishingUp++
+				}
+			}
+		}
+	}
+	recovering, adrift := b.state.behind()
+	out.SubscribingUp = max(out.Subscribing-recovering, 0)
+	out.Unsubscribed = adrift
+	return out
 }

@@ -33,32 +33,41 @@ var (
 
 var (
 	errNoLink     = errors.New("not connected")
-	errNoReceiver = fmt.Errorf("redis: %w: started without a receiver", broker.ErrInvalid)
+	errNoReceiver = fmt.Errorf("redis: %w: a broker that was started without a receiver cannot subscribe", broker.ErrInvalid)
 )
 
-// Subscribe registers interest in rooms; an invalid name among them leaves all as they were. It returns when
-// Redis has acknowledged. With an error that matches broker.ErrUnavailable the interest stays all the
-// same, and is served as soon as Redis is back: who does not want that unsubscribes. Rooms that the server's user may not have
-// are part of such an error, with NOPERM in its text, and the other rooms are subscribed to.
+// Subscribe registers interest in rooms. If a name is invalid, no room is subscribed. It returns when Redis has
+// acknowledged, and blocks no longer than ctx.
+//
+// After an error that matches broker.ErrUnavailable the interest stays, and is served as soon as Redis is back. To
+// prevent that, call Unsubscribe. If the ACL denies the channels of some rooms, the error names them with NOPERM in its
+// text. The other rooms are subscribed to.
 func (b *Broker) Subscribe(ctx context.Context, rooms ...string) error {
 	if err := b.checkRooms(ctx, rooms); err != nil {
 		return err
 	}
 	wanted := make([]*room, len(rooms))
 	for i, name := range rooms {
-		wanted[i] = b.newRoom(name, b.names.room(name), false)
-		if b.finder != nil {
-			wanted[i].to = b.finder.Room(name)
-		}
+		wanted[i] = b.wanted(name)
 	}
-	return b.subscribe(ctx, b.rooms.add(wanted))
+	return b.subscribe(ctx, b.rooms.add(wanted), nil)
+}
+
+// wanted is a room to be subscribed to.
+func (b *Broker) wanted(name string) *room {
+	r := b.newRoom(name, b.names.room(name), false)
+	if b.finder != nil {
+		r.to = b.finder.Room(name)
+	}
+	return r
 }
 
 func (b *Broker) newRoom(name, channel string, bus bool) *room {
 	return &room{name: name, channel: channel, bus: bus, slot: slotOf(channel)}
 }
 
-func (b *Broker) subscribe(ctx context.Context, todo map[*link][]*room) error {
+// subscribe subscribes to rooms and primes them; opening, unless it is nil, asks about the only one.
+func (b *Broker) subscribe(ctx context.Context, todo map[*link][]*room, opening *opening) error {
 	var faults []error
 	for l, rooms := range todo {
 		s := l.up()
@@ -66,14 +75,14 @@ func (b *Broker) subscribe(ctx context.Context, todo map[*link][]*room) error {
 			faults = append(faults, errNoLink)
 			continue
 		}
-		done, refused, err := s.subscribe(ctx, rooms)
+		done, refused, err := s.subscribe(ctx, rooms, opening.questions(rooms)...)
 		if moving := len(rooms) - len(done) - len(refused); err == nil && moving > 0 {
-			faults = append(faults, fmt.Errorf("%d rooms are being moved", moving))
+			faults = append(faults, fmt.Errorf("the slots of %d rooms are being moved", moving))
 		}
 		for _, r := range refused {
 			faults = append(faults, fmt.Errorf("channel %q: %w", r.room.channel, r.err))
 		}
-		if err == nil {
+		if err == nil && len(done) > 0 && !opening.answered(ctx, done) {
 			err = b.prime(ctx, done, nil)
 		}
 		if err != nil {
@@ -83,7 +92,8 @@ func (b *Broker) subscribe(ctx context.Context, todo map[*link][]*room) error {
 	return b.failed(errors.Join(faults...))
 }
 
-// Unsubscribe ends the interest, also where it returns an error.
+// Unsubscribe ends the interest in rooms, even if it returns an error that matches broker.ErrUnavailable. It blocks no
+// longer than ctx.
 func (b *Broker) Unsubscribe(ctx context.Context, rooms ...string) error {
 	if err := b.checkRooms(ctx, rooms); err != nil {
 		return err
@@ -132,9 +142,10 @@ type refusal struct {
 }
 
 // subscribe subscribes to rooms of the link and returns those that the server took, and those that its user may not have.
-// The others are of a slot that is elsewhere, and adrift. The error is one of the connection.
-func (s *session) subscribe(ctx context.Context, rooms []*room) (done []*room, refused []refusal, err error) {
-	done, failed, refused, err := s.batches(ctx, s.link.b.verbs.subscribe, rooms)
+// The others are of a slot that is elsewhere, and adrift. The error is one of the connection. The questions are asked behind the
+// first rooms, and not waited for.
+func (s *session) subscribe(ctx context.Context, rooms []*room, questions ...*request) (done []*room, refused []refusal, err error) {
+	done, failed, refused, err := s.batches(ctx, s.link.b.verbs.subscribe, rooms, questions...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +159,7 @@ func (s *session) subscribe(ctx context.Context, rooms []*room) (done []*room, r
 
 // batches sends a command for many channels, as few and as large ones as the server takes: in a cluster
 // the channels of one command must be of one slot, and a channel that was refused has a command of its own.
-func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done, failed []*room, refused []refusal, err error) {
+func (s *session) batches(ctx context.Context, verb string, rooms []*room, questions ...*request) (done, failed []*room, refused []refusal, err error) {
 	sharded := s.link.b.cluster
 	if sharded {
 		rooms = slices.Clone(rooms)
@@ -170,7 +181,8 @@ func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done
 		n := min(len(groups), commandsPerBatch)
 		now := groups[:n:n]
 		groups = groups[n:]
-		answers, err := s.batch(ctx, verb, now)
+		answers, err := s.batch(ctx, verb, now, questions...)
+		questions = nil
 		if err != nil {
 			return done, failed, refused, err
 		}
@@ -192,15 +204,18 @@ func (s *session) batches(ctx context.Context, verb string, rooms []*room) (done
 	return done, failed, refused, nil
 }
 
-// batch sends one command for each group and waits for the answers.
-func (s *session) batch(ctx context.Context, verb string, groups [][]*room) (answers []error, err error) {
+// batch sends one command for each group, and the questions behind them, and waits for the answers to the commands.
+func (s *session) batch(ctx context.Context, verb string, groups [][]*room, questions ...*request) (answers []error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.link.b.ioTimeout)
 	defer cancel()
-	requests := make([]*request, len(groups))
+	requests := make([]*request, len(groups), len(groups)+len(questions))
 	for i, g := range groups {
 		requests[i] = newRequest(verb, g)
 	}
-	if err := s.send(requests...); err != nil {
+	for _, q := range questions {
+		q.behind = requests[len(requests)-1]
+	}
+	if err := s.send(append(requests, questions...)...); err != nil {
 		return nil, err
 	}
 	answers = make([]error, len(groups))
@@ -227,7 +242,7 @@ func (b *Broker) refuse(refused []refusal, l *link) {
 		}
 	}
 	if b.refusals.due(time.Now()) {
-		b.log.Error("redis refuses rooms to this user: give it their channels", "rooms", len(refused),
+		b.log.Error("redis refuses rooms to this user: add their channels to the ACL", "rooms", len(refused),
 			"channel", refused[0].room.channel, "err", refused[0].err)
 	}
 }

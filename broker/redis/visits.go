@@ -205,6 +205,9 @@ func (b *Broker) quit(ctx context.Context) {
 	if b.receiver == nil {
 		return
 	}
+	if b.occupied.asked.Load() { // others are told of what is left within their next Tend
+		_, _ = b.occupancy(ctx, "quit")
+	}
 	if owner, err := b.listed(ctx); err == nil && owner == b.owner { // and not of a node that has begun under this name since
 		key := b.names.nodes()
 		_, _ = b.do(ctx, key, b.client.B().Hdel().Key(key).Field(b.node).Build())
