@@ -6,23 +6,23 @@ import (
 	"github.com/gohubkit/hubkit/internal/admission"
 )
 
-// MinSpread keeps even few clients from coming back at one moment.
+// MinSpread is the least spread, so that even a few clients do not reconnect at one moment.
 const MinSpread = time.Second
 
-// Hint tells a client when to come back: after After and a random part of Spread.
+// Hint is a retry hint: a client reconnects after After and a random part of Spread.
 type Hint struct{ After, Spread time.Duration }
 
-// Plan is how a number of connections leave a node one after another, and come back elsewhere in the same order.
+// Plan is a drain plan: connections leave a node one after another, and reconnect elsewhere in the same order.
 type Plan struct {
 	conns int
-	// Leave is the time over which they leave, and Return that over which they come back. Both count from the beginning.
-	// Connections that the successors cannot admit as fast as they leave come back later.
+	// Leave is the time over which they leave, and Return the time over which they reconnect. Both count from the beginning.
+	// If the successors cannot admit connections as fast as they leave, the rest reconnect later.
 	Leave, Return time.Duration
 }
 
-// Plan plans for a number of connections and a window. The pace is what the successors admit, if they all state it and
-// have the capacity; otherwise the window is used to the full. At least a tenth of it passes in any case: until a balancer
-// has seen that this node is not ready, it sends the returning clients back here.
+// Plan plans for a number of connections and a window. If all successors state their rate and have the capacity, it sets the
+// pace. Otherwise the plan uses the full window. It takes at least a tenth of the window: until a load balancer has seen that
+// this node is not ready, it sends reconnecting clients back here.
 func (to Successors) Plan(conns int, window time.Duration) Plan {
 	p := Plan{conns: conns, Leave: window, Return: admission.Spread(conns, to.Rate)}
 	if to.Stated && (to.Capacity < 0 || conns <= to.Capacity) {
@@ -40,11 +40,11 @@ func (p Plan) share(d time.Duration, i int) time.Duration {
 	return time.Duration(float64(d) * float64(i) / float64(p.conns))
 }
 
-// Due is when connection i leaves, counted from the beginning.
+// Due returns when connection i leaves, counted from the beginning.
 func (p Plan) Due(i int) time.Duration { return p.share(p.Leave, i) }
 
-// Hint tells connection i when to come back. Connections that leave together come back at any time of the window. Otherwise
-// they come back in the order in which they leave, blurred so that no two need agree on the time.
+// Hint returns the retry hint of connection i. Connections that leave together reconnect at any time of the window.
+// Otherwise they reconnect in the order in which they leave, with a random part.
 func (p Plan) Hint(i int) Hint {
 	if p.Leave == 0 {
 		return Hint{Spread: max(p.Return, MinSpread)}
@@ -58,13 +58,13 @@ type Drain struct {
 	Begun time.Time
 }
 
-// Begin begins a plan now.
+// Begin starts a plan now.
 func Begin(p Plan) *Drain { return &Drain{p, time.Now()} }
 
-// Hint tells a client that is not in the plan when to come back.
+// Hint returns the retry hint for a client that is not in the plan.
 func (d *Drain) Hint() Hint { return d.after(time.Since(d.Begun)) }
 
-// after is what the connection is told whose turn it is after so long, or whose turn was the last.
+// after is the hint of the connection whose turn it is after elapsed, or of the last one.
 func (d *Drain) after(elapsed time.Duration) Hint {
 	if elapsed < d.Leave {
 		return d.Plan.Hint(int(float64(d.conns) * float64(elapsed) / float64(d.Leave)))

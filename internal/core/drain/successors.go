@@ -1,7 +1,7 @@
-// Package drain plans how a node sends its clients away, and what it tells each of them about when to come back.
+// Package drain plans when a node closes each connection during a drain, and the retry hint of each client.
 //
-// A node that leaves asks which nodes remain and how fast they admit ([Ask]), makes a [Plan] from that, and closes its
-// connections by the plan. Clients that arrive meanwhile are told what the plan says of that moment ([Drain.Hint]).
+// A draining node asks which nodes remain and how fast they admit ([Ask]). It makes a [Plan] from that, and closes its
+// connections by the plan. A client that arrives during the drain gets the hint of that moment ([Drain.Hint]).
 package drain
 
 import (
@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// DefaultRate stands in for a node that states no rate, in new connections a second. A hub accepts many times as many;
-	// what its authenticator asks may not.
+	// DefaultRate is the assumed rate of a node that states none, in new connections a second. A hub accepts many times as
+	// many, but the service behind its authenticator may not.
 	DefaultRate = 1000
-	// askTimeout bounds the question who else is there. Without an answer a guess has to do.
+	// askTimeout bounds the question for the other nodes. Without an answer the node assumes that it is alone.
 	askTimeout = time.Second
 )
 
@@ -26,7 +26,7 @@ type Successors struct {
 	Capacity int     // connections that they still take; negative if one of them has no bound
 }
 
-// Alone is a node that has no other beside it: it answers for the node that replaces it.
+// Alone returns the successors of a node without other nodes: the node that replaces it, with the same rate.
 func Alone(rate float64) Successors { return Successors{Rate: rate, Capacity: -1} }
 
 // Fleet lists the nodes alive.
@@ -34,9 +34,9 @@ type Fleet interface {
 	Nodes(ctx context.Context) ([]broker.Node, error)
 }
 
-// Ask asks the fleet for the nodes other than self that neither drain nor have been silent for longer than silent. It
-// blocks for at most a second. If there are none, or it does not answer, the result is Alone(own); the error says
-// why the others are not known.
+// Ask asks the fleet for the nodes other than self. It leaves out nodes that drain, and nodes silent for longer than silent.
+// It blocks for at most 1 s. If there are none, or the fleet does not answer, the result is Alone(own). The error says
+// why the fleet did not answer.
 func Ask(ctx context.Context, fleet Fleet, self string, own float64, silent time.Duration) (Successors, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

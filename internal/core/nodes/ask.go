@@ -63,7 +63,17 @@ func Silent[A any](answers []Answer[A]) (nodes []string) {
 // This node does not need the broker to answer. If the others could not be asked, the error says why, and the answer of this
 // node is returned beside it.
 func Ask[A any](ctx context.Context, x *Exchange, kind string, body any) ([]Answer[A], error) {
-	raw, err := x.ask(ctx, kind, body)
+	return askFor[A](ctx, x, "", kind, body)
+}
+
+// AskNode is Ask, but asks one node alone. It returns one Answer; that of a node that is not alive is ErrNoAnswer.
+func AskNode[A any](ctx context.Context, x *Exchange, node, kind string, body any) ([]Answer[A], error) {
+	return askFor[A](ctx, x, node, kind, body)
+}
+
+// askFor asks one node, or all if only is empty.
+func askFor[A any](ctx context.Context, x *Exchange, only, kind string, body any) ([]Answer[A], error) {
+	raw, err := x.ask(ctx, only, kind, body)
 	answers := make([]Answer[A], len(raw))
 	for i, r := range raw {
 		a := Answer[A]{Node: r.Node, Err: r.Err}
@@ -89,10 +99,14 @@ type question struct {
 	done    chan struct{} // closed when nobody is waited for
 }
 
-func (x *Exchange) ask(ctx context.Context, kind string, body any) ([]Answer[json.RawMessage], error) {
+func (x *Exchange) ask(ctx context.Context, only, kind string, body any) ([]Answer[json.RawMessage], error) {
 	ctx, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
-	q := &question{waiting: map[string]bool{x.conf.Node: true}, done: make(chan struct{})}
+	self := only == "" || only == x.conf.Node
+	q := &question{waiting: make(map[string]bool), done: make(chan struct{})}
+	if self {
+		q.waiting[x.conf.Node] = true
+	}
 	h := head{Kind: kind, Number: x.begin(q)}
 	defer x.end(h.Number)
 	payload, err := encode(h, body)
@@ -103,8 +117,10 @@ func (x *Exchange) ask(ctx context.Context, kind string, body any) ([]Answer[jso
 		return nil, err
 	}
 	asked := make(chan struct{})
-	x.askSelf(ctx, h, payload, asked)
-	err = x.askOthers(ctx, q, h, body)
+	if self {
+		x.askSelf(ctx, h, payload, asked)
+	}
+	err = x.askOthers(ctx, q, only, h, body)
 	close(asked)
 	select {
 	case <-q.done:
@@ -138,34 +154,50 @@ func (x *Exchange) askSelf(ctx context.Context, h head, payload []byte, asked <-
 	})
 }
 
-// askOthers asks the other nodes that are alive. If it fails, they are not waited for.
-func (x *Exchange) askOthers(ctx context.Context, q *question, h head, body any) error {
+// askOthers asks the other nodes that are alive, or only one. If it fails, they are not waited for.
+func (x *Exchange) askOthers(ctx context.Context, q *question, only string, h head, body any) error {
 	var others []string
 	var err error
-	if x.conf.Bus != nil {
+	if x.conf.Bus != nil && only != x.conf.Node {
 		others, err = x.others(ctx)
+	}
+	if only != "" {
+		if only != x.conf.Node && !slices.Contains(others, only) {
+			x.unasked(q, only)
+		}
+		others = slices.DeleteFunc(others, func(node string) bool { return node != only })
 	}
 	x.mu.Lock()
 	for _, node := range others {
 		q.waiting[node] = true
 	}
 	x.mu.Unlock()
-	if len(others) > 0 || err == nil && x.conf.Bus != nil && x.orders[h.Kind] {
-		err = x.broadcast(ctx, h, body)
+	switch {
+	case only != "" && len(others) > 0:
+		err = x.sendQuestion(ctx, only, h, body)
+	case only == "" && (len(others) > 0 || err == nil && x.conf.Bus != nil && x.orders[h.Kind]):
+		err = x.sendQuestion(ctx, "", h, body)
+	}
+	if err != nil {
+		x.unasked(q, others...)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err != nil {
-		for _, node := range others {
-			if q.waiting[node] {
-				delete(q.waiting, node)
-				q.said = append(q.said, Answer[json.RawMessage]{Node: node, Err: ErrNoAnswer})
-			}
-		}
-	}
 	q.asked = true
 	q.check()
 	return err
+}
+
+// unasked notes that nodes will not answer, unless they have.
+func (x *Exchange) unasked(q *question, nodes ...string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, node := range nodes {
+		if q.waiting[node] || !slices.ContainsFunc(q.said, func(a Answer[json.RawMessage]) bool { return a.Node == node }) {
+			delete(q.waiting, node)
+			q.said = append(q.said, Answer[json.RawMessage]{Node: node, Err: ErrNoAnswer})
+		}
+	}
 }
 
 func (x *Exchange) others(ctx context.Context) (names []string, err error) {
@@ -178,13 +210,17 @@ func (x *Exchange) others(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-func (x *Exchange) broadcast(ctx context.Context, h head, body any) error {
+// sendQuestion sends a question to a node, or to all if to is empty.
+func (x *Exchange) sendQuestion(ctx context.Context, to string, h head, body any) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		h.Within = max(1, time.Until(deadline).Milliseconds())
 	}
 	payload, err := encode(h, body)
 	if err != nil {
 		return err
+	}
+	if to != "" {
+		return x.conf.Bus.Send(ctx, to, payload)
 	}
 	return x.conf.Bus.Broadcast(ctx, payload)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -42,15 +43,23 @@ type Answer struct {
 	Users int
 	// Listed is how many members the answer lists, or somewhat fewer if they are large.
 	Listed int
-	// Data is the data of an ok frame, and the frame's end. It is shared and never changed.
-	Data *frame.Batch
+	// data is the data of an ok frame, in the first with the end of a JSON one. It is shared and never changed.
+	closed, bare *frame.Batch
 
 	version uint64
 	made    time.Duration
 	err     error
 }
 
-// errUnanswered is the error of a question that did not come back from the broker.
+// Data is the data of an ok frame of a codec, and what ends the frame.
+func (l *Answer) Data(x codec.Codec) *frame.Batch {
+	if x.Tail() == "" {
+		return l.bare
+	}
+	return l.closed
+}
+
+// errUnanswered is the error of a question whose call of the broker did not return.
 var errUnanswered = errors.New("presence: the broker failed")
 
 // recent reports whether an answer may show a change that comes now.
@@ -128,7 +137,9 @@ func (a *Attendance) question() {
 			appendList = protocol.AppendPresencePage
 		}
 		data := appendList(nil, p, maxBytes)
-		l.Data = frame.Tail(append(data, '}'), a.members.Source())
+		data = append(data, codec.JSON{}.Tail()...)
+		l.closed = frame.Tail(data, a.members.Source())
+		l.bare = frame.Tail(data[:len(data)-len(codec.JSON{}.Tail())], a.members.Source())
 	}
 	l.err = err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 )
 
 // ask asks from many goroutines at once, and returns what all were answered.
@@ -48,7 +49,7 @@ func TestAsk(t *testing.T) {
 	inWorld(t, 100, 100, func(t *testing.T, w *world) {
 		w.list.members = []broker.Member{{Conn: "a"}, {Conn: "b"}}
 		a, err := w.ask(t, 10)
-		if err != nil || a.Count != 2 || a.Data.Size() != len(`{"count":2,"members":[{"conn":"a"},{"conn":"b"}]}}`) {
+		if err != nil || a.Count != 2 || a.Data(codec.JSON{}).Size() != len(`{"count":2,"members":[{"conn":"a"},{"conn":"b"}]}}`) {
 			t.Fatalf("answered %+v, %v", a, err)
 		}
 		w.asked(t, 1)
@@ -166,8 +167,8 @@ func TestAnswerIsBounded(t *testing.T) {
 			w.list.members = append(w.list.members, broker.Member{Conn: strings.Repeat("x", 100)})
 		}
 		a, err := w.Ask(t.Context())
-		if err != nil || a.Count != maxMembers+10 || a.Data.Size() > maxBytes+2 || a.Data.Size() < maxBytes-200 {
-			t.Errorf("%d members in %d bytes, %v", a.Count, a.Data.Size(), err)
+		if err != nil || a.Count != maxMembers+10 || a.Data(codec.JSON{}).Size() > maxBytes+2 || a.Data(codec.JSON{}).Size() < maxBytes-200 {
+			t.Errorf("%d members in %d bytes, %v", a.Count, a.Data(codec.JSON{}).Size(), err)
 		}
 	})
 }

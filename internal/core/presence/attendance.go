@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
@@ -120,11 +121,9 @@ func (a *Attendance) pay(m *broker.Member) bool {
 
 // tell is called with mu held, so that members are told in order.
 func (a *Attendance) tell(m *broker.Member, joined bool) {
-	event := protocol.AppendLeave
-	if joined {
-		event = protocol.AppendJoin
-	}
-	a.members.AddEvent(frame.Text, func(dst []byte) []byte { return event(dst, a.room, protocol.Member(*m)) })
+	a.members.AddEvent(func(dst []byte, f frame.Form) []byte {
+		return codec.Of(f).Change(dst, a.room, protocol.Member(*m), joined)
+	})
 }
 
 // gather is called with mu held.
@@ -150,7 +149,7 @@ func (a *Attendance) gather(m broker.Member, joined bool) {
 	a.wake(tick)
 }
 
-// void reports whether those who were told last know all.
+// void reports whether the members that were told last know everything.
 func (c *change) void() bool {
 	return !c.shown && c.joined == c.known &&
 		(!c.joined || c.now.User == c.told.User && bytes.Equal(c.now.Info, c.told.Info))
@@ -252,8 +251,8 @@ func (a *Attendance) push() {
 // tellAll is called with mu held. count is negative if it is not known.
 func (a *Attendance) tellAll(count int) {
 	spread := min(max(time.Duration(max(count, a.members.Len()))*time.Millisecond/2, minSpread), maxSpread)
-	a.members.AddEvent(frame.Text, func(dst []byte) []byte {
-		return protocol.AppendPresenceChanged(dst, a.room, count, spread)
+	a.members.AddEvent(func(dst []byte, f frame.Form) []byte {
+		return codec.Of(f).PresenceChanged(dst, a.room, count, spread)
 	})
 }
 

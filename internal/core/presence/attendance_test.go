@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
@@ -55,11 +56,11 @@ type room struct {
 func (r *room) Len() int              { return 4000 }
 func (r *room) Source() *frame.Source { return &r.source }
 
-func (r *room) AddEvent(opcode byte, encode func([]byte) []byte) {
-	p := encode(nil)
+func (r *room) AddEvent(encode func([]byte, frame.Form) []byte) {
+	p := encode(nil, codec.FormJSON)
 	var e protocol.Event
-	if err := e.Decode(p); err != nil || opcode != frame.Text {
-		r.t.Errorf("%s: opcode %d, %v", p, opcode, err)
+	if err := e.Decode(p); err != nil {
+		r.t.Errorf("%s: %v", p, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,8 +1,9 @@
-// Package presence tells the members of a room who comes and goes, at a bounded rate, and answers those who ask who is
-// there. The broker knows it of all nodes; an [Attendance] is what one node does about one of its rooms.
+// Package presence sends the joins and leaves of a room to its members, at a bounded rate, and answers requests for the list.
+// The broker knows the members on all nodes. An [Attendance] does the work of one node for one of its rooms.
 //
-// Below the rate each change is told at once. Above it changes are gathered, and what cancels out is never told. If too much
-// waits, members are told only that the list has changed, and ask. An answer is made once and shared by all who wait for it.
+// Below the rate each change is sent at once. Above it changes are gathered, and a join and a leave of the same member
+// cancel out. If too many changes wait, members are sent only a notice that the list has changed, and ask for it. An answer
+// is made once and shared by all requests that wait for it.
 package presence
 
 import (
@@ -15,13 +16,13 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Config is what presence needs of the hub.
+// Config is the part of the hub that presence needs.
 type Config struct {
 	// Context ends when the hub is closed.
 	Context context.Context
 	// Run starts a goroutine that the hub waits for when it is closed. It survives the function's panic.
 	Run func(f func())
-	// Stale reports whether changes on other nodes may be missed at the moment.
+	// Stale reports whether changes on other nodes may be missed now.
 	Stale func() bool
 	// Timeout bounds a question to the broker.
 	Timeout time.Duration
@@ -35,7 +36,7 @@ type Node struct {
 	start time.Time
 }
 
-// New returns the presence that a broker knows; nil if b has no presence.
+// New returns the presence of a node; nil if b has no presence.
 func New(b broker.Broker, conf Config) *Node {
 	p, ok := b.(broker.Presence)
 	if !ok {
@@ -45,7 +46,7 @@ func New(b broker.Broker, conf Config) *Node {
 	return &Node{Presence: p, pages: pages, conf: conf, start: time.Now()}
 }
 
-// List asks the broker who is in a room: up to limit members, or all if limit is zero, and how many there are.
+// List asks the broker for the members of a room: up to limit members, or all if limit is zero, and their number.
 func (n *Node) List(ctx context.Context, room string, limit int) (protocol.Presence, error) {
 	members, err := n.Members(ctx, room, limit)
 	if err != nil {
@@ -66,7 +67,7 @@ func (n *Node) List(ctx context.Context, room string, limit int) (protocol.Prese
 	return p, nil
 }
 
-// complete counts the users of a list from the first member on that has all, and says where one goes on that has not.
+// complete counts the users of a list with all members from the first on, and sets the cursor of any other list.
 func (n *Node) complete(p *protocol.Presence) {
 	switch {
 	case len(p.Members) < p.Count && len(p.Members) > 0 && n.pages != nil:
@@ -82,8 +83,8 @@ func (n *Node) complete(p *protocol.Presence) {
 	}
 }
 
-// Page asks the broker for up to limit members that follow a cursor. Without one, or if the broker knows none, it is the
-// first of them.
+// Page asks the broker for up to limit members that follow a cursor. Without a cursor, or if the broker does not support
+// cursors, it returns the first members.
 func (n *Node) Page(ctx context.Context, room, after string, limit int) (p protocol.Presence, err error) {
 	var members []broker.Member
 	if n.pages == nil {
@@ -99,24 +100,24 @@ func (n *Node) Page(ctx context.Context, room, after string, limit int) (p proto
 	return p, err
 }
 
-// Members are the members of a room on this node, all of whom are sent what is told.
+// Members are the members of a room on this node. All of them receive the events.
 type Members interface {
-	AddEvent(opcode byte, encode func(dst []byte) []byte)
+	AddEvent(encode func(dst []byte, f frame.Form) []byte)
 	Len() int
 	// Source is the room, as the members' backlogs know it.
 	Source() *frame.Source
 }
 
-// Rate bounds how many changes a room's members are told one by one.
+// Rate bounds how many changes a room's members are sent one by one.
 type Rate struct {
 	rate.Limit
 	Burst int
-	// Counts is how many members a room has at most whose changes are told one by one; zero is no bound.
+	// Counts is the largest room whose changes are sent one by one, in members; zero is no bound.
 	Counts int
 }
 
-// Attend begins to tell the members of a room. A room that is calm costs no timer and no goroutine, so that there is no end
-// to it either.
+// Attend returns the Attendance of a room. A room without changes costs no timer and no goroutine, so an Attendance need not
+// be closed.
 func (n *Node) Attend(room string, members Members, r Rate) *Attendance {
 	return &Attendance{node: n, room: room, members: members, limit: r}
 }

@@ -4,6 +4,7 @@ package rate
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,14 +50,18 @@ func (l Limit) Cost(n int) time.Duration { return time.Duration(l.each * float64
 type Bucket struct {
 	// full is when the bucket will be full again.
 	full time.Duration
-	// refused is what was beyond the limit since the bucket was last full, as the time it would have taken.
-	refused time.Duration
+	// refused is what was beyond the limit since the bucket was last full, as the time it would have taken. 24 bits of it are
+	// exact, which is enough to compare it with the burst.
+	refused float32
+
+	// Own is the holder's own: it would be padding.
+	Own atomic.Uint32
 }
 
 // Take takes n at the time now. If that is beyond the limit, it takes none, says how long to wait, and notes it as refused.
 func (b *Bucket) Take(now time.Duration, n int, l Limit) (wait time.Duration, ok bool) {
 	if wait, ok = b.Try(now, n, l); !ok {
-		b.refused += l.Cost(n)
+		b.refused += float32(l.Cost(n))
 	}
 	return wait, ok
 }
@@ -82,7 +87,7 @@ func (b *Bucket) Owe(now time.Duration, n float64, l Limit) {
 	}
 	cost := time.Duration(min(l.each*n, float64(maxOwed)))
 	b.full += cost
-	b.refused = max(b.refused-cost, 0)
+	b.refused = max(b.refused-float32(cost), 0)
 }
 
 // maxOwed bounds what is owed at once, so that sums do not overflow.
@@ -92,4 +97,7 @@ const maxOwed = 24 * time.Hour
 func (b *Bucket) Refusing(now time.Duration) bool { return b.refused > 0 && b.full > now }
 
 // Stubborn reports whether more than a burst was refused since the bucket was last full.
-func (b *Bucket) Stubborn(l Limit) bool { return b.refused > l.depth }
+func (b *Bucket) Stubborn(l Limit) bool { return b.refused > float32(l.depth) }
+
+// Full reports whether the bucket is full: it is then no other than a new one.
+func (b *Bucket) Full(now time.Duration) bool { return b.full <= now }

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// Claims counts the connections of users who may only have so many, over several nodes: each node has Claims of its own, and
-// asks the others. The count is exact, also if several connections of a user come at once, and no clock decides. It is
-// Lamport's bakery: a connection is listed, asks for all the user's others, and takes a number above theirs. It then asks
-// again; what comes later takes a greater number, so that all agree in which order the connections came. One that is still
-// about to take a number has to be waited for.
+// Claims counts the connections of users with a maximum number of connections, over several nodes. Each node has Claims of its
+// own, and asks the others. The count is exact, even if several connections of a user arrive at once, and no clock decides. It
+// is Lamport's bakery algorithm: a connection is listed, asks for all others of the user, and takes a number above theirs. It
+// then asks again. A later connection takes a greater number, so all nodes agree on the order. A connection that is still
+// about to take a number must be waited for.
 //
 // Its methods may be called from several goroutines.
 type Claims struct {
@@ -18,7 +18,7 @@ type Claims struct {
 	users map[string]map[string]uint64 // by the connection's name: its number
 }
 
-// Claim is a connection of a user, as nodes tell each other.
+// Claim is a connection of a user, in the form that nodes exchange.
 type Claim struct {
 	Conn string `json:"conn"`
 	// Number is zero before the connection has taken one.
@@ -66,8 +66,8 @@ func (c *Claims) Choose(user, conn string, others []Claim) {
 	}
 }
 
-// Before returns those of a user's connections that came before one that has its number, the oldest first, and whether there
-// are others who have none. all may have the connection itself.
+// Before returns the user's connections before one that has its number, oldest first. choosing reports whether others have no
+// number yet. all may include the connection itself.
 func (c *Claims) Before(user, conn string, all []Claim) (before []string, choosing bool) {
 	c.mu.Lock()
 	own := Claim{Conn: conn, Number: c.users[user][conn]}
@@ -98,7 +98,7 @@ func (c *Claims) Drop(user, conn string) {
 	}
 }
 
-// Len is how many connections are listed.
+// Len returns the number of listed connections.
 func (c *Claims) Len() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

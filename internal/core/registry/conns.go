@@ -1,5 +1,5 @@
-// Package registry knows the connections of a node: all of them ([Conns]), those of a user ([Users]), and who was
-// disconnected while connections were on their way in ([Revocations]).
+// Package registry holds the connections of a node: all of them ([Conns]), those of a user ([Users]), and the rights that
+// were revoked while connections were still handshaking ([Revocations]).
 package registry
 
 import (
@@ -14,13 +14,19 @@ type Entry[C any] struct {
 
 	nextOfUser C // guarded by the user's shard
 	slot       uint32
+
+	// Own is the connection's own: it would be padding.
+	Own uint32
 }
 
-// Token is what Find finds the connection by, once it has been added.
+// Token returns the token by which Find finds the connection. It is valid once the connection has been added.
 func (e *Entry[C]) Token() uint64 { return uint64(uint32(e.Num))<<32 | uint64(e.slot) }
 
-// Conns holds the connections of a node, and finds one by its token: a slot, and half of the connection's number to
-// tell its user from the one before. Its methods may be called from several goroutines.
+// Slot returns the connection's place in Conns. The connection has it from Add to Remove.
+func (e *Entry[C]) Slot() uint32 { return e.slot }
+
+// Conns holds the connections of a node, and finds one by its token. A token is a slot and half of the connection's number,
+// which tells a later connection in the same slot apart. Its methods may be called from several goroutines.
 type Conns[C comparable] struct {
 	entry func(C) *Entry[C]
 
@@ -32,7 +38,7 @@ type Conns[C comparable] struct {
 // NewConns makes an empty Conns. entry returns the Entry inside a connection.
 func NewConns[C comparable](entry func(C) *Entry[C]) *Conns[C] { return &Conns[C]{entry: entry} }
 
-// Add takes a connection in.
+// Add adds a connection.
 func (r *Conns[C]) Add(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,7 +53,7 @@ func (r *Conns[C]) Add(c C) {
 	r.slots = append(r.slots, c)
 }
 
-// Remove takes a connection out that was added.
+// Remove removes a connection that was added.
 func (r *Conns[C]) Remove(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,22 +79,22 @@ func (r *Conns[C]) Find(token uint64) C {
 	return none
 }
 
-// Slots is how many places there are, those of connections that are gone included.
+// Slots returns the number of places, those of connections that are gone included.
 func (r *Conns[C]) Slots() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.slots)
 }
 
-// Len is how many connections there are.
+// Len returns the number of connections.
 func (r *Conns[C]) Len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.slots) - len(r.free)
 }
 
-// Some calls f for the connections of up to n places, from a place on, until f returns false. It returns the place to go on
-// from. f is called without the lock.
+// Some calls f for the connections of up to n places, from a place on, until f returns false. It returns the place to
+// continue from. f is called without the lock.
 func (r *Conns[C]) Some(from, n int, f func(C) bool) (next int) {
 	r.mu.RLock()
 	if from >= len(r.slots) {
@@ -103,6 +109,24 @@ func (r *Conns[C]) Some(from, n int, f func(C) bool) (next int) {
 		}
 	}
 	return from + len(part)
+}
+
+// Page appends the connections of up to n places to dst, from a place on. It returns the place to continue from, or zero if
+// there are no more. A connection keeps its place, so pages visit one that stays exactly once.
+func (r *Conns[C]) Page(dst []C, from, n int) (page []C, next int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var none C
+	end := min(from+n, len(r.slots))
+	for ; from < end; from++ {
+		if c := r.slots[from]; c != none {
+			dst = append(dst, c)
+		}
+	}
+	if end >= len(r.slots) {
+		end = 0
+	}
+	return dst, end
 }
 
 // All returns the connections of this moment.

@@ -9,6 +9,11 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // peer is a connection.
-type peer struct{ entry Entry[*peer] }
+type peer struct {
+	entry Entry[*peer]
+	user  string
+}
 
 func entryOf(p *peer) *Entry[*peer] { return &p.entry }
+
+func userOf(p *peer) string { return p.user }

@@ -2,12 +2,12 @@ package registry
 
 import "sync"
 
-// Revocations knows whose rights ended while connections were on their way in, and why. From when the application says who
-// somebody is until the connection is found under that name, nobody who looks for the user's connections sees it; without
-// a note, a session that has just ended would live on in it.
+// Revocations notes the rights that were revoked while connections were handshaking, and why. After the application has
+// identified a connection, it takes a moment until the registry lists it under its user. A search for the user's
+// connections in that moment does not find it. Without a note, a session that has just ended would live on in it.
 //
-// Notes are kept in two generations: those of one are of use to arrivals of that or an earlier one only, and are forgotten
-// when the last of these is in. The zero Revocations is empty. Its methods may be called from several goroutines.
+// Notes are kept in two generations. Only arrivals of the same or an earlier generation need a note. It is forgotten when the
+// last of these is listed. The zero Revocations is empty. Its methods may be called from several goroutines.
 type Revocations[Why any] struct {
 	mu      sync.Mutex
 	now     uint64 // how many revocations were noted
@@ -21,10 +21,10 @@ type revocation[Why any] struct {
 	why Why
 }
 
-// Arrival is a connection on its way in.
+// Arrival is a handshaking connection.
 type Arrival struct{ gen, since uint64 }
 
-// Arrive is called before the application is asked. Done has to follow.
+// Arrive begins an arrival. It is called before the application is asked. Done must follow.
 func (r *Revocations[Why]) Arrive() Arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,8 +32,8 @@ func (r *Revocations[Why]) Arrive() Arrival {
 	return Arrival{gen: r.gen, since: r.now}
 }
 
-// Note notes that something was revoked of a user's: a room, or everything if what is empty. It is called before that is
-// taken from those connections that are found already.
+// Note notes that a right of a user was revoked: a room, or everything if what is empty. It is called before the right is
+// taken from the connections that are listed already.
 func (r *Revocations[Why]) Note(user, what string, why Why) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,8 +54,8 @@ func (r *Revocations[Why]) Note(user, what string, why Why) {
 	r.age()
 }
 
-// Since says what was revoked of a user's after a connection arrived, and why; nil if nothing was. It is called when the
-// connection is found under the user's name.
+// Since returns the rights of a user that were revoked after a connection arrived, and why; nil if none. It is called when the
+// connection is listed under its user.
 func (r *Revocations[Why]) Since(a Arrival, user string) (revoked map[string]Why) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +73,7 @@ func (r *Revocations[Why]) Since(a Arrival, user string) (revoked map[string]Why
 	return revoked
 }
 
-// Done is the end of what Arrive began.
+// Done ends an arrival.
 func (r *Revocations[Why]) Done(a Arrival) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

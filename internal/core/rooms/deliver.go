@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
+	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -55,21 +57,38 @@ func (n *Node) PresenceChanged(name string, m broker.Member, joined bool) {
 
 // deliver adds messages to a room's queue, to be sent at once or, if soon is set, with the next Flush.
 func (n *Node) deliver(r *Room, ms []broker.Message, soon bool) {
+	if n.conf.Delivering != nil {
+		if sent := n.traced(r, ms); len(sent) > 0 {
+			defer n.follow(r, sent)
+		}
+	}
+	timed := n.sample.Load()
+	if timed != nil && timed.room != r {
+		timed = nil
+	}
+	tapped := r.taps.Load()
 	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's only type
-	e.room, e.raw = r, n.conf.Raw
+	e.room = r
 	for i := range ms {
-		if e.message = &ms[i]; !e.raw && !sound(e.message) {
+		e.message = &ms[i]
+		opcode := byte(0) // the codec's
+		switch {
+		case n.conf.Raw && e.message.Binary:
+			opcode = frame.Binary
+		case n.conf.Raw:
+			opcode = frame.Text
+		case !sound(e.message):
 			n.drop(r, e.message.Position)
 			continue
 		}
-		opcode := byte(frame.Text)
-		if e.message.Binary {
-			opcode = frame.Binary
-		}
+		tapped.tell(e.message)
 		offset := uint64(0)
 		if r.hasHistory() { // else other nodes have another rule for the room
 			offset = e.message.Position.Offset
 			r.noteEpoch(e.message.Position.Epoch, 0)
+		}
+		if timed != nil {
+			timed = n.arrived(timed, e.message.Data)
 		}
 		switch x := r.except(e.message, offset); {
 		case x != nil:
@@ -87,7 +106,7 @@ func (n *Node) deliver(r *Room, ms []broker.Message, soon bool) {
 // sound reports whether a message of the broker is one that clients of protocol v1 can be sent. What a hub published was
 // checked there; other programs may publish anything.
 func sound(m *broker.Message) bool {
-	return !m.Binary && (m.JSON || protocol.Valid(m.Data) && soundMeta(m.Meta))
+	return m.JSON || (m.Binary || protocol.Valid(m.Data)) && soundMeta(m.Meta)
 }
 
 // drop drops a message that is not sound. In a room with history its place in the order is a gap.
@@ -105,18 +124,15 @@ func (n *Node) gap(r *Room, pos broker.Position) {
 	}
 	n.gaps.Add(1)
 	r.noteEpoch(pos.Epoch, 1)
-	r.RestartWith(pos.Offset, frame.Text, func(dst []byte) []byte {
-		return protocol.AppendGap(dst, r.name, pos.Epoch, pos.Offset)
-	})
+	r.RestartWith(pos.Offset, func(dst []byte, f frame.Form) []byte { return codec.Of(f).Gap(dst, r.name, pos) })
 }
 
 // encoder writes a message of the broker as its room's members get it. It is used again and again: a function
 // literal in its place would be an allocation for each message.
 type encoder struct {
 	room    *Room
-	raw     bool
 	message *broker.Message
-	encode  func(dst []byte) []byte
+	encode  fanout.Encode
 }
 
 var encoders = sync.Pool{New: func() any {
@@ -125,10 +141,6 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-func (e *encoder) append(dst []byte) []byte {
-	m := e.message
-	if e.raw {
-		return append(dst, m.Data...)
-	}
-	return e.room.appendMessage(dst, m)
+func (e *encoder) append(dst []byte, f frame.Form) []byte {
+	return e.room.appendMessage(dst, f, e.message)
 }

@@ -8,14 +8,14 @@ import (
 )
 
 // ErrGone says that a history does not go on from a position: its epoch is over, or messages after it are not to be had.
-var ErrGone = errors.New("hub: the history asked for is no longer stored")
+var ErrGone = errors.New("hub: the requested history is no longer stored")
 
 // MaxPage is how many bytes of messages a page has that a client asks for.
 const MaxPage = 48 << 10
 
 // Page reads a part of a room's history for a client that asks for it, and calls use with it. All messages of the page can be
-// sent to clients, show no more than the room does, and follow each other without a hole. Like the pages of those who join, it has fewer bytes if many are
-// read at once. q says where to read, how many messages at most, and whether in reverse.
+// sent to clients, show no more than the room does, and follow each other without a hole. Like the pages of a join, it has fewer bytes if many are
+// read at once. q has the position, the largest number of messages, and the direction.
 //
 // The error matches Errors.NoHistory or ErrGone, or is the broker's.
 func (n *Node) Page(ctx context.Context, name string, q broker.Query, use func(broker.Page)) error {

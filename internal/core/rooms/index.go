@@ -42,13 +42,19 @@ func (x *index) acquire(name string, create func() *Room) (r *Room, first bool) 
 	s := x.shard(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r = s.rooms[name]
+	r = s.hold(name, create)
+	return r, r.refs == 1
+}
+
+// hold is called with mu held.
+func (s *indexShard) hold(name string, create func() *Room) *Room {
+	r := s.rooms[name]
 	if r == nil {
 		r = create()
-		s.rooms[name] = r
+		s.rooms[r.name] = r // the room's own name
 	}
 	r.refs++
-	return r, r.refs == 1
+	return r
 }
 
 // release is the end of what acquire began. last reports whether nobody else holds the room.

@@ -90,6 +90,7 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 	default:
 		// A member of a room with history wants a position, and maybe what follows it once more.
 		n.release(r)
+		m.Writer().Release() // part waits
 		n.part(m, s, place)
 		err = j.again(ctx)
 	}
@@ -106,7 +107,7 @@ func (n *Node) Join(ctx context.Context, m Member, request uint64, name string, 
 // enter subscribes the node, announces the member, and makes the connection one.
 func (j *join) enter(ctx context.Context) error {
 	r := j.room
-	if err := j.node.subscribe(ctx, r); err != nil {
+	if err := j.node.subscribe(ctx, r, j.member.Writer().Release); err != nil {
 		return err
 	}
 	if r.rule.Presence {
@@ -165,6 +166,7 @@ func (j *join) answer(start broker.Position) {
 
 // announce tells others that the connection is a member.
 func (j *join) announce(ctx context.Context) error {
+	j.member.Writer().Release() // the broker takes its time
 	if err := j.node.conf.Presence.Enter(ctx, j.room.name, j.member.Presence()); err != nil {
 		_ = j.node.absent(j.member, j.room.name) // an error does not say that nothing happened
 		return err

@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -14,7 +15,7 @@ import (
 type Member interface {
 	// Memberships is what the rooms keep inside the connection.
 	Memberships() *Memberships
-	// Writer is where the messages of its rooms go.
+	// Writer receives the messages of its rooms.
 	Writer() *wire.Writer
 	// Context ends with the connection.
 	Context() context.Context
@@ -31,20 +32,23 @@ type Member interface {
 
 // Memberships are the rooms of a connection. The zero value has none. Its methods may be called from several goroutines.
 type Memberships struct {
-	mu     sync.Mutex
-	first  *membership // the newest
-	n      int32
-	closed bool
+	mu    sync.Mutex
+	first *membership // the newest; after close the end mark, and behind it the list for Names
 }
 
-// membership is a room that a connection is in, or is joining.
+// membership is a room that a connection is in, or is joining. One without a room is the mark that close sets: a flag would take eight
+// bytes of every connection.
 type membership struct {
 	room  *Room
 	place fanout.Place // zero while the connection is joining, or is taken out; guarded by mu of the Memberships, as are the others
-	// replay is under way while the connection has no place for the room's messages; see Node.Replay.
-	replay *replay
-	next   *membership
+	next  *membership
 }
+
+// none is the end mark of connections without rooms.
+var none membership
+
+// closed is called with mu held.
+func (l *Memberships) closed() bool { return l.first != nil && l.first.room == nil }
 
 func (s *membership) joining() bool { return s.place == fanout.Place{} }
 
@@ -58,16 +62,26 @@ func (s *membership) present() bool {
 	return false
 }
 
+// count is how many memberships there are from s on.
+func (s *membership) count() (n int) {
+	for ; s != nil; s = s.next {
+		n++
+	}
+	return n
+}
+
 // reserve notes that a room is being joined. If the connection is in it already, it returns the place that it has; in a room
 // with history it is then joining it again.
 func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Place, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed() {
 		return nil, place, r.errors().Closed
 	}
+	n := 0
 	for s := l.first; s != nil; s = s.next {
 		if s.room != r {
+			n++
 			continue
 		}
 		if s.joining() {
@@ -79,12 +93,11 @@ func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Pl
 		}
 		return s, place, nil
 	}
-	if int(l.n) >= most {
+	if n >= most {
 		return nil, place, r.errors().tooMany(most)
 	}
 	s = &membership{room: r, next: l.first}
 	l.first = s
-	l.n++
 	return s, place, nil
 }
 
@@ -93,7 +106,7 @@ func (l *Memberships) reserve(r *Room, most int) (s *membership, place fanout.Pl
 func (l *Memberships) keep(s *membership, place fanout.Place, m Member) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed() {
 		return s.room.errors().Closed
 	}
 	if err := m.Barred(s.room.name); err != nil {
@@ -114,12 +127,14 @@ func (l *Memberships) remove(s *membership, tell func()) {
 	l.cut(s)
 }
 
-// cut is called with mu held.
+// cut is called with mu held. After close the list stays as it is: who closed it reads it without the lock.
 func (l *Memberships) cut(s *membership) {
+	if l.closed() {
+		return
+	}
 	for at := &l.first; *at != nil; at = &(*at).next {
 		if *at == s {
 			*at = s.next
-			l.n--
 			return
 		}
 	}
@@ -154,18 +169,32 @@ func (l *Memberships) hold(name string) (s *membership, place fanout.Place) {
 	return s, place
 }
 
-// close takes all memberships out, those of rooms that are being joined included. No room can be joined any more.
+// close takes all memberships out, those of rooms that are being joined included. No room can be joined any more, and nothing
+// changes the list that it returns. Names still has those that were not being joined.
 func (l *Memberships) close() *membership {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first := l.first
-	l.first, l.n, l.closed = nil, 0, true
+	first := l.live()
+	switch {
+	case first != nil:
+		l.first = &membership{next: first}
+	case l.first == nil:
+		l.first = &none
+	}
 	return first
+}
+
+// live is where the list begins of the rooms that the connection is in or joining; nil after close. It is called with mu held.
+func (l *Memberships) live() *membership {
+	if l.closed() {
+		return nil
+	}
+	return l.first
 }
 
 // named is called with mu held.
 func (l *Memberships) named(name string) *membership {
-	for s := l.first; s != nil; s = s.next {
+	for s := l.live(); s != nil; s = s.next {
 		if s.room.name == name {
 			return s
 		}
@@ -175,7 +204,7 @@ func (l *Memberships) named(name string) *membership {
 
 // of returns the membership that a batch is about. It is called with mu held.
 func (l *Memberships) of(src *frame.Source) *membership {
-	for s := l.first; s != nil; s = s.next {
+	for s := l.live(); s != nil; s = s.next {
 		if s.room.Source() == src {
 			return s
 		}
@@ -193,19 +222,22 @@ func (l *Memberships) Find(name string) *Room {
 	return nil
 }
 
-// Names returns the rooms that the connection is in, in the order in which it joined them.
+// Names returns the rooms that the connection is in, in the order in which it joined them. After close they are those that it was in.
 func (l *Memberships) Names() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	names := make([]string, l.n)
-	at := len(names)
-	for s := l.first; s != nil; s = s.next {
+	first := l.first
+	if l.closed() {
+		first = first.next
+	}
+	names := make([]string, 0, first.count())
+	for s := first; s != nil; s = s.next {
 		if !s.joining() {
-			at--
-			names[at] = s.room.name
+			names = append(names, s.room.name)
 		}
 	}
-	return names[at:]
+	slices.Reverse(names)
+	return names
 }
 
 // Alone is how many bytes the rooms take that the connection is the only member of.
@@ -223,8 +255,8 @@ func (l *Memberships) Alone() (bytes int) {
 func (l *Memberships) rooms() []*Room {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rooms := make([]*Room, 0, l.n)
-	for s := l.first; s != nil; s = s.next {
+	rooms := make([]*Room, 0, l.live().count())
+	for s := l.live(); s != nil; s = s.next {
 		rooms = append(rooms, s.room)
 	}
 	return rooms
@@ -242,7 +274,7 @@ func (l *Memberships) Joining(name string) bool {
 func (l *Memberships) AllJoining() (names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for s := l.first; s != nil; s = s.next {
+	for s := l.live(); s != nil; s = s.next {
 		if s.joining() {
 			names = append(names, s.room.name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -44,9 +45,13 @@ func TestMemberships(t *testing.T) {
 		t.Errorf("alone in rooms of %d bytes, want %d", got, want)
 	}
 	r.LeaveAll(c)
-	if got := c.rooms.Names(); len(got) != 0 {
-		t.Errorf("rooms %q after the end", got)
+	if got := c.rooms.Names(); !slices.Equal(got, []string{"a", "c", "d"}) {
+		t.Errorf("rooms %q after the end, want those that it was in", got)
 	}
+	if c.rooms.Find("a") != nil || c.rooms.Joining("a") || r.Held("c") || !r.Held("a") {
+		t.Error("it is still in a room, or the other is not")
+	}
+	r.LeaveAll(c) // again
 	if err := r.Join(t.Context(), c, 0, "a", Start{}); !errors.Is(err, errs.Closed) {
 		t.Errorf("a join after the end: %v", err)
 	}
@@ -87,6 +92,40 @@ func TestEndWhileJoining(t *testing.T) {
 		}
 		expectAsked(t, b, "+a", "-a")
 	})
+}
+
+// TestEndsWhileJoinsFail: a connection leaves its rooms while joins of others fail. The race detector finds out if they share
+// more than they may.
+func TestEndsWhileJoinsFail(t *testing.T) {
+	turn := make(chan error)
+	r := newRig(t, &interests{subscribe: func() error { return <-turn }}, nil)
+	for i := range 100 {
+		c := r.conn(t)
+		var all sync.WaitGroup
+		join := func(room string, want error) {
+			all.Go(func() {
+				if err := r.Join(t.Context(), c, 0, room, Start{}); !errors.Is(err, want) {
+					t.Errorf("joining %s: %v, want %v", room, err, want)
+				}
+			})
+		}
+		in := fmt.Sprint("a", i) // no room is subscribed yet
+		join(in, nil)
+		turn <- nil
+		all.Wait()
+		join(fmt.Sprint("b", i), errAway)
+		join(fmt.Sprint("c", i), errAway)
+		for len(c.rooms.AllJoining()) < 2 {
+			runtime.Gosched()
+		}
+		all.Go(func() { r.LeaveAll(c) })
+		turn <- errAway
+		turn <- errAway
+		all.Wait()
+		if got := c.rooms.Names(); !slices.Equal(got, []string{in}) {
+			t.Errorf("rooms %q after the end, want the one that it was in", got)
+		}
+	}
 }
 
 // TestCatchUp: who joins, or joins again, while messages are published gets each message after the position once, in order:

@@ -4,11 +4,12 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// View is what the members of a room are shown of those who publish. Each View shows what the one before it shows.
+// View is what a room shows its members of a publisher. Each View includes the one before it.
 type View uint8
 
 const (
@@ -36,7 +37,7 @@ func (v View) shows(p *broker.Publisher) bool {
 	return v >= ViewInfo || v >= ViewConn && len(p.Info) == 0 && (v >= ViewUser || p.User == "")
 }
 
-// Author is who publishes something. It is asked only if somebody is to know.
+// Author is a publisher. It is asked only if the room shows it.
 type Author interface {
 	Author() broker.Publisher
 }
@@ -84,17 +85,11 @@ func Carried(m *broker.Meta, to *protocol.Meta) *protocol.Meta {
 }
 
 // appendMessage appends a message as its room's members get it.
-func (r *Room) appendMessage(dst []byte, m *broker.Message) []byte {
+func (r *Room) appendMessage(dst []byte, f frame.Form, m *broker.Message) []byte {
 	if m.Meta == nil {
-		return protocol.AppendMessage(dst, r.name, m.Data, m.Position.Epoch, m.Position.Offset)
+		return codec.Of(f).Message(dst, r.name, m, nil)
 	}
-	var carried protocol.Meta
-	return protocol.AppendMessageWith(dst, r.name, m.Data, m.Position.Epoch, m.Position.Offset, Carried(r.rule.shown(m.Meta), &carried))
-}
-
-// appendSkip appends what stands for a message that a member is not sent.
-func (r *Room) appendSkip(dst []byte, m *broker.Message) []byte {
-	return protocol.AppendSkip(dst, r.name, m.Position.Epoch, m.Position.Offset)
+	return codec.Of(f).Message(dst, r.name, m, Carried(r.rule.shown(m.Meta), new(protocol.Meta)))
 }
 
 // except says who is not sent a message, and what they are sent; nil if all are sent it. offset is zero if it has no place in
@@ -105,7 +100,10 @@ func (r *Room) except(m *broker.Message, offset uint64) *frame.Except {
 	}
 	x := &frame.Except{Who: &m.Meta.Except}
 	if offset > 0 {
-		x.Instead = frame.Encode(nil, frame.Text, func(dst []byte) []byte { return r.appendSkip(dst, m) })
+		at := m.Position
+		x.Write = func(f frame.Form) []byte {
+			return frame.Encode(nil, f.Opcode(), func(dst []byte) []byte { return codec.Of(f).Skip(dst, r.name, at) })
+		}
 	}
 	return x
 }

@@ -8,6 +8,7 @@ package rooms
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/histogram"
 )
 
 // Errors are the hub's, which declares them where its users read them.
@@ -43,6 +45,12 @@ type Config struct {
 	// Rule says what a room is like.
 	Rule func(room string) *Rule
 
+	// Store publishes by the Broker; nil for its own Publish.
+	Store func(ctx context.Context, room string, p broker.Publication) (broker.Result, error)
+	// Delivering is told of a message that carries a sampled trace. What it returns is called when the members have been sent the
+	// message, or cannot be any more; nil for nothing. Delivering may be nil.
+	Delivering func(room string, m *broker.Meta) (sent func(err error))
+
 	// Raw has members sent the data of messages as it is.
 	Raw bool
 	// Degrade has Publish deliver to the members here if the broker cannot be reached.
@@ -53,15 +61,20 @@ type Config struct {
 	MaxRooms int
 	// BacklogMessages and BacklogBytes are what may wait for a connection's socket. Half of it is the histories'.
 	BacklogMessages, BacklogBytes int
+
+	// Stored is told how long the broker took for some of the publications, chosen at random.
+	Stored *histogram.Histogram
+	// Sent is told how long some of the publications of this node took until a pass had sent them to the members here.
+	Sent *histogram.Histogram
 }
 
 // Rule is what some rooms are like.
 type Rule struct {
 	Retention broker.Retention
 	Presence  bool
-	// Changes bounds what members of a room with presence are told of those who come and go.
+	// Changes bounds the joins and leaves that members of a room with presence are sent.
 	Changes presence.Rate
-	// Publisher is what members are shown of those who publish.
+	// Publisher is what members are shown of a publisher.
 	Publisher View
 	// Times has the time of publication told.
 	Times bool
@@ -71,21 +84,34 @@ type Rule struct {
 
 // Node is the rooms of a node. Its methods may be called from several goroutines.
 type Node struct {
-	conf    Config
-	history broker.History // nil if the broker has none
-	start   time.Time
+	conf      Config
+	history   broker.History    // nil if the broker has none
+	positions broker.Positioner // nil if the broker is none
+	start     time.Time
 
 	index   index
 	janitor janitor
 	pages   pages
 
-	gaps, corrupt atomic.Int64
+	gaps, corrupt              atomic.Int64
+	recoveredAll, recoveredGap atomic.Int64
+
+	// replays under way, by membership, which few have; an entry is guarded by mu of the Memberships.
+	replays sync.Map // of *membership to *replay
+
+	followed atomic.Int32 // traced messages on their way to the members
+
+	sample atomic.Pointer[sample] // under way; nil most of the time
 }
 
 // New returns a Node without rooms.
 func New(conf Config) *Node {
 	n := &Node{conf: conf, start: time.Now()}
+	if n.conf.Store == nil {
+		n.conf.Store = conf.Broker.Publish
+	}
 	n.history, _ = conf.Broker.(broker.History)
+	n.positions, _ = conf.Broker.(broker.Positioner)
 	n.index.init()
 	n.janitor.node = n
 	return n
@@ -107,13 +133,18 @@ type Stats struct {
 	Rooms int
 	// Gaps in rooms with history, where messages were lost for good, and Corrupt messages, which reached nobody.
 	Gaps, Corrupt int64
+	// Recovered joins began after a position and missed nothing. RecoveredWithGap were those that missed something.
+	Recovered, RecoveredWithGap int64
 	// Lent is how many bytes of pages the readers of histories hold.
 	Lent int64
 }
 
 // Stats returns the node's figures.
 func (n *Node) Stats() Stats {
-	return Stats{Rooms: n.index.len(), Gaps: n.gaps.Load(), Corrupt: n.corrupt.Load(), Lent: n.pages.lent.Load()}
+	return Stats{
+		Rooms: n.index.len(), Gaps: n.gaps.Load(), Corrupt: n.corrupt.Load(), Lent: n.pages.lent.Load(),
+		Recovered: n.recoveredAll.Load(), RecoveredWithGap: n.recoveredGap.Load(),
+	}
 }
 
 // AwaitSent returns when the members have been sent what has been delivered so far, or ctx ends.

@@ -3,6 +3,8 @@ package rooms
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"time"
 
 	"github.com/gohubkit/hubkit/broker"
 )
@@ -15,17 +17,25 @@ import (
 func (n *Node) Publish(ctx context.Context, name string, p broker.Publication, by Author) (res broker.Result, degraded bool, err error) {
 	r := n.index.find(name)
 	var rule *Rule
+	began := time.Duration(0)
+	if rand.Uint32()%sampleEvery == 0 {
+		began = n.begin(r, p.Data)
+	}
 	if r == nil {
 		rule = n.conf.Rule(name)
 	} else {
 		rule = r.rule
 		if err := r.Ready(ctx); err != nil {
+			n.forget(began)
 			return res, false, err
 		}
 	}
 	p.Retention = rule.Retention
 	p.Meta = rule.noted(p.Meta, by)
-	res, err = n.conf.Broker.Publish(ctx, name, p)
+	res, err = n.conf.Store(ctx, name, p)
+	if began != 0 {
+		n.stored(began, err == nil && !res.Duplicate)
+	}
 	switch {
 	case err == nil:
 	case n.conf.Degrade && !p.Retention.Enabled() && errors.Is(err, broker.ErrUnavailable):

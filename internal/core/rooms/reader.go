@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
-	"github.com/gohubkit/hubkit/protocol"
 )
 
 // lostHistoryPause is between two looks at a history that was lost and began anew, until the broker has told the
@@ -58,9 +58,10 @@ type reader struct {
 	// join ends the reading, unless the live stream has gone on meanwhile.
 	join func(since fanout.Mark) (bool, error)
 
-	bytes int // of the next page
-	lent  int // of the node's pages, for the last one
-	sent  int // messages
+	bytes int  // of the next page
+	lent  int  // of the node's pages, for the last one
+	sent  int  // messages
+	gap   bool // the client was told of one
 	begun bool
 	start broker.Position // set once begun
 }
@@ -84,6 +85,13 @@ func untimed(ctx context.Context, f func() error) error {
 
 // catchUp sends what the history has for the connection, and makes it a member exactly where that ends.
 func (j *join) catchUp(ctx context.Context) error {
+	run := j.room.Now()
+	if at, ok := j.node.known(j.room, j.from); ok {
+		if in, err := j.take(run.At(at.Offset), at); in || err != nil {
+			j.node.recovered(j.from, false, err)
+			return err
+		}
+	}
 	own := *j // what the reader refers to is on the heap, where a join of a room without history need not be
 	x := reader{node: own.node, writer: own.member.Writer(), room: own.room, from: own.from, answer: own.answer}
 	x.barred = func() error { return own.member.Barred(own.room.name) }
@@ -91,17 +99,29 @@ func (j *join) catchUp(ctx context.Context) error {
 	x.join = func(since fanout.Mark) (bool, error) { return own.take(since, x.start) }
 	err := x.read(ctx)
 	*j = own
+	j.node.recovered(j.from, x.gap, err)
 	if j.from.Read != nil {
 		j.from.Read(x.sent)
 	}
 	return err
 }
 
+// recovered counts a join that began after a position, unless it has failed.
+func (n *Node) recovered(from Start, gap bool, err error) {
+	switch {
+	case err != nil || from.Since.IsZero():
+	case gap:
+		n.recoveredGap.Add(1)
+	default:
+		n.recoveredAll.Add(1)
+	}
+}
+
 // read blocks until join has taken a place. It may be called again after an error, and goes on.
 func (x *reader) read(ctx context.Context) error {
 	defer func() { x.hold(0) }()
 	for {
-		page, mark, err := x.next(ctx)
+		page, run, err := x.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -117,18 +137,18 @@ func (x *reader) read(ctx context.Context) error {
 		x.from.Last = 0
 		switch n := len(page.Messages); {
 		case page.Gap:
+			x.gap = true
 			x.answer(x.start)
-			x.missed(mark(page.Top.Offset))
+			x.missed(run.At(page.Top.Offset))
 			x.from.Since = page.Top
-			gap := frame.Encode(nil, frame.Text, func(dst []byte) []byte {
-				return protocol.AppendGap(dst, x.room.name, page.Top.Epoch, page.Top.Offset)
-			})
+			f := x.writer.Form()
+			gap := frame.Encode(nil, f.Opcode(), func(dst []byte) []byte { return codec.Of(f).Gap(dst, x.room.name, page.Top) })
 			if err := x.page(ctx, frame.Single(gap)); err != nil {
 				return err
 			}
 		case n > 0:
 			x.answer(x.start)
-			if err := x.send(ctx, page.Messages, mark); err != nil {
+			if err := x.send(ctx, page.Messages, run); err != nil {
 				return err
 			}
 			x.from.Since = page.Messages[n-1].Position
@@ -139,7 +159,7 @@ func (x *reader) read(ctx context.Context) error {
 		if page.More {
 			continue
 		}
-		if in, err := x.join(mark(x.from.Since.Offset)); in || err != nil {
+		if in, err := x.join(run.At(x.from.Since.Offset)); in || err != nil {
 			return err
 		}
 		if !first && len(page.Messages) == 0 && !page.Gap {
@@ -157,13 +177,19 @@ func (x *reader) hold(bytes int) {
 	x.lent = bytes
 }
 
-// next reads a page when the one before has gone, and the marks of its messages.
-func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mark, error) {
+// next reads a page when the one before has gone. The marks of its messages are in the run that it returns.
+func (x *reader) next(ctx context.Context) (page broker.Page, run fanout.Mark, err error) {
 	n := x.node
 	for {
+		run = x.room.Now()
+		if !x.begun {
+			if at, ok := x.node.known(x.room, x.from); ok {
+				return broker.Page{Top: at}, run, nil
+			}
+		}
 		err := untimed(ctx, func() error { return x.writer.AwaitPages(ctx, x.room.Source()) })
 		if err != nil {
-			return broker.Page{}, nil, x.closedOr(err)
+			return broker.Page{}, run, x.closedOr(err)
 		}
 		x.hold(0)
 		most := min(pageBytes, n.conf.BacklogBytes/2)
@@ -173,20 +199,30 @@ func (x *reader) next(ctx context.Context) (broker.Page, func(uint64) fanout.Mar
 			Since: x.from.Since, Last: x.from.Last, Limit: max(1, min(pageSize, n.conf.BacklogMessages/2)), Bytes: x.lent,
 			PositionOnly: x.from.Since.IsZero() && x.from.Last == 0, Retention: x.room.rule.Retention,
 		}
-		mark := x.room.At()
+		run = x.room.Now()
 		page, err := n.history.Read(ctx, x.room.name, q)
 		if err != nil {
-			return broker.Page{}, nil, err
+			return broker.Page{}, run, err
 		}
 		if !x.room.knows(page.Top.Epoch) {
 			if err := pause(ctx, lostHistoryPause); err != nil {
-				return broker.Page{}, nil, err
+				return broker.Page{}, run, err
 			}
 			continue
 		}
 		x.check(&page)
-		return page, mark, nil
+		return page, run, nil
 	}
+}
+
+// known is where the room is, if the broker knows without being asked that the first page is empty: the member wants nothing of
+// the history, or is there already.
+func (n *Node) known(r *Room, from Start) (at broker.Position, ok bool) {
+	if n.positions == nil || from.Last > 0 {
+		return at, false
+	}
+	at, ok = n.positions.Position(r.name)
+	return at, ok && (from.Since.IsZero() || from.Since == at) && r.knows(at.Epoch)
 }
 
 // check cuts a page before a message that clients cannot be sent. If that is the first, it is a gap. It counts the page's
@@ -212,17 +248,17 @@ func (x *reader) check(page *broker.Page) {
 }
 
 // send sends messages of the history at the pace of the socket.
-func (x *reader) send(ctx context.Context, ms []broker.Message, mark func(uint64) fanout.Mark) error {
-	b := frame.NewBatch(0, x.room.Source())
+func (x *reader) send(ctx context.Context, ms []broker.Message, run fanout.Mark) error {
+	b := frame.NewBatch(0, x.room.Source(), x.writer.Form())
 	for i := range ms {
 		m := &ms[i]
-		what := frame.Message{Opcode: frame.Text, Seq: uint64(mark(m.Position.Offset))}
+		what := frame.Message{Seq: uint64(run.At(m.Position.Offset))}
 		if m.Meta != nil && !m.Meta.Except.IsZero() && x.writer.Excepted(&m.Meta.Except) {
 			what.Class = frame.Skip
-			b.Add(what, func(dst []byte) []byte { return x.room.appendSkip(dst, m) })
+			b.Add(what, func(dst []byte, f frame.Form) []byte { return codec.Of(f).Skip(dst, x.room.name, m.Position) })
 			continue
 		}
-		b.Add(what, func(dst []byte) []byte { return x.room.appendMessage(dst, m) })
+		b.Add(what, func(dst []byte, f frame.Form) []byte { return x.room.appendMessage(dst, f, m) })
 	}
 	return x.page(ctx, b)
 }

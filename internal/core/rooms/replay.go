@@ -30,7 +30,10 @@ func (n *Node) Replay(m Member, src *frame.Source) (room string, err error) {
 	if p == nil {
 		return "", nil
 	}
-	defer close(p.done)
+	defer func() {
+		n.replays.CompareAndDelete(s, p) // unless goOn did
+		close(p.done)
+	}()
 	for again := true; again; again = m.Memberships().goOn(s, p, err) {
 		err = n.readOn(ctx, m, s.room)
 	}
@@ -45,15 +48,24 @@ func (l *Memberships) beginReplay(src *frame.Source, cancel context.CancelFunc) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.of(src)
-	switch {
-	case s == nil || s.joining():
-		return nil, nil
-	case s.replay != nil:
-		s.replay.again = true
+	if s == nil || s.joining() {
 		return nil, nil
 	}
-	s.replay = &replay{cancel: cancel, done: make(chan struct{})}
-	return s, s.replay
+	if p := s.replay(); p != nil {
+		p.again = true
+		return nil, nil
+	}
+	p := &replay{cancel: cancel, done: make(chan struct{})}
+	s.room.node.replays.Store(s, p)
+	return s, p
+}
+
+// replay is under way while the connection has no place for the room's messages; nil if it has. It is called with mu of the
+// Memberships held.
+func (s *membership) replay() *replay {
+	v, _ := s.room.node.replays.Load(s)
+	p, _ := v.(*replay)
+	return p
 }
 
 // goOn reports whether the connection fell behind anew while it read on. If not, or if that failed, the replay is over.
@@ -61,7 +73,7 @@ func (l *Memberships) goOn(s *membership, p *replay, err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !p.again || err != nil {
-		s.replay = nil
+		s.room.node.replays.Delete(s)
 		return false
 	}
 	p.again = false
@@ -71,7 +83,7 @@ func (l *Memberships) goOn(s *membership, p *replay, err error) bool {
 // endReplay blocks until nobody reads the room's history any more because the connection was behind.
 func (l *Memberships) endReplay(s *membership) {
 	l.mu.Lock()
-	p := s.replay
+	p := s.replay()
 	l.mu.Unlock()
 	if p != nil {
 		p.cancel()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/engine/fanout"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
@@ -143,7 +144,8 @@ func (r *rig) conn(t *testing.T) *conn {
 	here, there := net.Pipe()
 	c := &conn{ctx: t.Context(), got: make(chan string, 10_000)}
 	c.conf = wire.Config{MaxMessages: 1 << 16, MaxBytes: 1 << 26, Timeout: time.Hour}
-	c.writer.Init(&c.conf, c, here, -1)
+	c.writer.Init(c, here, -1, false)
+	c.writer.Speak(codec.FormJSON)
 	go c.read(there)
 	t.Cleanup(func() {
 		r.LeaveAll(c)
@@ -203,6 +205,7 @@ func (c *conn) Rescue() {
 	}
 }
 
+func (c *conn) Config() *wire.Config       { return &c.conf }
 func (c *conn) WriterFailed(error)         {}
 func (c *conn) WriterFull()                {}
 func (c *conn) WriterBehind(*frame.Source) {}

@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/gohubkit/hubkit/broker"
@@ -20,7 +21,10 @@ type Room struct {
 	// epoch of the last message delivered here, in a room with history.
 	epoch atomic.Pointer[epoch]
 
-	refs int // members, and joins under way; guarded by the index's shard
+	// taps is nil unless somebody tails the room; changed with the index's shard locked.
+	taps atomic.Pointer[taps]
+
+	refs int // members, joins under way and taps; guarded by the index's shard
 
 	subscription subscription
 }
@@ -38,9 +42,10 @@ const roomBytes = 568
 // bytes is what a room is counted as.
 func (r *Room) bytes() int { return roomBytes + len(r.name) }
 
-// acquire returns a room and keeps it from going away until release.
+// acquire returns a room and keeps it from going away until release. A room has a name of its own, because the caller's may be
+// part of a request's head, which would stay in memory with it.
 func (n *Node) acquire(name string) *Room {
-	r, first := n.index.acquire(name, func() *Room { return n.newRoom(name) })
+	r, first := n.index.acquire(name, func() *Room { return n.newRoom(strings.Clone(name)) })
 	if first {
 		n.conf.Held(r.bytes())
 	}
@@ -84,7 +89,7 @@ func (r *Room) knows(name string) bool {
 	return e == nil || e.name == name
 }
 
-// pastEpoch is the name of no epoch, so that whoever reads on from there is told of a gap.
+// pastEpoch is the name of no epoch, so that a reader that continues from there is told of a gap.
 const pastEpoch = "past"
 
 // position is the place in the history that a mark stands for.

@@ -24,9 +24,9 @@ func (s *subscription) end(active bool) {
 	s.change = nil
 }
 
-// subscribe returns when the node is subscribed to the room: the first who comes sees to it, others wait for that. The caller
-// holds the room.
-func (n *Node) subscribe(ctx context.Context, r *Room) error {
+// subscribe returns when the node is subscribed to the room: the first who comes sees to it, others wait for that. Before it
+// waits it calls wait, unless that is nil. The caller holds the room.
+func (n *Node) subscribe(ctx context.Context, r *Room, wait func()) error {
 	s := &r.subscription
 	for {
 		s.mu.Lock()
@@ -38,10 +38,14 @@ func (n *Node) subscribe(ctx context.Context, r *Room) error {
 		if change == nil {
 			s.begin()
 			s.asked = true
-			s.mu.Unlock()
-			return n.ask(ctx, r)
 		}
 		s.mu.Unlock()
+		if wait != nil {
+			wait()
+		}
+		if change == nil {
+			return n.ask(ctx, r)
+		}
 		select {
 		case <-change:
 		case <-ctx.Done():
@@ -59,7 +63,11 @@ func (n *Node) ask(ctx context.Context, r *Room) (err error) {
 		defer s.mu.Unlock()
 		s.end(active)
 	}()
-	err = n.conf.Broker.Subscribe(ctx, r.name)
+	if n.positions != nil && r.hasHistory() { // which is read next
+		err = n.positions.SubscribeAt(ctx, r.name, r.rule.Retention)
+	} else {
+		err = n.conf.Broker.Subscribe(ctx, r.name)
+	}
 	active = err == nil
 	return err
 }
