@@ -31,8 +31,8 @@ type Owner interface {
 	Holds(bytes int)
 }
 
-// ErrTooLarge is returned for a message longer than the limit, compressed or not. Where the frame alone gave
-// it away, gorilla has written a close frame already; a second one does no harm.
+// ErrTooLarge is returned for a message longer than the limit, compressed or not. If the frame's header
+// shows the length, gorilla has written a close frame already; a second one does no harm.
 var ErrTooLarge = errors.New("decoder: message too large")
 
 // Opcodes that Next returns besides websocket.TextMessage and websocket.BinaryMessage.
@@ -81,6 +81,22 @@ func (d *Decoder) Subprotocol() string { return d.ws.Subprotocol() }
 // may give the Decoder back only when there are none.
 func (d *Decoder) Buffered() int { return d.br.Buffered() }
 
+// Whole reports whether Next has nothing to wait for: the next frame is there as a whole. It may be wrong if it says no.
+func (d *Decoder) Whole() bool {
+	const fin, mask = 0x80, 0x80
+	p, _ := d.br.Peek(d.br.Buffered())
+	if len(p) < 2 || p[0]&fin == 0 {
+		return false
+	}
+	n, at := int(p[1])&^mask, 2
+	if n == 126 && len(p) >= 4 {
+		n, at = int(binary.BigEndian.Uint16(p[2:])), 4
+	} else if n >= 126 {
+		return false
+	}
+	return len(p) >= at+4+n
+}
+
 // Closing reports whether a close frame is the next to be decoded, as far as it has been read from the socket.
 func (d *Decoder) Closing() bool {
 	if d.br.Buffered() == 0 {
@@ -93,7 +109,10 @@ func (d *Decoder) Closing() bool {
 // Compressed reports whether permessage-deflate was negotiated.
 func (d *Decoder) Compressed() bool { return d.compress }
 
-// Wait blocks until there is something to decode, for at most linger where that is positive. It
+// AtOnce is a time to linger that is over: Wait does not block, and finds only what has been read from the socket.
+const AtOnce = time.Nanosecond
+
+// Wait blocks until there is something to decode, for at most linger if that is positive. It
 // returns false after that time.
 func (d *Decoder) Wait(linger time.Duration) (bool, error) {
 	if d.br.Buffered() > 0 {
@@ -123,8 +142,11 @@ func (d *Decoder) Next(timeout time.Duration) (opcode int, payload []byte, err e
 	return opcode, payload, err
 }
 
+// Wire is what Next has taken of the socket's bytes last, if it failed too.
+func (d *Decoder) Wire() int { return d.wire }
+
 // Size is the size of what Next returned last: what it took on the wire, headers and the control frames within it
-// included, or what it decompressed to, where that is more.
+// included, or its decompressed size if that is more.
 func (d *Decoder) Size() int {
 	if d.deflated {
 		return max(d.wire, len(d.plain))

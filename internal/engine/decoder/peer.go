@@ -10,7 +10,7 @@ import (
 type peer struct {
 	owner Owner
 	conn  net.Conn
-	fast  receiver // of conn, where that is TCP
+	fast  receiver // of conn, if that is TCP
 
 	// early is what was read before the Decoder was lent.
 	early []byte
@@ -56,6 +56,9 @@ func (p *peer) allow(linger time.Duration) error {
 	if linger <= 0 {
 		return p.set(time.Time{})
 	}
+	if linger == AtOnce {
+		return p.set(past)
+	}
 	now := time.Now()
 	if left := p.deadline.Sub(now); left <= linger && left >= linger/2 {
 		return nil
@@ -68,6 +71,9 @@ func (p *peer) keepEarly(r *bufio.Reader, n int) {
 	early, _ := r.Peek(n) // they are there
 	p.early = append([]byte(nil), early...)
 }
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // message starts a message: whatever of it has to be waited for must come within timeout.
 func (p *peer) message(timeout time.Duration, most int) { p.timeout, p.read, p.most = timeout, 0, most }
@@ -125,7 +131,7 @@ func (p *peer) respond() error {
 	return err
 }
 
-// Close is called by gorilla only where a handshake fails.
+// Close is called by gorilla only if a handshake fails.
 func (p *peer) Close() error {
 	if p.conn == nil {
 		return nil

@@ -53,7 +53,7 @@ func (p *Pool) Get(owner Owner, compress bool) *Decoder {
 	return d
 }
 
-// GetWith is Get where bytes have been read from the connection already. They are not kept beyond the first Wait.
+// GetWith is Get if bytes have been read from the connection already. They are not kept beyond the first Wait.
 func (p *Pool) GetWith(owner Owner, compress bool, early []byte) *Decoder {
 	d := p.Get(owner, compress)
 	d.peer.early = early

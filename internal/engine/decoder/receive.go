@@ -19,7 +19,7 @@ type receiver struct {
 	err  error
 }
 
-// attach leaves raw nil where the connection cannot be read from in this way.
+// attach leaves raw nil if the connection cannot be read from in this way.
 func (r *receiver) attach(conn net.Conn) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok || !sock.Supported {
@@ -52,7 +52,7 @@ func (r *receiver) read(b []byte) (int, error) {
 	return r.n, nil
 }
 
-// now returns false where there is nothing yet.
+// now returns false if there is nothing yet.
 func (r *receiver) now(fd uintptr) bool {
 	r.n, r.err = sock.Recv(int(fd), r.into)
 	return !errors.Is(r.err, syscall.EAGAIN)

@@ -7,15 +7,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gorilla/websocket"
 )
 
 // Upgrade answers a handshake and lends the Decoder that the new connection's owner may begin with. hijacked is
 // called with the connection before anything is written to it. After an error the response has been
-// written where there was still one to write. deflate agrees to permessage-deflate if the client offers what can be
+// written if there was still one to write. deflate agrees to permessage-deflate if the client offers what can be
 // kept to. What the client has sent with its handshake is the first that the Decoder reads: see Early.
 //
-// It is called far down on the stack of a goroutine of the HTTP server, which has to be copied where it outgrows 4 KiB. So
+// It is called far down on the stack of a goroutine of the HTTP server, which has to be copied if it outgrows 4 KiB. So
 // frames are kept small, and what gorilla writes is sent when gorilla has returned.
 func (p *Pool) Upgrade(u *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header, deflate bool,
 	hijacked func(net.Conn) Owner,
@@ -75,6 +76,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		h.failed = err // gorilla keeps no more of it than its text
 		return nil, nil, err
 	}
+	conn = netpoll.Bare(conn)
 	// Deadlines of the HTTP server do not apply any more.
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		_ = conn.Close()

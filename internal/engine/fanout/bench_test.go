@@ -17,7 +17,7 @@ func (s *sink) Send(b *frame.Batch, from int) (int, bool, error) {
 
 var payload = make([]byte, 100)
 
-func appendPayload(dst []byte) []byte { return append(dst, payload...) }
+func appendPayload(dst []byte, _ frame.Form) []byte { return append(dst, payload...) }
 
 // BenchmarkPublish is the cost of one message to all members, when messages come as fast as they are taken.
 func BenchmarkPublish(b *testing.B) {

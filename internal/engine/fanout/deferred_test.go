@@ -10,7 +10,7 @@ import (
 )
 
 func addSoon(r *Room, offset uint64, format string, args ...any) {
-	r.AddSoon(frame.Text, offset, "", func(dst []byte) []byte { return fmt.Appendf(dst, format, args...) })
+	r.AddSoon(frame.Text, offset, "", func(dst []byte, _ frame.Form) []byte { return fmt.Appendf(dst, format, args...) })
 }
 
 // TestAddSoon: nothing goes out before Flush, then everything does, in one pass for each room, whether Flush writes

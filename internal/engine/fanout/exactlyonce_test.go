@@ -36,7 +36,7 @@ func (h *history) publish() {
 func (h *history) deliver(rnd *rand.Rand) {
 	for m := range h.lag {
 		if m.offset == 0 {
-			h.room.RestartWith(0, frame.Text, func(dst []byte) []byte { return fmt.Appendf(dst, "gap %d 0", m.epoch) })
+			h.room.RestartWith(0, func(dst []byte, _ frame.Form) []byte { return fmt.Appendf(dst, "gap %d 0", m.epoch) })
 			h.told <- struct{}{}
 		} else {
 			_ = h.room.Ready(context.Background())
@@ -77,7 +77,7 @@ type reader struct {
 // join reads until the room takes it. It returns what it has read, as the room would have sent it.
 func (m *reader) join(h *history) (read []string, p Place) {
 	for {
-		mark := h.room.At()
+		mark := h.room.Now()
 		ms, top := h.since(m.at)
 		if top.epoch != m.at.epoch {
 			read = append(read, fmt.Sprintf("gap %d %d", top.epoch, top.offset))
@@ -86,7 +86,7 @@ func (m *reader) join(h *history) (read []string, p Place) {
 			read = append(read, fmt.Sprintf("message %d %d", x.epoch, x.offset))
 		}
 		m.at = top
-		if p, ok := h.room.Join(m, mark(top.offset)); ok {
+		if p, ok := h.room.Join(m, mark.At(top.offset)); ok {
 			return read, p
 		}
 	}

@@ -33,7 +33,7 @@ func TestAddExcept(t *testing.T) {
 		}
 		skip := &frame.Except{Who: "x", Instead: frame.Append(nil, frame.Text, []byte("skip"))}
 		for n := range 10 {
-			encode := func(dst []byte) []byte { return fmt.Append(dst, n) }
+			encode := func(dst []byte, _ frame.Form) []byte { return fmt.Append(dst, n) }
 			switch n % 3 {
 			case 0:
 				room.AddExcept(soon, frame.Text, uint64(n+1), "", skip, encode)
@@ -78,7 +78,7 @@ func BenchmarkExcept(b *testing.B) {
 			for i := range 1000 {
 				join(b, room, &deaf{name: fmt.Sprint(i)})
 			}
-			encode := func(dst []byte) []byte { return append(dst, "message"...) }
+			encode := func(dst []byte, _ frame.Form) []byte { return append(dst, "message"...) }
 			b.ReportAllocs()
 			for b.Loop() {
 				if bc.except == nil {

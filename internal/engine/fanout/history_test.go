@@ -14,34 +14,34 @@ func TestMark(t *testing.T) {
 		m, n Mark
 		want bool
 	}{
-		{"same", zero.at(5), zero.at(5), false},
-		{"next", zero.at(5), zero.at(6), true},
-		{"previous", zero.at(6), zero.at(5), false},
-		{"event after it", zero.at(5), zero.at(5).event(), false},
-		{"event before it", zero.at(5).event(), zero.at(5), false},
-		{"event of the next", zero.at(5), zero.at(6).event(), true},
-		{"nothing seen", zero, zero.at(1), true},
-		{"the last offset", zero.at(last - 1), zero.at(last), true},
-		{"restart", zero.at(last).event(), zero.at(last).restart(0), true},
-		{"restart at an offset", zero.at(last), zero.restart(7), true},
-		{"message after a restart", zero.at(9).restart(3), zero.at(9).restart(3).at(4), true},
-		{"old run", zero.restart(0).at(1), zero.at(last), false},
+		{"same", zero.At(5), zero.At(5), false},
+		{"next", zero.At(5), zero.At(6), true},
+		{"previous", zero.At(6), zero.At(5), false},
+		{"event after it", zero.At(5), zero.At(5).event(), false},
+		{"event before it", zero.At(5).event(), zero.At(5), false},
+		{"event of the next", zero.At(5), zero.At(6).event(), true},
+		{"nothing seen", zero, zero.At(1), true},
+		{"the last offset", zero.At(last - 1), zero.At(last), true},
+		{"restart", zero.At(last).event(), zero.At(last).restart(0), true},
+		{"restart at an offset", zero.At(last), zero.restart(7), true},
+		{"message after a restart", zero.At(9).restart(3), zero.At(9).restart(3).At(4), true},
+		{"old run", zero.restart(0).At(1), zero.At(last), false},
 	} {
 		if got := tt.m.before(tt.n); got != tt.want {
 			t.Errorf("%s: %#x before %#x = %v", tt.name, tt.m, tt.n, got)
 		}
 	}
-	if m := zero.at(last).event(); m.Run() != 0 || m.restart(last).Run() != 1 || m.restart(0).at(last).Run() != 1 {
+	if m := zero.At(last).event(); m.Run() != 0 || m.restart(last).Run() != 1 || m.restart(0).At(last).Run() != 1 {
 		t.Error("runs are not counted")
 	}
-	if zero.at(8).event().at(9) != zero.at(9) {
+	if zero.At(8).event().At(9) != zero.At(9) {
 		t.Error("the bit of an event stays")
 	}
 }
 
 func mustJoin(t *testing.T, r *Room, m Member, offset uint64) {
 	t.Helper()
-	if _, ok := r.Join(m, r.At()(offset)); !ok {
+	if _, ok := r.Join(m, r.Now().At(offset)); !ok {
 		t.Fatalf("Join at %d was refused", offset)
 	}
 }
@@ -58,7 +58,7 @@ func TestJoinSkipsWhatWasSeen(t *testing.T) {
 		add(room, i, "%d", i)
 	}
 	at1, at3, at4, ahead := new(member), new(member), new(member), new(member)
-	if _, ok := room.Join(at1, room.At()(0)); ok {
+	if _, ok := room.Join(at1, room.Now().At(0)); ok {
 		t.Error("joined although a pass has taken the message after")
 	}
 	mustJoin(t, room, at1, 1)
@@ -147,9 +147,9 @@ func TestRestart(t *testing.T) {
 	room := r.room()
 	m, old, late := new(member), new(member), new(member)
 	mustJoin(t, room, m, 100)
-	before := room.At()
+	before := room.Now()
 	room.Restart(0)
-	if _, ok := room.Join(old, before(100)); ok {
+	if _, ok := room.Join(old, before.At(100)); ok {
 		t.Error("joined with a position of before the restart")
 	}
 	add(room, 0, "gap")
@@ -167,7 +167,7 @@ func TestRestartWith(t *testing.T) {
 	first, at, beyond := new(member), new(member), new(member)
 	mustJoin(t, room, first, 5)
 	goOn := r.stall(t)
-	room.RestartWith(10, frame.Text, func(dst []byte) []byte { return append(dst, "gap"...) })
+	room.RestartWith(10, func(dst []byte, _ frame.Form) []byte { return append(dst, "gap"...) })
 	mustJoin(t, room, at, 10)
 	mustJoin(t, room, beyond, 11)
 	add(room, 11, "11")

@@ -14,8 +14,8 @@ func (m Mark) Run() uint64 { return uint64(m >> (offsetBits + 1)) }
 // Offset is that of the message, or of the last one before the event.
 func (m Mark) Offset() uint64 { return uint64(m) >> 1 & (1<<offsetBits - 1) }
 
-// at is the message with an offset of the same run.
-func (m Mark) at(offset uint64) Mark { return m>>(offsetBits+1)<<(offsetBits+1) | Mark(offset)<<1 }
+// At is the message with an offset of the same run.
+func (m Mark) At(offset uint64) Mark { return m>>(offsetBits+1)<<(offsetBits+1) | Mark(offset)<<1 }
 
 // event is what follows the message.
 func (m Mark) event() Mark { return m | 1 }

@@ -8,10 +8,10 @@ import (
 // Holder is a Member that lets others make the system call of its Send.
 type Holder interface {
 	Member
-	// Hold begins a Send: data is to be sent to the socket fd. It must not wait for anything; where it would have to, or
+	// Hold begins a Send: data is to be sent to the socket fd. It must not wait for anything. If it would have to, or
 	// Send does something else, ok is false, and nothing was begun.
 	Hold(b *frame.Batch, from int) (fd int, data []byte, ok bool)
-	// Settle ends what Hold began: the socket took n bytes. Where those are none, Send is called afterwards.
+	// Settle ends what Hold began: the socket took n bytes. If n is zero, Send is called afterwards.
 	Settle(b *frame.Batch, from, n int) (sent int, retained bool)
 }
 

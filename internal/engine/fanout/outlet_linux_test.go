@@ -249,7 +249,7 @@ func TestSmallRooms(t *testing.T) {
 			if err := room.Ready(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			room.AddSoon(frame.Text, 0, "", func(dst []byte) []byte { return fmt.Appendf(dst, "%d", n) })
+			room.AddSoon(frame.Text, 0, "", func(dst []byte, _ frame.Form) []byte { return fmt.Appendf(dst, "%d", n) })
 		}
 		r.Flush()
 	}

@@ -41,10 +41,19 @@ type member struct {
 	hook func(b *frame.Batch, from int)
 	err  error
 	keep bool // hold on to batches
+	form frame.Form
 
 	mu     sync.Mutex
 	passes [][]string
 	kept   []*frame.Batch
+}
+
+// Form implements Former: text, unless the test says otherwise.
+func (m *member) Form() frame.Form {
+	if m.form == 0 {
+		return 0x10 | frame.Text
+	}
+	return m.form
 }
 
 func (m *member) Send(b *frame.Batch, from int) (sent int, retained bool, err error) {
@@ -92,7 +101,7 @@ func payloads(wire []byte) (all []string) {
 }
 
 func add(r *Room, offset uint64, format string, args ...any) {
-	r.Add(frame.Text, offset, "", func(dst []byte) []byte { return fmt.Appendf(dst, format, args...) })
+	r.Add(frame.Text, offset, "", func(dst []byte, _ frame.Form) []byte { return fmt.Appendf(dst, format, args...) })
 }
 
 func join(t testing.TB, r *Room, m Member) Place {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
@@ -38,7 +39,9 @@ type Room struct {
 	taken   Mark          // the last message that a pass has taken
 	chunks  []*chunk
 	members int
-	open    int // no chunk before this one has a free place
+	forms   forms
+	open    int           // no chunk before this one has a free place
+	began   time.Duration // of the publication that is added next; see Time
 }
 
 // Init readies the room. src says what it is to its members, and has the account that its messages are counted in.
@@ -47,9 +50,9 @@ func (r *Room) Init(s *Scheduler, src frame.Source) { r.sched, r.source = s, src
 // Source is what the room's batches come from.
 func (r *Room) Source() *frame.Source { return &r.source }
 
-// Ready blocks until the queue has space for a message, or ctx ends; where the Scheduler is closed it returns
-// net.ErrClosed instead. Publishers call it before they
-// publish, so that they feel the bound; Add itself never blocks.
+// Ready blocks until the queue has space for a message, or ctx ends. If the Scheduler is closed, it
+// returns net.ErrClosed. Publishers call it before they publish, so that they feel the bound. Add itself never
+// blocks.
 func (r *Room) Ready(ctx context.Context) error {
 	for {
 		r.mu.Lock()
@@ -76,24 +79,34 @@ func (r *Room) full() bool {
 	return r.messages >= r.sched.conf.MaxMessages || r.bytes >= r.sched.conf.MaxBytes
 }
 
-// Add queues one message, encoded as by frame.Encode. offset is its place in the history; zero in a room
+// Encode appends a message in one of the forms that the members speak.
+type Encode = func(dst []byte, f frame.Form) []byte
+
+// Add queues one message, encoded as by frame.Encode. An opcode of zero is that of the form. offset is its place in the history; zero in a room
 // without, and for what is no message of the history, which goes between the messages around it. key is what
 // the message is the latest value of. It does nothing in a room without members.
-func (r *Room) Add(opcode byte, offset uint64, key string, encode func([]byte) []byte) {
+func (r *Room) Add(opcode byte, offset uint64, key string, encode Encode) {
 	r.mu.Lock()
 	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key}, encode, r.sched.push)
 }
 
+// Time says when the publication of the message began that the caller adds next: the Scheduler's Timed is called when it is sent.
+func (r *Room) Time(began time.Duration) {
+	r.mu.Lock()
+	r.began = began
+	r.mu.Unlock()
+}
+
 // AddSoon is Add, but the message goes out only with the next Flush of the Scheduler, unless others make it go
 // earlier.
-func (r *Room) AddSoon(opcode byte, offset uint64, key string, encode func([]byte) []byte) {
+func (r *Room) AddSoon(opcode byte, offset uint64, key string, encode Encode) {
 	r.mu.Lock()
 	r.put(frame.Message{Opcode: opcode, Seq: uint64(r.seq(offset)), Key: key}, encode, r.sched.putOff)
 }
 
 // AddExcept is Add, or if soon is set AddSoon, of a message that is not for all members: those that are a frame.Excepter, and
 // excepted, are sent what x says.
-func (r *Room) AddExcept(soon bool, opcode byte, offset uint64, key string, x *frame.Except, encode func([]byte) []byte) {
+func (r *Room) AddExcept(soon bool, opcode byte, offset uint64, key string, x *frame.Except, encode Encode) {
 	schedule := r.sched.push
 	if soon {
 		schedule = r.sched.putOff
@@ -103,27 +116,27 @@ func (r *Room) AddExcept(soon bool, opcode byte, offset uint64, key string, x *f
 }
 
 // AddEvent queues what no member may miss as long as it is one.
-func (r *Room) AddEvent(opcode byte, encode func([]byte) []byte) {
+func (r *Room) AddEvent(encode Encode) {
 	r.mu.Lock()
-	r.put(frame.Message{Opcode: opcode, Class: frame.Event, Seq: uint64(r.seq(0))}, encode, r.sched.push)
+	r.put(frame.Message{Class: frame.Event, Seq: uint64(r.seq(0))}, encode, r.sched.push)
 }
 
 // seq is the place of a message, or event, that is added now. It is called with mu held.
 func (r *Room) seq(offset uint64) Mark {
 	switch {
 	case offset != 0:
-		return r.added.at(offset)
+		return r.added.At(offset)
 	case r.added != 0:
 		return r.added.event()
 	}
 	return 0
 }
 
-// put is called with mu held and releases it. schedule gets the room where no pass is due yet.
-func (r *Room) put(m frame.Message, encode func([]byte) []byte, schedule func(task)) {
+// put is called with mu held and releases it. schedule gets the room if no pass is due yet.
+func (r *Room) put(m frame.Message, encode Encode, schedule func(task)) {
 	r.added = max(r.added, Mark(m.Seq))
 	if r.members == 0 {
-		r.taken = r.added
+		r.taken, r.began = r.added, 0
 		r.mu.Unlock()
 		return
 	}
@@ -134,15 +147,19 @@ func (r *Room) put(m frame.Message, encode func([]byte) []byte, schedule func(ta
 		r.pending = nil
 	}
 	if r.pending == nil {
-		r.pending = r.sched.newBatch(&r.source)
+		r.pending = r.newBatch()
 	}
 	if r.source.Overflow != frame.Conflate {
 		m.Key = "" // nobody will ask for it
 	}
-	size := r.pending.Size()
+	size := r.pending.Total()
 	r.pending.Add(m, encode)
+	if r.began != 0 {
+		r.pending.Time(r.began)
+		r.began = 0
+	}
 	r.messages++
-	r.bytes += r.pending.Size() - size
+	r.bytes += r.pending.Total() - size
 	start, members := !r.running, r.members
 	r.running = true
 	r.mu.Unlock()
@@ -159,26 +176,25 @@ func (r *Room) Restart(offset uint64) {
 	r.mu.Unlock()
 }
 
-// RestartWith is Restart and the notice of it in one step, so that who joins at a place beyond the restart is not
-// told of it afterwards.
-func (r *Room) RestartWith(offset uint64, opcode byte, encode func([]byte) []byte) {
+// RestartWith is Restart and the notice of it in one step, so that a member that joins at a place beyond the restart is
+// not told of it afterwards.
+func (r *Room) RestartWith(offset uint64, encode Encode) {
 	r.mu.Lock()
 	r.added = r.added.restart(offset)
-	r.put(frame.Message{Opcode: opcode, Class: frame.Notice, Seq: uint64(r.added.event())}, encode, r.sched.push)
+	r.put(frame.Message{Class: frame.Notice, Seq: uint64(r.added.event())}, encode, r.sched.push)
 }
 
-// At is the Mark of a message at an offset of the history as it is now. A caller that reads the history
-// takes it before: a Restart meanwhile makes the Mark a past one, with which nobody joins.
-func (r *Room) At() func(offset uint64) Mark {
+// Now is a Mark of the history as it is now, whose At are those of messages. A caller that reads the history takes it
+// before: a Restart meanwhile makes the Mark a past one, with which nobody joins.
+func (r *Room) Now() Mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.added.at
+	return r.added
 }
 
-// Join adds m, which has seen every message up to since; zero in a room without history. What a pass under way takes does not
-// go to m. It returns
-// false, and does nothing, where a pass has already taken later messages, or Restart was called since the Mark
-// was made: the caller reads on in the history and tries again.
+// Join adds m, which has seen every message up to since; zero in a room without history. Messages that a pass under way
+// takes do not go to m. If a pass has already taken later messages, or Restart was called since the Mark was made, it
+// does nothing and returns false. The caller then continues in the history and tries again.
 func (r *Room) Join(m Member, since Mark) (Place, bool) {
 	return r.JoinAfter(m, since, func(Place) bool { return true })
 }
@@ -189,7 +205,10 @@ func (r *Room) Join(m Member, since Mark) (Place, bool) {
 func (r *Room) JoinAfter(m Member, since Mark, first func(Place) bool) (Place, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.upTo(since) {
+	f := formOf(m)
+	r.speak(f)
+	defer r.unspeak(f)
+	if !r.upTo(since) || r.lacks(f, since) {
 		return Place{}, false
 	}
 	c, fresh := r.spacious()
@@ -200,8 +219,9 @@ func (r *Room) JoinAfter(m Member, since Mark, first func(Place) bool) (Place, b
 	if fresh {
 		r.chunks = append(r.chunks, c)
 	}
-	c.add(entry{m, since, r.passes})
+	c.add(m, f, r.passes, since)
 	r.members++
+	r.forms.members[f.Index()]++
 	return Place{c}, true
 }
 
@@ -213,10 +233,13 @@ func (r *Room) spacious() (c *chunk, fresh bool) {
 			return c, false
 		}
 	}
+	if len(r.chunks) > 0 {
+		return newChunk(), true
+	}
 	return new(chunk), true
 }
 
-// upTo reports whether whoever has seen every message up to since misses nothing that a pass has taken.
+// upTo reports whether a member that has seen every message up to since misses nothing that a pass has taken.
 func (r *Room) upTo(since Mark) bool { return !since.before(r.taken) && since.Run() == r.added.Run() }
 
 // Rejoin is JoinAfter for a member that has looked away from the room for a while, and has read in the history
@@ -247,6 +270,9 @@ func (r *Room) Leave(m Member, p Place) {
 		return
 	}
 	r.members--
+	f := formOf(m)
+	r.forms.members[f.Index()]--
+	r.unspeak(f)
 	for i, c := range r.chunks {
 		if c != p.chunk {
 			continue
@@ -275,6 +301,9 @@ func (r *Room) begin() *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passes++
+	if r.forms.wanted != 0 {
+		r.tire()
+	}
 	p := &pass{room: r, number: r.passes, chunks: r.chunks}
 	if len(r.earlier) > 0 {
 		p.batch = r.earlier[0]
@@ -283,7 +312,7 @@ func (r *Room) begin() *pass {
 		p.batch, r.pending = r.pending, nil
 	}
 	r.messages -= p.batch.Len()
-	r.bytes -= p.batch.Size()
+	r.bytes -= p.batch.Total()
 	r.taken = max(r.taken, Mark(p.batch.Last()))
 	if r.space != nil {
 		close(r.space)
@@ -301,12 +330,12 @@ func (r *Room) end() (members int, again bool) {
 		close(r.ended)
 		r.ended = nil
 	}
-	r.running = r.pending != nil
+	r.running = r.pending != nil || len(r.earlier) > 0
 	return r.members, r.running
 }
 
-// Sent blocks until the members have been sent what was added before, or ctx ends; where the Scheduler is closed
-// it returns net.ErrClosed instead. Flush must have been called.
+// Sent blocks until the members have been sent what was added before, or ctx ends. If the Scheduler is
+// closed, it returns net.ErrClosed. Flush must have been called.
 func (r *Room) Sent(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohubkit/hubkit/internal/engine/frame"
+	"github.com/gohubkit/hubkit/internal/histogram"
 )
 
 // Config of a Scheduler.
@@ -17,8 +19,14 @@ type Config struct {
 	// of an idle connection.
 	MaxMessages int
 	MaxBytes    int
-	// NoUring has workers make a system call for each send, also where the kernel has io_uring.
+	// NoUring has workers make a system call for each send, even if the kernel has io_uring.
 	NoUring bool
+
+	// Batches, when set, counts the passes by how many messages they take to the members.
+	Batches *histogram.Histogram
+	// Timed, when set, is called when a pass has sent a message whose publication Room.Time said the beginning of. It must
+	// not block.
+	Timed func(began time.Duration)
 }
 
 // turn is how many chunks a worker does before another room has its turn.
@@ -130,17 +138,19 @@ func (s *Scheduler) work() {
 	}
 }
 
-// begin begins a room's pass. Where the room has no members left, the pass is over at once.
+// begin begins a room's pass. If the room has no members left, the pass is over at once.
 func (s *Scheduler) begin(r *Room) *pass {
 	p := r.begin()
 	p.left.Store(int32(len(p.chunks)))
 	if len(p.chunks) == 0 {
 		s.end(p)
+		return p
 	}
+	s.conf.Batches.Observe(int64(p.batch.Len()))
 	return p
 }
 
-// run does one turn of a pass. out is nil where the sends are made one by one.
+// run does one turn of a pass. out is nil if the sends are made one by one.
 func (s *Scheduler) run(p *pass, out *outlet) {
 	var t tally
 	done := int32(0)
@@ -175,6 +185,9 @@ func (s *Scheduler) did(p *pass, chunks int, t *tally) (over bool) {
 }
 
 func (s *Scheduler) end(p *pass) {
+	if began := p.batch.Began(); began != 0 && len(p.chunks) > 0 && s.conf.Timed != nil {
+		s.conf.Timed(began)
+	}
 	if !p.holders.Load() {
 		s.recycle(p.batch)
 	}
@@ -185,15 +198,19 @@ func (s *Scheduler) end(p *pass) {
 
 const firstBatch = 512
 
-func (s *Scheduler) newBatch(src *frame.Source) *frame.Batch {
+func (s *Scheduler) newBatch(src *frame.Source, f frame.Form) *frame.Batch {
 	if b, ok := s.batches.Get().(*frame.Batch); ok {
-		b.Of(src)
+		b.Of(src, f)
 		return b
 	}
-	return frame.NewBatch(firstBatch, src)
+	return frame.NewBatch(firstBatch, src, f)
 }
 
 func (s *Scheduler) recycle(b *frame.Batch) {
-	b.Reset(nil)
-	s.batches.Put(b)
+	for b != nil {
+		next := b.Parted()
+		b.Reset(nil)
+		s.batches.Put(b)
+		b = next
+	}
 }

@@ -7,7 +7,7 @@ type part struct {
 }
 
 // gather takes from the queue the small rooms that come next after one, as many as are worth a system call. It returns
-// nil where that is none. It is called with mu held.
+// nil if there are none. It is called with mu held.
 func (s *Scheduler) gather(first task, out *outlet) []task {
 	if !first.small() || !out.use(together) {
 		return nil

@@ -3,7 +3,7 @@
 //
 // The environment variable HUBKIT_DEBUG turns paths off when the process starts, in the manner of GODEBUG:
 //
-//	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0
+//	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0,door=0
 package fastpath
 
 import (
@@ -25,16 +25,18 @@ const (
 	RawSyscalls
 	// Poller parks idle connections in an epoll set, without a goroutine: package netpoll. It is "poll" in Env.
 	Poller
+	// Door accepts connections below net/http: package door. It is "door" in Env.
+	Door
 
 	// All are all of them.
-	All = Uring | RawSyscalls | Poller
+	All = Uring | RawSyscalls | Poller | Door
 )
 
 // paths are the names of the paths in Env, in the order in which String lists them.
 var paths = []struct {
 	name string
 	path Set
-}{{"uring", Uring}, {"rawsys", RawSyscalls}, {"poll", Poller}}
+}{{"uring", Uring}, {"rawsys", RawSyscalls}, {"poll", Poller}, {"door", Door}}
 
 // off are the paths that are turned off. Nothing turns one on again: what runs already keeps the way that it has.
 var off, unknown = load(os.Getenv(Env))

@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 		{"", 0, nil},
 		{"uring=0", fastpath.Uring, nil},
 		{"rawsys=0,poll=0", fastpath.RawSyscalls | fastpath.Poller, nil},
-		{" uring=0 , rawsys=0,poll=0,", fastpath.All, nil},
+		{" uring=0 , rawsys=0,poll=0,door=0,", fastpath.All, nil},
 		{"uring=1", 0, nil},
 		{"uring=0,uring=1", 0, nil}, // the last one counts, as in GODEBUG
 		{"uring", 0, []string{"uring"}},
@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestString(t *testing.T) {
-	if got := fastpath.All.String(); got != "uring,rawsys,poll" {
+	if got := fastpath.All.String(); got != "uring,rawsys,poll,door" {
 		t.Errorf("all are %q", got)
 	}
 	if got := fastpath.Set(0).String(); got != "" {

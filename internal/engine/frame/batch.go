@@ -4,6 +4,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Batch is a run of messages in wire form. It is built by one goroutine with Add; once it has been
@@ -13,17 +14,21 @@ type Batch struct {
 	ends []int // where each message ends in wire
 	// seqs order the messages of a room with history; nil elsewhere.
 	seqs []uint64
-	// labels are nil where all messages are plain and have no key.
+	// labels are nil if all messages are plain and have no key.
 	labels *labels
-	// source is nil in what is no room's.
+	// source is nil in what is no room's. For a Tail it is the room that it is about.
 	source *Source
-	// about is the room that a Tail is about; nil elsewhere.
-	about *Source
+	// next is the same messages in another form; nil at the last.
+	next *Batch
 
 	deflateOnce sync.Once
 	deflated    *Batch
 
 	holders atomic.Int32 // see Hold
+
+	form  Form
+	tail  bool
+	began time.Duration // see Time
 }
 
 // labels are what few rooms need, kept apart so that a Batch is quickly made anew.
@@ -38,7 +43,9 @@ type labels struct {
 }
 
 // NewBatch returns an empty batch of a room's messages with space for about size bytes.
-func NewBatch(size int, s *Source) *Batch { return &Batch{wire: make([]byte, 0, size), source: s} }
+func NewBatch(size int, s *Source, f Form) *Batch {
+	return &Batch{wire: make([]byte, 0, size), source: s, form: f}
+}
 
 // Single wraps wire, one whole message that is no room's: a reply or a control frame.
 func Single(wire []byte) *Batch { return &Batch{wire: wire, ends: []int{len(wire)}} }
@@ -46,16 +53,31 @@ func Single(wire []byte) *Batch { return &Batch{wire: wire, ends: []int{len(wire
 // Tail wraps the end of a frame that many connections are sent, each after a head of its own. It is no room's message, but
 // is about one.
 func Tail(wire []byte, about *Source) *Batch {
-	return &Batch{wire: wire, ends: []int{len(wire)}, about: about}
+	return &Batch{wire: wire, ends: []int{len(wire)}, source: about, tail: true}
 }
 
 // About is the room that a Tail is about; nil in any other batch.
-func (b *Batch) About() *Source { return b.about }
+func (b *Batch) About() *Source {
+	if b.tail {
+		return b.source
+	}
+	return nil
+}
 
-// Add appends a message; see Encode.
-func (b *Batch) Add(m Message, encode func(dst []byte) []byte) {
-	b.wire = Encode(b.wire, m.Opcode, encode)
-	b.note(m)
+// Add appends a message in each form of the batch; see Encode.
+func (b *Batch) Add(m Message, encode func(dst []byte, f Form) []byte) {
+	for ; b != nil; b = b.next {
+		opcode := m.Opcode
+		if opcode == 0 {
+			opcode = b.form.Opcode()
+		}
+		if start := len(b.wire); opcode == 0 {
+			b.wire = encode(b.wire, b.form)
+		} else {
+			b.wire = seal(encode(reserve(b.wire), b.form), start, opcode)
+		}
+		b.note(m)
+	}
 }
 
 // note notes the message that was appended to wire last.
@@ -108,12 +130,12 @@ func (b *Batch) For(x Excepter, from int) (*Batch, int) {
 	if not == nil {
 		return b, from
 	}
-	out := &Batch{wire: make([]byte, 0, len(b.wire)-b.Start(from)), source: b.source}
+	out := &Batch{wire: make([]byte, 0, len(b.wire)-b.Start(from)), source: b.source, form: b.form}
 	for i := from; i < b.Len(); i++ {
 		m := Message{Class: b.Class(i), Seq: b.Seq(i), Key: b.key(i)}
 		what := b.wire[b.Start(i):b.ends[i]]
 		if not.has(i) {
-			if what = b.labels.excepts[i].Instead; len(what) == 0 {
+			if what = b.labels.excepts[i].in(b.form); len(what) == 0 {
 				continue
 			}
 			m.Class, m.Key = Skip, ""
@@ -123,6 +145,19 @@ func (b *Batch) For(x Excepter, from int) (*Batch, int) {
 	}
 	return out, 0
 }
+
+// Rewritten returns the messages from one on as write appends them: a batch that is one receiver's own.
+func (b *Batch) Rewritten(from int, write func(dst, message []byte) []byte) *Batch {
+	out := &Batch{wire: make([]byte, 0, 2*(len(b.wire)-b.Start(from))), source: b.source, form: b.form, tail: b.tail}
+	for i := from; i < b.Len(); i++ {
+		out.wire = write(out.wire, b.Message(i))
+		out.note(Message{Class: b.Class(i), Seq: b.Seq(i), Key: b.key(i)})
+	}
+	return out
+}
+
+// Message is the wire form of one message.
+func (b *Batch) Message(i int) []byte { return b.wire[b.Start(i):b.ends[i]] }
 
 // bits is nil as long as none is set.
 type bits []uint64
@@ -137,13 +172,19 @@ func (s bits) with(i, n int) bits {
 	return s
 }
 
+// Time notes when the publication of one of the messages began, on a clock of the caller's.
+func (b *Batch) Time(began time.Duration) { b.began = began }
+
+// Began is what Time noted; zero if it was not called.
+func (b *Batch) Began() time.Duration { return b.began }
+
 // Len is the number of messages.
 func (b *Batch) Len() int { return len(b.ends) }
 
 // Size is the number of bytes in wire form.
 func (b *Batch) Size() int { return len(b.wire) }
 
-// Held is the number of bytes that are kept alive by whoever holds the batch.
+// Held is the number of bytes that a reference to the batch keeps alive.
 func (b *Batch) Held() int { return cap(b.wire) }
 
 // Hold notes a holder that keeps the batch in memory. It returns how many bytes are held by that: Held for the first holder,
@@ -163,8 +204,13 @@ func (b *Batch) Release() int {
 	return b.Held()
 }
 
-// Source is the room; nil where the batch is no room's.
-func (b *Batch) Source() *Source { return b.source }
+// Source is the room; nil if the batch is not of a room.
+func (b *Batch) Source() *Source {
+	if b.tail {
+		return nil
+	}
+	return b.source
+}
 
 // Seq is the place of a message.
 func (b *Batch) Seq(i int) uint64 {
@@ -213,7 +259,7 @@ func (b *Batch) Last() uint64 {
 	return b.seqs[len(b.seqs)-1]
 }
 
-// After is the index of the first message with a seq above seq; Len where there is none. It is zero in a batch
+// After is the index of the first message with a seq above seq; Len if there is none. It is zero in a batch
 // without seqs, and for a seq of zero: before the first of the history come messages that are not in it.
 func (b *Batch) After(seq uint64) int {
 	if len(b.seqs) == 0 || seq == 0 || b.seqs[0] > seq {
@@ -228,7 +274,7 @@ func (b *Batch) Newer(other *Batch, i int) bool {
 	return ok && (b != other || j > i)
 }
 
-// latest is the last plain message with a key. Whoever asks first does the work for all.
+// latest is the last plain message with a key. The first caller does the work for all.
 func (b *Batch) latest(key string) (int, bool) {
 	l, last := b.labels, len(b.ends)-1
 	switch {
@@ -252,7 +298,7 @@ func (b *Batch) latest(key string) (int, bool) {
 // Wire is the messages from the one at index from on.
 func (b *Batch) Wire(from int) []byte { return b.wire[b.Start(from):] }
 
-// Start is where a message begins in wire form; for Len it is the Size.
+// Start is the index at which a message begins in wire form; for Len it is the Size.
 func (b *Batch) Start(i int) int {
 	if i <= 0 {
 		return 0
@@ -277,7 +323,7 @@ func (b *Batch) Pick(want func(i int) bool) *Batch {
 			size += end - b.Start(i)
 		}
 	}
-	out := &Batch{wire: make([]byte, 0, size), ends: make([]int, 0, n), source: b.source}
+	out := &Batch{wire: make([]byte, 0, size), ends: make([]int, 0, n), source: b.source, form: b.form, tail: b.tail}
 	for i, end := range b.ends {
 		if want(i) {
 			out.wire = append(out.wire, b.wire[b.Start(i):end]...)
@@ -292,17 +338,17 @@ func (b *Batch) Reset(s *Source) {
 	*b = Batch{wire: b.wire[:0], ends: b.ends[:0], source: s}
 }
 
-// Of says which room an empty batch is for.
-func (b *Batch) Of(s *Source) { b.source = s }
+// Of says which room an empty batch is for, and in which form.
+func (b *Batch) Of(s *Source, f Form) { b.source, b.form = s, f }
 
 // Deflated is the same messages compressed, each on its own, for receivers that negotiated
-// permessage-deflate without context takeover. The work is done once, by the first who asks; messages
+// permessage-deflate without context takeover. The work is done once, by the first caller; messages
 // shorter than minSize stay as they are.
 func (b *Batch) Deflated(d *Deflater, minSize int) *Batch {
 	b.deflateOnce.Do(func() {
-		out := &Batch{seqs: b.seqs, labels: b.labels, source: b.source, ends: make([]int, 0, len(b.ends))}
+		out := &Batch{seqs: b.seqs, labels: b.labels, source: b.source, form: b.form, ends: make([]int, 0, len(b.ends))}
 		for rest := b.wire; len(rest) > 0; {
-			opcode, payload, tail := split(rest)
+			opcode, payload, tail := Cut(rest)
 			plain := rest[:len(rest)-len(tail)]
 			rest = tail
 			if (opcode == Text || opcode == Binary) && len(payload) >= minSize {

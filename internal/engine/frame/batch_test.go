@@ -9,7 +9,7 @@ import (
 )
 
 func TestBatch(t *testing.T) {
-	b := NewBatch(16, new(Source))
+	b := NewBatch(16, new(Source), 0)
 	if b.Len() != 0 || b.Size() != 0 || b.Last() != 0 || b.After(0) != 0 || b.Remaining(0) != 0 || b.Source() == nil {
 		t.Fatal("a new batch is not empty")
 	}
@@ -49,7 +49,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchWithoutOrder(t *testing.T) {
-	b := NewBatch(0, new(Source))
+	b := NewBatch(0, new(Source), 0)
 	b.Add(Message{Opcode: Text, Seq: 0}, encoding(nil))
 	b.Add(Message{Opcode: Text, Seq: 0}, encoding(nil))
 	if b.After(5) != 0 || b.Last() != 0 {
@@ -77,7 +77,7 @@ func TestSingle(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	d := newDeflater(t)
-	b := NewBatch(0, new(Source))
+	b := NewBatch(0, new(Source), 0)
 	b.Add(Message{Opcode: Text, Seq: 5}, encoding([]byte("old")))
 	b.Deflated(d, 0)
 	b.Reset(new(Source))
@@ -100,7 +100,7 @@ func TestReset(t *testing.T) {
 func TestBatchProperties(t *testing.T) {
 	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		b := NewBatch(0, new(Source))
+		b := NewBatch(0, new(Source), 0)
 		var seqs []uint64
 		var frames [][]byte
 		seq := uint64(rnd.IntN(3))

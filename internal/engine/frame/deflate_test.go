@@ -36,7 +36,7 @@ func TestGorillaInflates(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, least := range []int{0, minSize} {
-			b := NewBatch(0, new(Source))
+			b := NewBatch(0, new(Source), 0)
 			for i, p := range payloads {
 				b.Add(Message{Opcode: byte(Text + i%2), Seq: uint64(i + 1)}, encoding(p))
 			}
@@ -52,7 +52,7 @@ func TestGorillaInflates(t *testing.T) {
 func TestDeflatedKeepsTheShape(t *testing.T) {
 	d := newDeflater(t)
 	long := []byte(strings.Repeat("abc", 100))
-	b := NewBatch(0, new(Source))
+	b := NewBatch(0, new(Source), 0)
 	b.Add(Message{Opcode: Text, Seq: 10}, encoding([]byte("short")))
 	b.Add(Message{Opcode: Binary, Seq: 20}, encoding(long))
 	b.Add(Message{Opcode: Ping, Seq: 30}, encoding(payloadOf(125))) // never compressed, however long
@@ -98,7 +98,7 @@ func TestDeflatedByMany(t *testing.T) {
 }
 
 func newBatchOf(n int) *Batch {
-	b := NewBatch(0, new(Source))
+	b := NewBatch(0, new(Source), 0)
 	for i := range n {
 		b.Add(Message{Opcode: Text, Seq: uint64(i + 1)}, encoding([]byte(strings.Repeat("message ", i))))
 	}
@@ -111,7 +111,7 @@ func BenchmarkEncode(b *testing.B) {
 		size int
 	}{{"100B", 100}, {"1KiB", 1 << 10}, {"100KiB", 100 << 10}} {
 		b.Run(bm.name, func(b *testing.B) {
-			encode := encoding(payloadOf(bm.size))
+			encode := appending(payloadOf(bm.size))
 			dst := make([]byte, 0, bm.size+MaxHeader)
 			b.SetBytes(int64(bm.size))
 			b.ReportAllocs()

@@ -30,11 +30,23 @@ func Append(dst []byte, opcode byte, payload []byte) []byte {
 }
 
 // Encode appends one unfragmented frame whose payload encode appends: it is encoded where it stays, and
-// moved only where the header turns out longer or shorter than is usual.
+// moved only if the header turns out longer or shorter than is usual. With an opcode of zero there is no header.
 func Encode(dst []byte, opcode byte, encode func(dst []byte) []byte) []byte {
-	const guess = 4 // the header of a payload of 126 bytes to 64 KiB
+	if opcode == 0 {
+		return encode(dst)
+	}
 	start := len(dst)
-	dst = encode(append(dst, 0, 0, 0, 0))
+	return seal(encode(reserve(dst)), start, opcode)
+}
+
+// guess is the length of the header of a payload of 126 bytes to 64 KiB.
+const guess = 4
+
+// reserve keeps a place for the header of a frame.
+func reserve(dst []byte) []byte { return append(dst, 0, 0, 0, 0) }
+
+// seal writes the header of a frame that begins at start, where reserve kept a place for it.
+func seal(dst []byte, start int, opcode byte) []byte {
 	n := len(dst) - start - guess
 	h := headerLen(n)
 	if h > guess {
@@ -84,9 +96,8 @@ func headerLen(n int) int {
 	}
 }
 
-// split takes the first frame of wire apart. wire is what this package built, so a malformed frame is a
-// bug.
-func split(wire []byte) (opcode byte, payload, rest []byte) {
+// Cut takes the first frame of wire apart. wire is what this package built, so a malformed frame is a bug.
+func Cut(wire []byte) (opcode byte, payload, rest []byte) {
 	h, n := 2, int(wire[1])
 	switch n {
 	case 126:

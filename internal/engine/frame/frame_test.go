@@ -21,7 +21,11 @@ func payloadOf(n int) []byte {
 	return p
 }
 
-func encoding(p []byte) func([]byte) []byte {
+func encoding(p []byte) func([]byte, Form) []byte {
+	return func(dst []byte, _ Form) []byte { return append(dst, p...) }
+}
+
+func appending(p []byte) func([]byte) []byte {
 	return func(dst []byte) []byte { return append(dst, p...) }
 }
 
@@ -60,7 +64,7 @@ func TestEncodeIsAppend(t *testing.T) {
 			"in place": append(make([]byte, 0, size+100), "before"...),
 			"tight":    append(make([]byte, 0, len("before")+4+size), "before"...),
 		} {
-			if got := Encode(dst, Text, encoding(p)); !bytes.Equal(got, want) {
+			if got := Encode(dst, Text, appending(p)); !bytes.Equal(got, want) {
 				t.Errorf("%d bytes, %s: Encode and Append differ", size, name)
 			}
 		}
@@ -70,7 +74,7 @@ func TestEncodeIsAppend(t *testing.T) {
 func TestEncodeInPlaceDoesNotAllocate(t *testing.T) {
 	p := payloadOf(70000)
 	dst := make([]byte, 0, 80000)
-	encode := encoding(p)
+	encode := appending(p)
 	if n := testing.AllocsPerRun(10, func() { Encode(dst, Text, encode) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -99,7 +103,7 @@ func TestSplit(t *testing.T) {
 		wire = Append(wire, Binary, payloadOf(size))
 	}
 	for _, size := range sizes {
-		opcode, payload, rest := split(wire)
+		opcode, payload, rest := Cut(wire)
 		if opcode != Binary || !bytes.Equal(payload, payloadOf(size)) {
 			t.Fatalf("opcode %d with %d bytes, want %d with %d", opcode, len(payload), Binary, size)
 		}
@@ -117,7 +121,7 @@ func TestSplitPanicsOnHalfAFrame(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	split(wire[:len(wire)-1])
+	Cut(wire[:len(wire)-1])
 }
 
 // gorillaClient is a client's gorilla connection that reads wire and then the end of the stream.
@@ -153,7 +157,7 @@ func TestGorillaReads(t *testing.T) {
 	for _, size := range sizes {
 		wire = Append(wire, Text, payloadOf(size))
 		wire = Append(wire, Ping, []byte("are you there?"))
-		wire = Encode(wire, Binary, encoding(payloadOf(size)))
+		wire = Encode(wire, Binary, appending(payloadOf(size)))
 	}
 	wire = AppendClose(wire, 4001, "enough")
 	ws := gorillaClient(t, false, wire)
@@ -209,7 +213,7 @@ func FuzzGorillaReads(f *testing.F) {
 			t.Fatal(err)
 		}
 		payloads := [][]byte{payloadOf(int(first % 200_000)), payloadOf(int(second % 200_000))}
-		b := NewBatch(0, new(Source))
+		b := NewBatch(0, new(Source), 0)
 		for _, p := range payloads {
 			b.Add(Message{Opcode: Binary, Seq: 0}, encoding(p))
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 func keyed(opcode byte, messages ...Message) *Batch {
-	b := NewBatch(0, new(Source))
+	b := NewBatch(0, new(Source), 0)
 	for _, m := range messages {
 		m.Opcode = opcode
 		b.Add(m, encoding([]byte(m.Key)))
@@ -80,7 +80,7 @@ func TestFor(t *testing.T) {
 		var payloads []byte
 		for rest := got.Wire(from); len(rest) > 0; {
 			var p []byte
-			_, p, rest = split(rest)
+			_, p, rest = Cut(rest)
 			payloads = append(payloads, p...)
 		}
 		if from != 0 || string(payloads) != tt.want || got.Source() != b.Source() || got.Len() != len(tt.seqs) {

@@ -12,7 +12,7 @@ const (
 	DropOldest
 	// DropNewest gives up what comes.
 	DropNewest
-	// Conflate gives up a message that waits when a newer one with the same key comes; where that is not enough, it
+	// Conflate gives up a message that waits when a newer one with the same key comes; if that is not enough, it
 	// is Disconnect.
 	Conflate
 	// Replay gives up what waits, to read it from the history later.
@@ -43,13 +43,13 @@ type Source struct {
 	Overflow Overflow
 }
 
-// Class says what a room's message is to those who may have to give some up.
+// Class decides whether a slow consumer's backlog may give a room's message up.
 type Class uint8
 
 const (
 	// Plain messages are what the room's Overflow is about.
 	Plain Class = iota
-	// Event messages say who came and who left. A receiver that missed one would be wrong from then on, so
+	// Event messages are joins and leaves. A receiver that missed one would be wrong from then on, so
 	// that none is given up.
 	Event
 	// Notice messages are about those before and after them, and worth nothing without.
@@ -61,6 +61,7 @@ const (
 
 // Message is what a Batch knows of a message besides its bytes.
 type Message struct {
+	// Opcode of the frame; zero for that of the form.
 	Opcode byte
 	Class  Class
 	// Seq is the place among the room's messages, not smaller than that of the message before; zero throughout
@@ -68,20 +69,22 @@ type Message struct {
 	Seq uint64
 	// Key says what the message is the latest value of, in rooms that conflate.
 	Key string
-	// Except is who is sent something else in its place; nil for nobody.
+	// Except selects the receivers that are sent something else in its place; nil for none.
 	Except *Except
 }
 
 // Except is what receivers that a message is not for are sent.
 type Except struct {
-	// Who says which receivers: each knows whether it is one of them.
+	// Who identifies the receivers; each knows whether it is one of them.
 	Who any
 	// Instead is a frame that stands for the message; none if it is empty.
 	Instead []byte
+	// Write returns the Instead of a form; nil if it is the same in all.
+	Write func(f Form) []byte
 }
 
 // Excepter is a receiver that some messages are not for.
 type Excepter interface {
-	// Excepted reports whether the receiver is one of those that who says. It must not block.
+	// Excepted reports whether the receiver is one of those that who identifies. It must not block.
 	Excepted(who any) bool
 }

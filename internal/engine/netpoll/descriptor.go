@@ -1,27 +1,46 @@
 package netpoll
 
 import (
+	"crypto/tls"
 	"net"
 	"syscall"
 )
 
-// Descriptor returns the socket of a plain TCP or Unix stream connection. ok is false where the bytes on
-// the socket are not those that Read returns (TLS), where there is no socket, or where the system has no
-// Poller. The descriptor is valid until conn is closed.
-func Descriptor(conn net.Conn) (fd int, ok bool) {
+// Bare returns a connection without package door's reader of its beginning, if the beginning has been read. Callers have
+// hijacked the connection.
+func Bare(conn net.Conn) net.Conn {
+	if wrapped, ok := conn.(interface{ Bare() (net.Conn, bool) }); ok {
+		if bare, spent := wrapped.Bare(); spent {
+			return bare
+		}
+	}
+	return conn
+}
+
+// Descriptor returns the socket of a TCP or Unix stream connection, or of the one under a *tls.Conn. It is -1 if there is none,
+// or if the system has no Poller. plain is false if the bytes on the socket are not those that Read returns: TLS. The
+// descriptor is valid until conn is closed.
+func Descriptor(conn net.Conn) (fd int, plain bool) {
 	if !Supported {
 		return -1, false
 	}
-	var sc syscall.Conn
+	if c, ok := conn.(*tls.Conn); ok {
+		fd, _ = Descriptor(c.NetConn())
+		return fd, false
+	}
 	switch c := conn.(type) {
 	case *net.TCPConn:
-		sc = c
+		return descriptorOf(c)
 	case *net.UnixConn:
-		sc = c
-	default:
-		return -1, false
+		return descriptorOf(c)
+	case interface{ Descriptor() (fd int, ok bool) }: // package fdconn's
+		return c.Descriptor()
 	}
-	raw, err := sc.SyscallConn()
+	return -1, false
+}
+
+func descriptorOf(c syscall.Conn) (fd int, ok bool) {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, false
 	}

@@ -83,7 +83,7 @@ func (p *Poller) control(op, fd int, token uint64) error {
 	if p.fd < 0 {
 		return fmt.Errorf("netpoll: %w", net.ErrClosed)
 	}
-	if err := syscall.EpollCtl(p.fd, op, fd, &ev); err != nil {
+	if err := sock.Control(p.fd, op, fd, &ev); err != nil {
 		return fmt.Errorf("netpoll: epoll_ctl: %w", err)
 	}
 	return nil

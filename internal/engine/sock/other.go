@@ -12,3 +12,9 @@ func Send(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // Recv fails.
 func Recv(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// SendLast fails.
+func SendLast(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// EndSending fails.
+func EndSending(int) error { return errors.ErrUnsupported }

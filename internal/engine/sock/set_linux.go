@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -73,3 +74,7 @@ func ready(epoll uintptr, events []syscall.EpollEvent) (int, error) {
 	}
 	return call(unix.SYS_EPOLL_PWAIT, epoll, unsafe.Pointer(&events[0]), len(events), 0) //nolint:gosec // kept alive by the call
 }
+
+// SetDeadline makes Wait fail at t with an error that matches os.ErrDeadlineExceeded, until there is another deadline. It may be
+// called while another goroutine waits; the zero time is none.
+func (s *Set) SetDeadline(t time.Time) error { return s.file.SetReadDeadline(t) }

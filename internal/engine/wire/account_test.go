@@ -47,13 +47,13 @@ func account(t *testing.T, seed uint64, connect func(testing.TB) (conn, peer net
 					_ = r.SendOne(oneFrame("not counted"))
 					continue
 				}
-				b := frame.NewBatch(0, &r.source)
+				b := frame.NewBatch(0, &r.source, 0)
 				for range 1 + rnd.IntN(5) {
 					p, class := strings.Repeat("x", rnd.IntN(400)), frame.Plain
 					if rnd.IntN(4) == 0 {
 						p, class = "not counted", frame.Event+frame.Class(rnd.IntN(2)) // or a notice
 					}
-					b.Add(frame.Message{Opcode: frame.Text, Class: class}, func(dst []byte) []byte { return append(dst, p...) })
+					b.Add(frame.Message{Opcode: frame.Text, Class: class}, func(dst []byte, _ frame.Form) []byte { return append(dst, p...) })
 				}
 				from := rnd.IntN(b.Len())
 				plain, _ := b.Count(from, b.Len())

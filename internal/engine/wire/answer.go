@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"net"
+	"slices"
 
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
@@ -13,12 +14,15 @@ const joinable = 4 << 10
 // SendAnswer sends one frame in two parts: head, which may be reused after the call, and a frame.Tail, which connections
 // share and the backlog holds by reference.
 func (w *Writer) SendAnswer(head []byte, tail *frame.Batch) error {
-	w.mu.Lock()
+	w.lock()
 	if w.state != open {
 		w.mu.Unlock()
 		return net.ErrClosed
 	}
-	if w.backlog != nil {
+	if w.traits&tapped != 0 {
+		w.show(slices.Concat(head, tail.Wire(0)))
+	}
+	if w.backlog() != nil {
 		return w.queueParts(head, tail, 0)
 	}
 	parts := [2][]byte{head, tail.Wire(0)}
@@ -38,6 +42,7 @@ func (w *Writer) SendAnswer(head []byte, tail *frame.Batch) error {
 			return w.queueParts(head, tail, sent)
 		}
 	}
+	w.messages++
 	w.mu.Unlock()
 	return nil
 }
@@ -50,15 +55,18 @@ func (w *Writer) queueParts(head []byte, tail *frame.Batch, sent int) error {
 		items = append(items, itemAt(frame.Single(append([]byte(nil), head[sent:]...)), 0))
 	}
 	items = append(items, itemAt(tail, max(0, sent-len(head))))
+	if len(items) == 2 {
+		items[0].silent = true // the tail ends the message
+	}
 	items[0].rest = sent > 0
 	items[len(items)-1].rest = sent > 0 || len(items) > 1
-	begun := w.backlog == nil // the end of a frame that has begun always has a place
+	begun := w.backlog() == nil // the end of a frame that has begun always has a place
 	for i := range items {
 		switch it := &items[i]; {
-		case w.backlog == nil:
+		case w.backlog() == nil:
 			w.begin(*it)
 		case begun:
-			w.backlog.push(*it)
+			w.backlog().push(*it)
 		case !w.force(it):
 			w.overflow()
 			return ErrOverflow
@@ -70,7 +78,7 @@ func (w *Writer) queueParts(head []byte, tail *frame.Batch, sent int) error {
 
 // Answering reports whether an answer about a room waits for the socket.
 func (w *Writer) Answering(about *frame.Source) bool {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	return w.answering(about)
 }
@@ -85,11 +93,12 @@ func (w *Writer) Answered(ctx context.Context, about *frame.Source) error {
 }
 
 func (w *Writer) answering(about *frame.Source) bool {
-	if w.backlog == nil {
+	q := w.backlog()
+	if q == nil {
 		return false
 	}
-	for i := range w.backlog.items {
-		if w.backlog.items[i].batch.About() == about {
+	for i := range q.items {
+		if q.items[i].batch.About() == about {
 			return true
 		}
 	}

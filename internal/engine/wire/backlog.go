@@ -8,14 +8,18 @@ import (
 
 // backlog is what waits for a socket, in order.
 type backlog struct {
+	rare     rare // the Writer's, unless it has a slow
 	items    []item
 	messages int // not wholly sent
 	bytes    int
-	// flight is how much of the first item a write under way was given.
-	flight  int
+	// flight is how much of the first item a write under way was given: at most a slice.
+	flight  int32
+	gathers bool          // see Writer.Gather: there are no items, and nobody writes
 	moved   time.Time     // when the socket last took something
 	changed chan struct{} // closed when something has gone; nil while nobody waits for that
 	held    func(int)     // Config.Held
+
+	gathered []byte
 }
 
 // hold tells of a batch that an item has from now on.
@@ -66,18 +70,22 @@ func (q *backlog) push(it item) {
 func (q *backlog) take(n int) []byte {
 	data := q.items[0].run()
 	data = data[:min(n, len(data))]
-	q.flight = len(data)
+	q.flight = int32(len(data))
 	return data
 }
 
-// sent takes n bytes off what was taken, and reports how many plain messages and events of which room that completed.
-func (q *backlog) sent(n int) (plain, events int, src *frame.Source) {
+// sent takes n bytes off what was taken, and reports how many messages that completed, how many of them are plain ones and events,
+// and of which room.
+func (q *backlog) sent(n int) (messages, plain, events int, src *frame.Source) {
 	it := &q.items[0]
 	q.flight = 0
 	first := it.next
 	done := it.sent(n)
 	plain, events = it.batch.Count(first, first+done) // a run has no gaps
 	src = it.batch.Source()
+	if !it.silent {
+		messages = done
+	}
 	q.messages -= done
 	q.bytes -= n
 	if it.left == 0 {
@@ -86,7 +94,7 @@ func (q *backlog) sent(n int) (plain, events int, src *frame.Source) {
 		q.items = q.items[1:]
 	}
 	q.change()
-	return plain, events, src
+	return messages, plain, events, src
 }
 
 func (q *backlog) empty() bool { return len(q.items) == 0 }
@@ -94,7 +102,7 @@ func (q *backlog) empty() bool { return len(q.items) == 0 }
 // flightOf is how much of an item is on its way to the socket.
 func (q *backlog) flightOf(i int) int {
 	if i == 0 {
-		return q.flight
+		return int(q.flight)
 	}
 	return 0
 }

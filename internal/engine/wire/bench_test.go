@@ -51,6 +51,36 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
+// BenchmarkGather sends two frames with one write, to a socket that is read as fast as it can be.
+func BenchmarkGather(b *testing.B) {
+	for _, bm := range []struct {
+		name string
+		slow bool
+	}{{"never slow", false}, {"once slow", true}} {
+		b.Run(bm.name, func(b *testing.B) {
+			r := newRig(b, generous, tcpPair)
+			drain(b, r)
+			if bm.slow {
+				r.more()
+			}
+			one := oneFrame(strings.Repeat("x", 100))
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Gather()
+				for range 2 {
+					if err := r.SendOne(one); err != nil {
+						b.Fatal(err)
+					}
+				}
+				r.Release()
+				if err := r.Drained(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func drain(b *testing.B, r *rig) {
 	r.flushers.Go(func() { _, _ = io.Copy(io.Discard, r.peer) })
 	b.Cleanup(func() { r.Close() })

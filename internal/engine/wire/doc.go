@@ -1,12 +1,12 @@
-// Package wire is the one way bytes take to a socket.
+// Package wire writes all bytes of a connection to its socket.
 //
-// A [Writer] writes first: whoever has something to send writes it to the socket without blocking, and
-// nothing is allocated and no goroutine exists. Only what the socket refuses is queued, by reference, and
-// then a goroutine lives until the queue is empty. Everything a connection sends passes its Writer, so
-// all of it, control frames too, goes out in the order in which it was handed over.
+// A [Writer] writes first: the caller writes to the socket without blocking, without an allocation, and without
+// another goroutine. Only bytes that the socket refuses are queued, by reference. A goroutine then exists until the
+// queue is empty. Everything that a connection sends passes its Writer, so all of it goes out in the order of
+// the calls, control frames included.
 //
-// What waits is bounded, and what is beyond is for the room to say whose messages it is about: see frame.Overflow.
-// Every room message is counted in its room's account when it is in the socket, dropped or conflated.
+// The backlog is bounded. The Overflow policy of a message's room decides about messages beyond the bound: see
+// frame.Overflow. Every room message is counted in its room's account when it is in the socket, dropped or conflated.
 //
-// Where the socket cannot be written without blocking (TLS, systems without a poller) everything is queued.
+// If the socket cannot be written without blocking (TLS, systems without a poller), everything is queued.
 package wire

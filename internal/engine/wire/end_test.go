@@ -276,3 +276,42 @@ func TestUseAgainstClose(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+// TestFinishLast: the last frame arrives whole, behind what waits. If it is alone it also arrives if the other side has sent what nobody
+// has read.
+func TestFinishLast(t *testing.T) {
+	eachKind(t, func(t *testing.T, connect func(testing.TB) (conn, peer net.Conn)) {
+		for _, waits := range []bool{false, true} {
+			r := newRig(t, generous, connect)
+			if _, socket := r.peer.(interface{ SetReadBuffer(int) error }); socket && !waits { // it takes that without a reader
+				if _, err := r.peer.Write([]byte("unread")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			total := 0
+			if waits {
+				total, _ = r.fill(t)
+			}
+			r.FinishLast(frame.AppendClose(nil, 1000, "bye"))
+			r.FinishLast(frame.AppendClose(nil, 1002, "ignored"))
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				_ = r.Drained(context.Background())
+				r.Close()
+			}()
+			br := bufio.NewReader(r.peer)
+			for i := range total {
+				if _, _, err := readFrame(br); err != nil {
+					t.Fatalf("message %d of %d: %v", i, total, err)
+				}
+			}
+			if op, got, err := readFrame(br); op != frame.Close || got != "\x03\xe8bye" || err != nil {
+				t.Errorf("opcode %d, %q, %v", op, got, err)
+			}
+			<-closed
+			r.flushers.Wait()
+			r.notFailed(t)
+		}
+	})
+}

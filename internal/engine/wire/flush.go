@@ -31,20 +31,21 @@ func (w *Writer) flush() {
 // flushLocked is called with mu held.
 func (w *Writer) flushLocked() error {
 	var raw syscall.RawConn
-	if w.fd >= 0 {
+	if w.direct() {
 		if sc, ok := w.conn.(syscall.Conn); ok {
 			raw, _ = sc.SyscallConn()
 		}
 	}
 	for w.state != closed {
-		if w.backlog.empty() {
-			w.backlog.change()
-			w.backlog = nil
+		q := w.backlog()
+		if q.empty() {
+			q.change()
+			w.setBacklog(nil)
 			return nil
 		}
 		n, err := 0, w.hurry()
 		if err == nil {
-			n, err = w.writeUnlocked(raw, w.backlog.take(slice))
+			n, err = w.writeUnlocked(raw, q.take(slice))
 		}
 		if w.state == closed {
 			return nil
@@ -72,9 +73,12 @@ func (w *Writer) writeUnlocked(raw syscall.RawConn, data []byte) (int, error) {
 
 // took counts what the socket has taken of what flush gave it.
 func (w *Writer) took(n int) {
-	plain, events, src := w.backlog.sent(n)
+	w.count(n)
+	q := w.backlog()
+	messages, plain, events, src := q.sent(n)
+	w.messages += uint64(messages)
 	if n > 0 {
-		w.backlog.moved = time.Now()
+		q.moved = time.Now()
 	}
 	if plain > 0 && src != nil {
 		src.Account.Delivered.Add(int64(plain))

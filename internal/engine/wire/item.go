@@ -12,6 +12,8 @@ type item struct {
 	left  int           // messages that wait
 	size  int           // bytes that wait
 	rest  bool          // it goes on with a frame whose beginning is in the item before, or in the socket
+	// silent: what it ends is no message.
+	silent bool
 }
 
 // itemAt is what follows the first n bytes of a batch.
@@ -90,7 +92,7 @@ const (
 	sparse   = 4
 )
 
-// pack lets the batch go where little of it waits. Nothing of the item may be sent or on its way.
+// pack lets the batch go if little of it waits. Nothing of the item may be sent or on its way.
 func (it *item) pack() {
 	b := it.batch
 	if b.Held() <= spacious || it.size*sparse >= b.Held() || it.left == 0 || it.at != b.Start(it.next) {
@@ -98,7 +100,7 @@ func (it *item) pack() {
 	}
 	old := *it
 	*it = itemAt(b.Pick(func(i int) bool { return i >= old.next && !old.lost.has(i) }), 0)
-	it.page, it.rest = old.page, old.rest
+	it.page, it.rest, it.silent = old.page, old.rest, old.silent
 }
 
 // bitset is nil as long as it is empty.

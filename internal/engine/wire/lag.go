@@ -10,9 +10,12 @@ import (
 
 // slow is what only Writers need whose socket could not keep up. It is made when it is first needed.
 type slow struct {
+	rare               rare // the Writer's
 	dropped, conflated int64
 	lags               []lag
 	fell               []*frame.Source // rooms whose owner is still to be told of the lag
+	stamper            Stamper
+	taps               []*Tap
 }
 
 // forever is later than every message.
@@ -40,18 +43,12 @@ func (l *lag) lost(seq uint64) bool {
 	return len(l.gaps) > 0 && seq > l.gaps[0].from
 }
 
-func (w *Writer) more() *slow {
-	if w.slow == nil {
-		w.slow = new(slow)
-	}
-	return w.slow
-}
-
-// lagOf returns the lag of a room; nil where it has none.
+// lagOf returns the lag of a room; nil if it has none.
 func (w *Writer) lagOf(src *frame.Source) *lag {
 	if w.lagging {
-		for i := range w.slow.lags {
-			if l := &w.slow.lags[i]; l.source == src {
+		lags := w.slow().lags
+		for i := range lags {
+			if l := &lags[i]; l.source == src {
 				return l
 			}
 		}
@@ -60,7 +57,7 @@ func (w *Writer) lagOf(src *frame.Source) *lag {
 }
 
 func (w *Writer) endLag(src *frame.Source) {
-	s := w.slow
+	s := w.slow()
 	s.lags = slices.DeleteFunc(s.lags, func(l lag) bool { return l.source == src })
 	if len(s.lags) == 0 {
 		s.lags, w.lagging = nil, false
@@ -82,7 +79,7 @@ func (w *Writer) drop(src *frame.Source, n int) {
 }
 
 // fall gives up what waits of a room, and of an item about to, to be read from the history from there on. It does
-// nothing where there is nothing to give up.
+// nothing if there is nothing to give up.
 func (w *Writer) fall(src *frame.Source, coming *item) {
 	var first, last uint64
 	owed, begun := 0, false
@@ -104,7 +101,7 @@ func (w *Writer) fall(src *frame.Source, coming *item) {
 		last = b.Seq(i)
 		return lose
 	}
-	w.backlog.each(func(it *item) bool { return it.batch.Source() == src && it.page == nil }, judge)
+	w.backlog().each(func(it *item) bool { return it.batch.Source() == src && it.page == nil }, judge)
 	if coming != nil {
 		b := coming.batch
 		for i := coming.next; i < b.Len(); i++ {
@@ -116,15 +113,18 @@ func (w *Writer) fall(src *frame.Source, coming *item) {
 	if !begun {
 		return
 	}
+	s := w.more()
+	if w.traits&stamps != 0 {
+		s.stamper.Fell()
+	}
 	l := w.lagOf(src)
 	if l == nil {
-		s := w.more()
 		s.lags = append(s.lags, lag{source: src})
 		l = &s.lags[len(s.lags)-1]
 		w.lagging = true
 	}
 	*l = lag{source: src, read: first - 1, until: forever, seen: last, owed: owed}
-	w.slow.fell = append(w.slow.fell, src)
+	s.fell = append(s.fell, src)
 	_ = w.hurry() // a socket that is closed says so to whoever writes
 }
 
@@ -133,8 +133,9 @@ func (w *Writer) dropOwed() {
 	if !w.lagging {
 		return
 	}
-	for i := range w.slow.lags {
-		l := &w.slow.lags[i]
+	lags := w.slow().lags
+	for i := range lags {
+		l := &lags[i]
 		w.drop(l.source, l.owed)
 		l.owed = 0
 	}
@@ -142,14 +143,14 @@ func (w *Writer) dropOwed() {
 
 // unhurried reports whether the connection reads from the history: then it may take its time.
 func (w *Writer) unhurried() bool {
-	return w.lagging && w.state != full && slices.ContainsFunc(w.slow.lags, func(l lag) bool { return l.until == forever })
+	return w.lagging && w.state != full && slices.ContainsFunc(w.slow().lags, func(l lag) bool { return l.until == forever })
 }
 
 // hurry sets the deadline of the write that is under way, or comes next.
 func (w *Writer) hurry() error {
 	deadline := time.Time{}
 	if !w.unhurried() {
-		deadline = time.Now().Add(w.conf.Timeout)
+		deadline = time.Now().Add(w.owner.Config().Timeout)
 	}
 	return w.conn.SetWriteDeadline(deadline)
 }
@@ -194,10 +195,10 @@ func (w *Writer) pass(b *frame.Batch, from int) (*frame.Batch, int) {
 	return b.Pick(want), 0
 }
 
-// Behind returns up to where a room's messages need not be read from the history. It returns false where nothing is
+// Behind returns up to where a room's messages need not be read from the history. It returns false if nothing is
 // to be read: the room has no lag, or Resume has ended it.
 func (w *Writer) Behind(src *frame.Source) (read uint64, ok bool) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	l := w.lagOf(src)
 	if l == nil || l.until != forever {
@@ -209,7 +210,7 @@ func (w *Writer) Behind(src *frame.Source) (read uint64, ok bool) {
 // Resume sends what comes by the room again, from the message after read on. All up to there must have been sent, with
 // Page, or given up, with Skip.
 func (w *Writer) Resume(src *frame.Source, read uint64) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	l := w.lagOf(src)
 	if l == nil {
@@ -223,7 +224,7 @@ func (w *Writer) Resume(src *frame.Source, read uint64) {
 
 // Skip gives up a lagging room's messages up to a place, which the history has no more.
 func (w *Writer) Skip(src *frame.Source, to uint64) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	l := w.lagOf(src)
 	if l == nil {
@@ -238,7 +239,7 @@ func (w *Writer) Skip(src *frame.Source, to uint64) {
 
 // Forget ends the lag of a room that the connection has left.
 func (w *Writer) Forget(src *frame.Source) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	if l := w.lagOf(src); l != nil {
 		w.drop(src, l.owed)
@@ -249,7 +250,7 @@ func (w *Writer) Forget(src *frame.Source) {
 
 // caughtUp has the write timeout count again.
 func (w *Writer) caughtUp() {
-	if w.backlog != nil && w.state != closed {
+	if w.backlog() != nil && w.state != closed {
 		_ = w.hurry()
 	}
 }

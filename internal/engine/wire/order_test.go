@@ -125,9 +125,9 @@ func TestOrderAmongSenders(t *testing.T) {
 						i++
 						continue
 					}
-					b := frame.NewBatch(0, &r.source)
+					b := frame.NewBatch(0, &r.source, 0)
 					for ; i%4 != 0; i++ {
-						b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return fmt.Appendf(dst, "%d %d %s", s, i, padding) })
+						b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte, _ frame.Form) []byte { return fmt.Appendf(dst, "%d %d %s", s, i, padding) })
 					}
 					sent, _, err := r.Send(b, 0)
 					if err != nil {

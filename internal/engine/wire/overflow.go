@@ -6,10 +6,10 @@ import "github.com/gohubkit/hubkit/internal/engine/frame"
 // the socket closed at once would say nothing. It is called with mu held, while the Writer is open, and releases it.
 func (w *Writer) overflow() {
 	w.state = full
-	w.backlog.giveUp(w.drop)
+	w.backlog().giveUp(w.drop)
 	w.dropOwed()
 	if w.lagging {
-		w.slow.fell = nil
+		w.slow().fell = nil
 		_ = w.hurry() // what is under way has taken its time so far
 	}
 	w.mu.Unlock()
@@ -18,7 +18,9 @@ func (w *Writer) overflow() {
 
 // over reports whether an item exceeds the bound of the backlog.
 func (w *Writer) over(it *item) bool {
-	return w.backlog.messages+it.left > w.conf.MaxMessages || w.backlog.bytes+it.size > w.conf.MaxBytes
+	conf := w.owner.Config()
+	q := w.backlog()
+	return q.messages+it.left > conf.MaxMessages || q.bytes+it.size > conf.MaxBytes
 }
 
 // queue puts what is to be sent at the end of the backlog, as the room's Overflow says. It reports whether there was
@@ -35,7 +37,7 @@ func (w *Writer) queue(it *item) bool {
 		case frame.DropOldest:
 			w.dropOldest(it)
 		case frame.Replay:
-			if !w.canYield(it) {
+			if !w.canYield(it) && w.mayFall() {
 				w.fall(src, it)
 			}
 		}
@@ -52,7 +54,7 @@ func (w *Writer) force(it *item) bool {
 	if w.over(it) {
 		return false
 	}
-	w.backlog.push(*it)
+	w.backlog().push(*it)
 	return true
 }
 
@@ -60,8 +62,8 @@ func (w *Writer) force(it *item) bool {
 func (w *Writer) conflate(it *item) {
 	n := 0
 	src, b := it.batch.Source(), it.batch
-	if w.backlog != nil {
-		w.backlog.each(func(o *item) bool { return o.batch.Source() == src }, func(o *frame.Batch, i int) verdict {
+	if q := w.backlog(); q != nil {
+		q.each(func(o *item) bool { return o.batch.Source() == src }, func(o *frame.Batch, i int) verdict {
 			if o.Class(i) != frame.Plain || !b.Newer(o, i) {
 				return keep
 			}
@@ -93,7 +95,7 @@ func (w *Writer) dropNewest(it *item) {
 	w.drop(b.Source(), n)
 }
 
-// dropOldest gives up what has waited longest of the same room, and where that is not enough, the first of what
+// dropOldest gives up what has waited longest of the same room, and if that is not enough, the first of what
 // comes.
 func (w *Writer) dropOldest(it *item) {
 	src, n := it.batch.Source(), 0
@@ -107,7 +109,7 @@ func (w *Writer) dropOldest(it *item) {
 		n++
 		return lose
 	}
-	w.backlog.each(func(o *item) bool { return o.batch.Source() == src }, judge)
+	w.backlog().each(func(o *item) bool { return o.batch.Source() == src }, judge)
 	for i := it.next; i < it.batch.Len(); i++ {
 		if v := judge(it.batch, i); v == lose {
 			it.lose(i)
@@ -125,9 +127,11 @@ func lossy(it *item) bool {
 
 // canYield makes the messages of rooms that may lose some give way to an item, if that is enough.
 func (w *Writer) canYield(it *item) bool {
-	messages := w.backlog.messages + it.left - w.conf.MaxMessages
-	bytes := w.backlog.bytes + it.size - w.conf.MaxBytes
-	w.backlog.each(lossy, func(b *frame.Batch, i int) verdict {
+	conf := w.owner.Config()
+	q := w.backlog()
+	messages := q.messages + it.left - conf.MaxMessages
+	bytes := q.bytes + it.size - conf.MaxBytes
+	q.each(lossy, func(b *frame.Batch, i int) verdict {
 		if b.Class(i) == frame.Plain {
 			messages--
 			bytes -= b.Start(i+1) - b.Start(i)
@@ -146,7 +150,7 @@ func (w *Writer) canYield(it *item) bool {
 
 // dropLossy gives up the oldest messages of rooms that may lose some, until an item has a place.
 func (w *Writer) dropLossy(it *item) {
-	w.backlog.each(lossy, func(b *frame.Batch, i int) verdict {
+	w.backlog().each(lossy, func(b *frame.Batch, i int) verdict {
 		switch {
 		case !w.over(it):
 			return stop
@@ -161,7 +165,7 @@ func (w *Writer) dropLossy(it *item) {
 // yield makes space for an item that must not be lost: rooms that read on from their history give way first, since they
 // lose nothing by it, then those that may lose something.
 func (w *Writer) yield(it *item) {
-	for w.over(it) {
+	for w.over(it) && w.mayFall() {
 		src := w.replayable()
 		if src == nil {
 			break
@@ -173,9 +177,9 @@ func (w *Writer) yield(it *item) {
 	}
 }
 
-// replayable is a room of which something waits that can be read again later; nil where there is none.
+// replayable is a room of which something waits that can be read again later; nil if there is none.
 func (w *Writer) replayable() (src *frame.Source) {
-	w.backlog.each(func(it *item) bool {
+	w.backlog().each(func(it *item) bool {
 		s := it.batch.Source()
 		return s != nil && s.Overflow == frame.Replay && it.page == nil
 	}, func(b *frame.Batch, i int) verdict {

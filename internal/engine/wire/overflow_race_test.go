@@ -28,12 +28,12 @@ type publisher struct {
 func (p *publisher) publish(r *rig, rnd *rand.Rand, k int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := frame.NewBatch(0, p.src)
+	b := frame.NewBatch(0, p.src, 0)
 	for range k {
 		n := len(p.stored) + 1
 		key := string(rune('a' + rnd.IntN(5)))
 		p.stored = append(p.stored, fmt.Sprintf("%s %d %s %s", p.name, n, key, strings.Repeat("x", rnd.IntN(300))))
-		b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(2 * n), Key: key}, func(dst []byte) []byte {
+		b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(2 * n), Key: key}, func(dst []byte, _ frame.Form) []byte {
 			return append(dst, p.stored[n-1]...)
 		})
 	}
@@ -56,9 +56,9 @@ func (p *publisher) readOn(t *testing.T, r *rig) {
 			return
 		}
 		p.mu.Unlock()
-		b := frame.NewBatch(0, p.src)
+		b := frame.NewBatch(0, p.src, 0)
 		for i, m := range page {
-			b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(2 * (at + i + 1))}, func(dst []byte) []byte { return append(dst, m...) })
+			b.Add(frame.Message{Opcode: frame.Text, Seq: uint64(2 * (at + i + 1))}, func(dst []byte, _ frame.Form) []byte { return append(dst, m...) })
 		}
 		if r.Page(t.Context(), p.src, b) != nil {
 			return

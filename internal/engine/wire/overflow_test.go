@@ -28,7 +28,7 @@ func (s sources) get(name string) *frame.Source {
 
 // batch of a room. A message "k=v" has the key k; "+x" is an event, "!x" a notice, "~x" a skip; all are numbered on from seq.
 func (s sources) batch(room string, seq *uint64, messages ...string) *frame.Batch {
-	b := frame.NewBatch(0, s.get(room))
+	b := frame.NewBatch(0, s.get(room), 0)
 	for _, p := range messages {
 		var m frame.Message
 		m.Opcode = frame.Text
@@ -44,7 +44,7 @@ func (s sources) batch(room string, seq *uint64, messages ...string) *frame.Batc
 		}
 		*seq += 2
 		m.Seq = *seq
-		b.Add(m, func(dst []byte) []byte { return append(dst, p...) })
+		b.Add(m, func(dst []byte, _ frame.Form) []byte { return append(dst, p...) })
 	}
 	return b
 }
@@ -60,7 +60,7 @@ func stalledRig(t testing.TB, messages, bytes int) *rig {
 	await(func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.backlog.flight > 0
+		return r.backlog().flight > 0
 	})
 	return r
 }
@@ -241,8 +241,8 @@ func TestMemoryOfABacklog(t *testing.T) {
 	held := func(r *rig) (n int) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for i := range r.backlog.items {
-			n += r.backlog.items[i].batch.Held()
+		for i := range r.backlog().items {
+			n += r.backlog().items[i].batch.Held()
 		}
 		return n
 	}
@@ -266,8 +266,8 @@ func TestMemoryOfABacklog(t *testing.T) {
 	t.Run("small messages in large buffers", func(t *testing.T) {
 		r := stalledRig(t, 1000, 1<<20)
 		for range 100 {
-			b := frame.NewBatch(1<<18, &r.source)
-			b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return append(dst, "hello"...) })
+			b := frame.NewBatch(1<<18, &r.source, 0)
+			b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte, _ frame.Form) []byte { return append(dst, "hello"...) })
 			if _, _, err := r.Send(b, 0); err != nil {
 				t.Fatal(err)
 			}

@@ -8,14 +8,15 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
-// AwaitPages blocks until no Page of a room waits any more, or ctx ends. Whoever reads the history calls it before he
-// reads on, so that he holds no page while the socket takes its time.
+// AwaitPages blocks until no Page of a room waits any more, or ctx ends. A reader of the history calls it before it
+// reads on, so that it holds no page while the socket takes its time.
 func (w *Writer) AwaitPages(ctx context.Context, src *frame.Source) error {
 	err := w.when(ctx, func() bool {
-		if w.backlog == nil {
+		q := w.backlog()
+		if q == nil {
 			return true
 		}
-		_, _, waits := w.backlog.pages(src)
+		_, _, waits := q.pages(src)
 		return !waits
 	})
 	if err == nil {
@@ -24,20 +25,22 @@ func (w *Writer) AwaitPages(ctx context.Context, src *frame.Source) error {
 	return err
 }
 
-// Page sends messages read from a room's history, or, where b is no room's batch, what is to be said about it. It blocks until there is a place for them in the backlog, of which
-// all pages together take half, so that there is always a place for something else; or until ctx ends. An error means that
-// none was sent. What waits of a Page is not given up.
+// Page sends messages read from a room's history, or a notice about the room if b is no room's batch. It blocks until the
+// backlog has space for them, or until ctx ends. All pages together take half of the backlog, so that there is always space
+// for other messages. An error means that none was sent. Waiting messages of a Page are not given up.
 func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
 	err := w.when(ctx, func() bool {
-		if w.backlog == nil {
+		q := w.backlog()
+		if q == nil {
 			return true
 		}
 		it := itemAt(w.wireForm(b), 0)
-		messages, bytes, its := w.backlog.pages(src)
-		if its || messages > 0 && (messages+it.left > w.conf.MaxMessages/2 || bytes+it.size > w.conf.MaxBytes/2) {
+		conf := w.owner.Config()
+		messages, bytes, its := q.pages(src)
+		if its || messages > 0 && (messages+it.left > conf.MaxMessages/2 || bytes+it.size > conf.MaxBytes/2) {
 			return false
 		}
 		return !w.over(&it) || w.canYield(&it)
@@ -59,17 +62,18 @@ func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) er
 		}
 		l.read = b.Last()
 	}
-	b = w.wireForm(b)
-	if w.backlog != nil {
+	b, _ = w.altered(b, 0)
+	if q := w.backlog(); q != nil {
 		it := itemAt(b, 0)
 		it.page = src
-		w.backlog.push(it)
+		q.push(it)
 		return nil
 	}
 	// A failure is found again by whoever writes next.
 	n, _ := w.writeNow(b.Wire(0))
 	it := itemAt(b, n)
 	it.page = src
+	w.messages += uint64(b.Len() - it.left)
 	if counted {
 		sent, _ := b.Count(0, b.Len()-it.left)
 		src.Account.Delivered.Add(int64(sent))
@@ -81,10 +85,11 @@ func (w *Writer) Page(ctx context.Context, src *frame.Source, b *frame.Batch) er
 	return nil
 }
 
-// wireForm is a room's batch as this socket gets it.
+// wireForm is a room's batch as this socket gets it, but for what a Stamper adds.
 func (w *Writer) wireForm(b *frame.Batch) *frame.Batch {
-	if w.deflate && b.Source() != nil {
-		return b.Deflated(w.conf.Deflater, w.conf.DeflateMin)
+	if w.traits&deflates != 0 && b.Source() != nil {
+		conf := w.owner.Config()
+		return b.Deflated(conf.Deflater, conf.DeflateMin)
 	}
 	return b
 }
@@ -93,7 +98,7 @@ func (w *Writer) wireForm(b *frame.Batch) *frame.Batch {
 // that the connection is gone or going, or that ctx has ended; mu is not held.
 func (w *Writer) when(ctx context.Context, cond func() bool) error {
 	for {
-		w.mu.Lock()
+		w.lock()
 		if w.state != open {
 			w.mu.Unlock()
 			return net.ErrClosed
@@ -101,7 +106,7 @@ func (w *Writer) when(ctx context.Context, cond func() bool) error {
 		if cond() {
 			return nil
 		}
-		changed := w.backlog.await()
+		changed := w.backlog().await()
 		w.mu.Unlock()
 		select {
 		case <-changed:
@@ -113,6 +118,9 @@ func (w *Writer) when(ctx context.Context, cond func() bool) error {
 
 // Stats is what became of room messages on one connection.
 type Stats struct {
+	// SentBytes are those that the socket has taken, and SentMessages are wholly in it: of rooms, replies and all else that is no
+	// control frame.
+	SentBytes, SentMessages       uint64
 	Delivered, Dropped, Conflated int64
 	// What waits, replies and control frames too.
 	Messages, Bytes int
@@ -122,15 +130,15 @@ type Stats struct {
 
 // Stats returns the Writer's figures.
 func (w *Writer) Stats() Stats {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
-	s := Stats{Delivered: w.delivered}
-	if q := w.backlog; q != nil && w.state != closed {
+	s := Stats{SentBytes: w.bytes, SentMessages: w.messages, Delivered: w.delivered}
+	if q := w.backlog(); q != nil && w.state != closed {
 		s.Messages, s.Bytes = q.messages, q.bytes
 	}
-	if w.slow != nil {
-		s.Dropped, s.Conflated = w.slow.dropped, w.slow.conflated
-		for _, l := range w.slow.lags {
+	if slow := w.slow(); slow != nil {
+		s.Dropped, s.Conflated = slow.dropped, slow.conflated
+		for _, l := range slow.lags {
 			if l.until == forever {
 				s.Replaying++
 			}
@@ -139,12 +147,28 @@ func (w *Writer) Stats() Stats {
 	return s
 }
 
-// Moved is when the socket last took something of what waits; zero where nothing waits.
-func (w *Writer) Moved() time.Time {
-	w.mu.Lock()
+// Load is what waits for the socket, and whether rooms are read from their history meanwhile.
+func (w *Writer) Load() (messages, bytes int, replays bool) {
+	w.lock()
 	defer w.mu.Unlock()
-	if w.backlog == nil {
+	if q := w.backlog(); q != nil && w.state != closed {
+		messages, bytes = q.messages, q.bytes
+	}
+	if slow := w.slow(); slow != nil {
+		for _, l := range slow.lags {
+			replays = replays || l.until == forever
+		}
+	}
+	return messages, bytes, replays
+}
+
+// Moved is when the socket last took something of what waits; zero if nothing waits.
+func (w *Writer) Moved() time.Time {
+	w.lock()
+	defer w.mu.Unlock()
+	q := w.backlog()
+	if q == nil {
 		return time.Time{}
 	}
-	return w.backlog.moved
+	return q.moved
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -64,7 +65,7 @@ func newRigOn(t testing.TB, conf Config, conn, peer net.Conn) *rig {
 	r := &rig{conf: conf, peer: peer, failed: make(chan error, 10), behind: make(chan *frame.Source, 100)}
 	r.source.Account = &r.counters
 	r.fd = descriptor(conn)
-	r.Init(&r.conf, r, conn, r.fd)
+	r.Init(r, conn, r.fd, false)
 	t.Cleanup(func() {
 		r.Close()
 		_ = peer.Close()
@@ -82,6 +83,9 @@ func descriptor(conn net.Conn) int {
 	}
 	return -1
 }
+
+// Config implements Owner.
+func (r *rig) Config() *Config { return &r.conf }
 
 // WriterFailed implements Owner. It calls back into the Writer, which would hang if a lock were held.
 func (r *rig) WriterFailed(err error) {
@@ -127,12 +131,12 @@ func (r *rig) notFailed(t *testing.T) {
 	}
 }
 
-// fill sends until something has to wait, more than the buffer of a socket takes where it is small, and returns how many messages it sent and how many of those are
-// in the socket.
+// fill sends until something has to wait, and returns how many messages it sent and how many of those are in the socket. A message is
+// larger than all that the buffers of both ends take, so that what waits does not go without a reader.
 func (r *rig) fill(t *testing.T) (total, sent int) {
 	t.Helper()
 	for {
-		n, retained, err := r.Send(r.batchOf(strings.Repeat("fill", 25<<10)), 0)
+		n, retained, err := r.Send(r.batchOf(strings.Repeat("fill", 512<<10)), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,9 +148,14 @@ func (r *rig) fill(t *testing.T) (total, sent int) {
 	}
 }
 
+// tcpPair is a connection whose buffers do not grow.
 func tcpPair(t testing.TB) (conn, peer net.Conn) {
 	t.Helper()
-	return pair(t, "tcp", "127.0.0.1:0")
+	conn, peer = pair(t, "tcp", "127.0.0.1:0")
+	if err := errors.Join(conn.(*net.TCPConn).SetWriteBuffer(256<<10), peer.(*net.TCPConn).SetReadBuffer(256<<10)); err != nil {
+		t.Fatal(err)
+	}
+	return conn, peer
 }
 
 // unixPair is a connection whose buffer is small, and soon full. With TCP that makes for long pauses.
@@ -198,9 +207,9 @@ func tlsPair(t testing.TB) (conn, peer net.Conn) {
 }
 
 func (r *rig) batchOf(messages ...string) *frame.Batch {
-	b := frame.NewBatch(0, &r.source)
+	b := frame.NewBatch(0, &r.source, 0)
 	for _, m := range messages {
-		b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte) []byte { return append(dst, m...) })
+		b.Add(frame.Message{Opcode: frame.Text}, func(dst []byte, _ frame.Form) []byte { return append(dst, m...) })
 	}
 	return b
 }

@@ -34,11 +34,16 @@ type Config struct {
 	// Held, when set, is told how many bytes the backlogs of all Writers hold more, or less if it is negative, than before.
 	// What several hold is counted once. It is called with a Writer locked, and must not block.
 	Held func(bytes int)
+	// Sent, when set, counts what the sockets of all Writers take.
+	Sent *Sent
 }
 
 // Owner is told of the end of its Writer. Unless it says otherwise, a method is called without a lock held, from whichever
 // goroutine found out. None may block.
 type Owner interface {
+	// Config returns what the hub's Writers share, always the same. It is called with the Writer locked. The Owner has it because a
+	// million Writers would have a million pointers to it.
+	Config() *Config
 	// WriterFailed is called once, if the socket fails.
 	WriterFailed(err error)
 	// WriterFull is called once, if the backlog has outgrown its bound. What waited has been given up, except the rest of
@@ -65,29 +70,63 @@ const (
 // Writer writes to one socket. Its zero value needs Init. All methods may be called from several
 // goroutines; none blocks.
 type Writer struct {
-	conf  *Config
 	owner Owner
 	conn  net.Conn
 
 	mu        sync.Mutex
-	backlog   *backlog // nil while nothing waits; its presence means that a flush goroutine exists
-	slow      *slow    // nil until something could not be sent as it came
-	delivered int64    // room messages that are wholly in the socket
-	fd        int32    // -1 where the socket cannot be written without blocking
+	rare      *rare  // nil if there is neither a backlog nor a slow
+	bytes     uint64 // that the socket has taken
+	messages  uint64 // that are wholly in the socket
+	delivered int64  // of them, the plain ones of rooms
+	fd        int32  // -1 if there is none, or the Writer is closed
 	state     state
-	deflate   bool
+	form      frame.Form
+	traits    traits
 	lagging   bool // slow has lags
 }
 
-// Init readies the Writer. fd is conn's descriptor, or -1.
-func (w *Writer) Init(conf *Config, owner Owner, conn net.Conn, fd int) {
-	w.conf, w.owner, w.conn, w.fd = conf, owner, conn, int32(fd)
+// traits are flags in the size of one.
+type traits uint8
+
+const (
+	deflates     traits = 1 << iota // what follows is compressed
+	stamps                          // slow has a Stamper
+	sealedSocket                    // what conn writes to the socket is not what it is given: TLS
+	tapped                          // slow has Taps
+	last                            // the end follows what is sent next
+
+	// alters: the connection is sent something else than the batches that others share, or what it is sent is shown.
+	alters = deflates | stamps | tapped
+)
+
+// Init readies the Writer. fd is the descriptor of conn's socket, or -1. If what conn writes to it is not what it is given,
+// the socket is sealed: only conn writes to it.
+func (w *Writer) Init(owner Owner, conn net.Conn, fd int, sealed bool) {
+	w.owner, w.conn, w.fd = owner, conn, int32(fd)
+	if sealed {
+		w.traits = sealedSocket
+	}
 }
+
+// Speak sets the form of the batches that are sent, before the first.
+func (w *Writer) Speak(f frame.Form) { w.form = f }
+
+// Form implements fanout.Former.
+func (w *Writer) Form() frame.Form { return w.form }
+
+// direct reports whether the socket is written without conn, and so without blocking. It is called with mu held.
+func (w *Writer) direct() bool { return w.fd >= 0 && w.traits&sealedSocket == 0 }
+
+// Conn is what Init was given; nil before. Write to it only through the Writer.
+func (w *Writer) Conn() net.Conn { return w.conn }
+
+// Owner is what Init was given.
+func (w *Writer) Owner() Owner { return w.owner }
 
 // Deflate sends what follows compressed.
 func (w *Writer) Deflate() {
 	w.mu.Lock()
-	w.deflate = true
+	w.traits |= deflates
 	w.mu.Unlock()
 }
 
@@ -95,7 +134,7 @@ func (w *Writer) Deflate() {
 // took, which is for the caller to count, and whether the Writer holds on to b. An error means that the connection is
 // gone or going.
 func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err error) {
-	w.mu.Lock()
+	w.lock()
 	if w.lagging {
 		b, from = w.pass(b, from)
 	}
@@ -104,15 +143,15 @@ func (w *Writer) Send(b *frame.Batch, from int) (sent int, retained bool, err er
 		w.mu.Unlock()
 		return 0, false, net.ErrClosed
 	}
-	if w.deflate && b.Source() != nil {
-		b = b.Deflated(w.conf.Deflater, w.conf.DeflateMin)
+	if w.traits&alters != 0 {
+		b, from = w.altered(b, from)
 	}
 	data := b.Wire(from)
 	if len(data) == 0 {
 		w.mu.Unlock()
 		return 0, false, nil
 	}
-	if w.backlog == nil {
+	if w.backlog() == nil {
 		n, err := w.writeNow(data)
 		if err == nil && n == len(data) {
 			sent = w.told(b, from, b.Len())
@@ -143,8 +182,10 @@ func (w *Writer) Excepted(who any) bool {
 	return ok && x.Excepted(who)
 }
 
-// told counts what the socket has taken whole: events, which are counted here, and plain messages, which it returns.
+// told counts what the socket has taken whole: all messages and the room's events, which are counted here, and plain messages,
+// which it returns.
 func (w *Writer) told(b *frame.Batch, from, to int) (plain int) {
+	w.messages += uint64(to - from)
 	plain, events := b.Count(from, to)
 	if events > 0 {
 		b.Source().Account.Events.Add(int64(events))
@@ -164,101 +205,46 @@ func (w *Writer) rest(b *frame.Batch, from, n int) (sent int) {
 	return sent
 }
 
-// SendOne sends one whole frame. wire may be reused after the call.
-func (w *Writer) SendOne(wire []byte) error {
-	w.mu.Lock()
-	if w.state != open {
-		w.mu.Unlock()
-		return net.ErrClosed
-	}
-	return w.sendOne(wire)
-}
-
-// Finish sends a close frame; nothing is sent after it. It does nothing where the Writer was finished
-// before or has failed.
-func (w *Writer) Finish(closeFrame []byte) {
-	w.mu.Lock()
-	if w.state >= finishing {
-		w.mu.Unlock()
-		return
-	}
-	w.state = finishing
-	_ = w.sendOne(closeFrame) // the owner hears of a failure
-}
-
-// sendOne is called with mu held and releases it.
-func (w *Writer) sendOne(wire []byte) error {
-	n := 0
-	if w.backlog == nil {
-		var err error
-		if n, err = w.writeNow(wire); err != nil {
-			w.fail(err)
-			return err
-		}
-		if n == len(wire) {
-			w.mu.Unlock()
-			return nil
-		}
-	}
-	return w.queueOne(wire[n:], n > 0)
-}
-
-// queueOne queues what is left of a frame. It is called with mu held and releases it. Apart from sendOne it keeps off the
-// stack what most frames do not need.
-func (w *Writer) queueOne(rest []byte, begun bool) error {
-	it := itemAt(frame.Single(append([]byte(nil), rest...)), 0)
-	it.rest = begun
-	switch {
-	case w.backlog == nil:
-		w.begin(it)
-	case w.state == finishing:
-		w.backlog.push(it) // the last one always has a place
-	case !w.force(&it):
-		w.overflow()
-		return ErrOverflow
-	}
-	w.unlock()
-	return nil
-}
-
 // Close closes the socket at once and drops what waits. It reports whether this call did so.
 func (w *Writer) Close() bool {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	return w.closeLocked()
 }
 
 // Backlog tells what waits for the socket.
 func (w *Writer) Backlog() (messages, bytes int) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
-	if w.backlog == nil {
+	q := w.backlog()
+	if q == nil {
 		return 0, 0
 	}
-	return w.backlog.messages, w.backlog.bytes
+	return q.messages, q.bytes
 }
 
 // Immediate reports whether all that the socket takes is in it, so that waiting changes nothing soon. Otherwise a goroutine is
 // about to write what waits.
 func (w *Writer) Immediate() bool {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
-	return w.fd >= 0 || w.backlog == nil || w.state == closed
+	return w.direct() || w.backlog() == nil || w.state == closed
 }
 
 // Drained blocks until nothing waits for the socket, or ctx ends.
 func (w *Writer) Drained(ctx context.Context) error {
 	for {
-		w.mu.Lock()
+		w.lock()
 		if w.state == closed {
 			w.mu.Unlock()
 			return net.ErrClosed
 		}
-		if w.backlog == nil {
+		q := w.backlog()
+		if q == nil {
 			w.mu.Unlock()
 			return nil
 		}
-		changed := w.backlog.await()
+		changed := q.await()
 		w.mu.Unlock()
 		select {
 		case <-changed:
@@ -268,10 +254,10 @@ func (w *Writer) Drained(ctx context.Context) error {
 	}
 }
 
-// Use calls f with the socket's descriptor, which stays valid until f returns. It returns net.ErrClosed where
+// Use calls f with the socket's descriptor, which stays valid until f returns. It returns net.ErrClosed if
 // the Writer is closed. f must not block.
 func (w *Writer) Use(f func(fd int) error) error {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	if w.fd < 0 {
 		return net.ErrClosed
@@ -279,7 +265,7 @@ func (w *Writer) Use(f func(fd int) error) error {
 	return f(int(w.fd))
 }
 
-// TryUse is Use where nobody else uses the Writer, which it does not wait for. It reports whether f was called.
+// TryUse is Use if no other call uses the Writer. It does not wait for one. It reports whether f was called.
 func (w *Writer) TryUse(f func(fd int)) bool {
 	if !w.mu.TryLock() {
 		return false
@@ -294,24 +280,31 @@ func (w *Writer) TryUse(f func(fd int)) bool {
 
 // writeNow writes what the socket takes now. A socket that takes nothing is no error.
 func (w *Writer) writeNow(p []byte) (int, error) {
-	if w.fd < 0 {
+	if !w.direct() {
 		return 0, nil
 	}
-	return sock.Send(int(w.fd), p)
+	send := sock.Send
+	if w.traits&last != 0 {
+		send = sock.SendLast
+	}
+	n, err := send(int(w.fd), p)
+	w.count(n)
+	return n, err
 }
 
 // begin makes a backlog of what the socket did not take.
 func (w *Writer) begin(it item) {
-	w.backlog = &backlog{held: w.conf.Held}
-	w.backlog.push(it)
+	q := &backlog{held: w.owner.Config().Held}
+	q.push(it)
+	w.setBacklog(q)
 	w.owner.Run(w.flush)
 }
 
 // unlock releases mu, and tells the owner what it has to hear without it.
 func (w *Writer) unlock() {
 	var fell []*frame.Source
-	if w.slow != nil {
-		fell, w.slow.fell = w.slow.fell, nil
+	if s := w.slow(); s != nil {
+		fell, s.fell = s.fell, nil
 	}
 	w.mu.Unlock()
 	for _, src := range fell {
@@ -333,19 +326,22 @@ func (w *Writer) closeLocked() bool {
 		return false
 	}
 	w.state = closed
-	if w.backlog != nil {
-		for i := range w.backlog.items {
-			it := &w.backlog.items[i]
+	if q := w.backlog(); q != nil {
+		for i := range q.items {
+			it := &q.items[i]
 			w.drop(it.batch.Source(), it.plain())
-			w.backlog.release(it.batch)
+			q.release(it.batch)
 		}
-		w.backlog.change()
+		q.change()
 	}
 	w.dropOwed()
+	if w.traits&last != 0 && w.direct() {
+		_ = sock.EndSending(int(w.fd)) // an error means that the other side has reset the connection
+	}
 	// The descriptor is used only under mu or through conn, so nobody writes to a number that
 	// the system has given to another connection meanwhile.
 	w.fd = -1
-	if tls, ok := w.conn.(interface{ NetConn() net.Conn }); ok && w.backlog != nil {
+	if tls, ok := w.conn.(interface{ NetConn() net.Conn }); ok && w.backlog() != nil {
 		// The socket is full, and the goodbye of TLS would wait for it, with mu held, for five seconds.
 		_ = tls.NetConn().Close()
 	}
