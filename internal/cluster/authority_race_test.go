@@ -94,7 +94,7 @@ func TestLastOrderCountsOverNodes(t *testing.T) {
 					}
 				}
 				h = o.hubs[rand.N(len(o.hubs))]
-				times += insist(t, func(ctx context.Context) error { return h.RemoveFromRoom(ctx, user, room, "") })
+				times += insist(t, func(ctx context.Context) error { return h.RemoveFromRoom(ctx, hub.ByUser(user), room, "") })
 				for _, p := range peers {
 					p.sync()
 					if in(p, room) {

@@ -134,7 +134,7 @@ func TestRemoveRaceOverNodes(t *testing.T) {
 				time.Sleep(rand.N(3 * time.Millisecond))
 				o.allowed.Delete(user)
 				h := o.hubs[round%len(o.hubs)]
-				if err := h.RemoveFromRoom(t.Context(), user, room, "banned"); err != nil {
+				if err := h.RemoveFromRoom(t.Context(), hub.ByUser(user), room, "banned"); err != nil {
 					t.Errorf("RemoveFromRoom: %v", err)
 				}
 				if _, err := o.hubs[rand.N(len(o.hubs))].Publish(t.Context(), room, []byte(strconv.Itoa(round))); err != nil {
@@ -179,7 +179,7 @@ func TestRemoveWhileRedisHangs(t *testing.T) {
 	r.Pause()
 	for _, room := range rooms {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		err := o.hubs[0].RemoveFromRoom(ctx, "ada", room, "banned")
+		err := o.hubs[0].RemoveFromRoom(ctx, hub.ByUser("ada"), room, "banned")
 		cancel()
 		if !errors.Is(err, broker.ErrUnavailable) && !errors.Is(err, hub.ErrNoAnswer) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("RemoveFromRoom while Redis hangs: %v", err)
@@ -196,7 +196,7 @@ func TestRemoveWhileRedisHangs(t *testing.T) {
 	r.Continue()
 	for _, room := range rooms {
 		eventually(t, "the others to be told", func() bool {
-			return o.hubs[0].RemoveFromRoom(t.Context(), "ada", room, "banned") == nil
+			return o.hubs[0].RemoveFromRoom(t.Context(), hub.ByUser("ada"), room, "banned") == nil
 		})
 	}
 	// What was sent while Redis hung may have closed her other connections; if not, they have left.

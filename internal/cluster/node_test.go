@@ -55,6 +55,7 @@ func runNode(ctx context.Context, args []string) error {
 	ttl := fs.Duration("ttl", 2*time.Second, "of presence")
 	linger := fs.Duration("linger", 200*time.Millisecond, "")
 	rate := fs.Float64("rate", 0, "of admission; zero is no bound")
+	uses := fs.Bool("uses", false, "have the hooks of rooms over all nodes")
 	perUser := fs.String("one-per-user", "", "refuse the new connection, or close the oldest")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -66,7 +67,7 @@ func runNode(ctx context.Context, args []string) error {
 	}
 	ropts := []redis.Option{
 		redis.WithClientName(*name), redis.WithBackoff(retry), redis.WithPresenceTTL(*ttl, *ttl/4),
-		redis.WithDialTimeout(2 * time.Second), redis.WithIOTimeout(500 * time.Millisecond),
+		redis.WithDialTimeout(2 * time.Second), redis.WithIOTimeout(1500 * time.Millisecond),
 	}
 	if *master != "" {
 		ropts = append(ropts, redis.WithSentinel(*master))
@@ -104,11 +105,17 @@ func runNode(ctx context.Context, args []string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
+	told := &roomUses{}
+	if *uses {
+		h.OnClusterRoomUsed(func(_ context.Context, room string) { told.add("used " + room) })
+		h.OnClusterRoomEmpty(func(_ context.Context, room string) { told.add("empty " + room) })
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	srv := &http.Server{Handler: control(h, b), ReadHeaderTimeout: 5 * time.Second, ConnContext: keepConn}
+	// On a busy machine thousands of connections wait long for their first read. To end those is not what is tested.
+	srv := &http.Server{Handler: control(h, b, told), ReadHeaderTimeout: 2 * patience, ConnContext: keepConn}
 	go func() { _ = srv.Serve(ln) }()
 	fmt.Println("node at", ln.Addr())
 	<-ctx.Done()
@@ -155,6 +162,24 @@ type arrivals struct {
 	start time.Time
 }
 
+// roomUses are the calls of OnClusterRoomUsed and OnClusterRoomEmpty.
+type roomUses struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (u *roomUses) add(call string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, call)
+}
+
+func (u *roomUses) all() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.calls)
+}
+
 type connKey struct{}
 
 func keepConn(ctx context.Context, c net.Conn) context.Context {
@@ -177,7 +202,7 @@ func (a *arrivals) all() []time.Duration {
 	return slices.Sorted(slices.Values(a.times))
 }
 
-func control(h *hub.Hub, b *redis.Broker) http.Handler {
+func control(h *hub.Hub, b *redis.Broker, told *roomUses) http.Handler {
 	mux := http.NewServeMux()
 	came := &arrivals{start: time.Now()}
 	mux.Handle("/ws", came.before(h))
@@ -235,6 +260,7 @@ func control(h *hub.Hub, b *redis.Broker) http.Handler {
 		}
 		return out, err
 	})
+	do("/uses", func(*http.Request, func(string) string, []byte) (any, error) { return told.all(), nil })
 	do("/arrivals", func(*http.Request, func(string) string, []byte) (any, error) { return came.all(), nil })
 	do("/ready", func(*http.Request, func(string) string, []byte) (any, error) { return h.Ready(), nil })
 	do("/stats", func(*http.Request, func(string) string, []byte) (any, error) {
