@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -35,7 +36,7 @@ type sharedCase struct {
 type object = map[string]any
 
 // supported are the needs of cases that this client meets: all of them.
-var supported = []string{"left", "joined", "refresh", "history", "meta"}
+var supported = []string{"left", "joined", "refresh", "history", "meta", "bin"}
 
 // TestSharedCases runs the cases of protocol/cases, which the browser client runs too.
 func TestSharedCases(t *testing.T) {
@@ -260,6 +261,13 @@ func (r *caseRun) publish(as, room string, data []byte, o object) {
 	}
 	if o["echo"] == false {
 		opts = append(opts, client.NoEcho())
+	}
+	if bin, ok := o["bin"].(string); ok {
+		var err error
+		if data, err = base64.StdEncoding.DecodeString(bin); err != nil {
+			r.t.Fatal(err)
+		}
+		opts = append(opts, client.Binary())
 	}
 	p, err := r.client.PublishAsync(room, data, opts...)
 	if err != nil {

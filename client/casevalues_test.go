@@ -82,6 +82,9 @@ func plain(v any) (p any) {
 
 func message(m client.Message) object {
 	o := object{"data": m.Data}
+	if m.Binary {
+		o = object{"bin": []byte(m.Data)}
+	}
 	if m.Room != "" {
 		o["room"] = m.Room
 	}

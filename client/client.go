@@ -14,14 +14,16 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Client is one connection to a hub, made again whenever it is lost. Its methods may be called from
-// several goroutines, before Run and while it runs.
+// Client is one connection to a hub. After a loss it connects again. Several goroutines may call its methods, before Run
+// and while it runs.
 type Client struct {
 	config *config
 	queue  *queue
 	inbox  chan event
 	over   chan struct{} // closed when the client is closed and nothing of it runs
 	failed error         // why Run ended by itself; set before over is closed
+
+	counters counters
 
 	mu      sync.Mutex // held for moments only, and taken before the queue's, never after it
 	subs    map[string]*Subscription
@@ -44,14 +46,14 @@ type Client struct {
 	loop    loop
 }
 
-// New makes a client of the hub at address, a ws or wss URL. It does not connect: Run does. The error
-// joins every fault found and matches ErrInvalid.
+// New returns a client of the hub at address, a ws or wss URL. It does not connect; Run does. The error joins all faults
+// and matches ErrInvalid.
 func New(address string, opts ...Option) (*Client, error) {
 	config, err := newConfig(address, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{
+	c := &Client{
 		config:  config,
 		queue:   newQueue(config.queueLen, config.queueBytes, config.retryWindow),
 		inbox:   make(chan event, config.inbox),
@@ -59,23 +61,24 @@ func New(address string, opts ...Option) (*Client, error) {
 		subs:    make(map[string]*Subscription),
 		given:   make(map[string]*Subscription),
 		leaving: make(map[string]int),
-	}, nil
+	}
+	c.counters.became(Disconnected)
+	return c, nil
 }
 
-// Run connects, and connects again whenever the connection is lost, until
+// Run connects, and reconnects whenever the connection is lost. It blocks until one of these happens:
 //
 //   - ctx is done: the error matches ctx.Err() and context.Cause(ctx);
 //   - Close is called: ErrClosed;
-//   - the server closes with a code after which a client does not come back: a [*CloseError]. After 1009 the client fails
-//     the request that was too large and comes back, if there was one;
-//   - the server refuses the handshake with 401 or 403: a [*HandshakeError]. With a token function
-//     a 401 gets one more try with a token fetched anew;
+//   - the server closes with a code that forbids a reconnect: a [*CloseError]. After 1009 the client fails the
+//     request that was too large, if there was one, and reconnects;
+//   - the server refuses the handshake with 401 or 403: a [*HandshakeError]. With a token function, a 401 gets one
+//     more attempt with a new token;
 //   - the token function returns an error that backoff.IsPermanent finds.
 //
-// It never returns nil. When it returns, nothing of the client is left running, no callback is made any
-// more, and all requests, those to come too, fail with ErrClosed. Run can be called once; a second call
-// returns ErrRunning. If ctx is done or Close was called, what has not reached its callback is dropped; otherwise it is
-// delivered before Run returns.
+// Run never returns nil. When it returns, all goroutines of the client have ended, and no callback follows.
+// Pending requests and all later ones fail with ErrClosed. If ctx is done or Close was called, undelivered events are
+// dropped. Otherwise they are delivered before Run returns. Run can be called once; a second call returns ErrRunning.
 func (c *Client) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -92,6 +95,7 @@ func (c *Client) Run(ctx context.Context) error {
 	c.post(ctx, event{last: true})
 	<-dispatched
 	c.config.log.Info("hubkit client closed", "error", err)
+	c.counters.became(Closed)
 	if c.config.onState != nil {
 		c.config.onState(State{Status: Closed, Err: err})
 	}
@@ -129,11 +133,12 @@ func (c *Client) end(why error) {
 	c.mu.Unlock()
 }
 
-// Close ends Run and blocks until nothing of the client is left running. It waits for a callback that is being made, so it
-// must not be called from one: there, cancel Run's context. It says goodbye to the server, which takes a second at most.
-// Closing again does nothing.
+// Close ends Run and blocks until all goroutines of the client have ended. It waits for a callback that is under way. So
+// a callback must not call Close; it may cancel Run's context instead. Close sends the server a close frame, which takes
+// at most 1 s. A second call does nothing.
 //
-// The error is nil if Close has ended Run, or its context has. If Run had ended by itself, Close returns what Run did.
+// The error is nil if Close or the end of the context has ended Run. If Run ended for another reason, Close returns Run's
+// error.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	first := !c.closed
@@ -145,6 +150,7 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	if !running && first {
 		c.end(ErrClosed)
+		c.counters.became(Closed)
 		close(c.over)
 	}
 	<-c.over
@@ -183,6 +189,7 @@ func (c *Client) connectOnce(ctx context.Context, seq *backoff.Sequence) error {
 	c.state(ctx, State{Status: Connecting})
 	l, err := c.connect(ctx)
 	if err != nil {
+		c.counters.failures.Add(1)
 		return err
 	}
 	seq.Connected()

@@ -15,7 +15,8 @@ import (
 )
 
 type config struct {
-	url string
+	cbor bool
+	url  string
 
 	policy           *backoff.Policy
 	token            func(context.Context) (string, error)

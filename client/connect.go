@@ -85,7 +85,7 @@ func (l *connection) greet(token string) error {
 		switch {
 		case errors.Is(err, errTooBig):
 			// What of a welcome is so large is the application's data.
-			if !l.event.DecodeHead(answer) || l.event.Op != protocol.OpWelcome {
+			if !l.decodeHead(answer) || l.event.Op != protocol.OpWelcome {
 				return err
 			}
 			l.tooBig = l.tooLarge("the application's data in the welcome")
@@ -93,8 +93,8 @@ func (l *connection) greet(token string) error {
 			l.shrink(err, hello.Resume)
 			return refusal(refused, err)
 		default:
-			if err := l.event.Decode(answer); err != nil {
-				return broken(answer, err)
+			if err := l.decode(answer); err != nil {
+				return l.broken(answer, err)
 			}
 		}
 		switch l.event.Op {

@@ -29,9 +29,11 @@ type connection struct {
 	c       *Client
 	ws      *websocket.Conn
 	deflate bool            // messages may be compressed
+	cbor    bool            // rather than JSON
+	out     []byte          // the writer's, for that
 	state   State           // Connected
 	limits  protocol.Limits // as welcome told
-	pace    *pace           // the writer's, once there is one
+	pace    *pace           // once there is a welcome
 	pulse   *pulse
 	kick    chan struct{} // Run's goroutine has something new to watch
 
@@ -58,9 +60,8 @@ type connection struct {
 	ping    bool      // a ping is to be written
 	pong    []byte    // of a pong to be written
 	ponging bool      // a pong is to be written
-	away    time.Time // when to reconnect; zero where the server did not ask
+	away    time.Time // when to reconnect; zero if the server did not ask
 	again   []retry   // joins to be tried again
-	tooFast bool      // the server has refused something for its rate
 	untold  []event   // of Run's goroutine, which must not wait for the inbox
 }
 
@@ -74,6 +75,7 @@ func newConnection(c *Client, ws *websocket.Conn, deflate bool) *connection {
 		c:        c,
 		ws:       ws,
 		deflate:  deflate,
+		cbor:     ws.Subprotocol() == protocol.SubprotocolCBOR,
 		pulse:    newPulse(c.config.interval, c.config.timeout),
 		kick:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
@@ -88,7 +90,12 @@ func newConnection(c *Client, ws *websocket.Conn, deflate bool) *connection {
 		signal(c.queue.ready)
 		return nil
 	})
-	ws.SetPongHandler(func(string) error { l.pulse.hear(); return nil })
+	ws.SetPongHandler(func(string) error {
+		if trip, ok := l.pulse.answered(); ok {
+			c.counters.roundTrip.Store(int64(trip))
+		}
+		return nil
+	})
 	ws.SetCloseHandler(func(int, string) error { return nil }) // the writer answers, see run
 	return l
 }

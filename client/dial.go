@@ -54,14 +54,14 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, *wire
 				return nil, err
 			}
 			release = guard(ctx, func() { _ = conn.Close() })
-			w = &wire{Conn: conn, offered: c.config.compression}
+			w = &wire{Conn: conn, offered: c.config.compression, count: &c.counters}
 			return w, nil
 		},
 		Proxy: func(*http.Request) (*url.URL, error) {
 			return http.ProxyFromEnvironment(&http.Request{URL: site})
 		},
 		TLSClientConfig:   secure, // only for what gorilla says of its errors
-		Subprotocols:      []string{protocol.Subprotocol},
+		Subprotocols:      c.config.subprotocols(),
 		EnableCompression: c.config.compression,
 		ReadBufferSize:    4096,
 		WriteBufferSize:   4096,
@@ -83,7 +83,7 @@ func (c *Client) dial(ctx context.Context, token string) (*websocket.Conn, *wire
 	case err == nil && canceled:
 		_ = ws.Close()
 		return nil, nil, context.Cause(ctx)
-	case err == nil && ws.Subprotocol() != protocol.Subprotocol:
+	case err == nil && !c.config.speaks(ws):
 		_ = ws.Close()
 		return nil, nil, fmt.Errorf("%w: it does not speak %s", ErrProtocol, protocol.Subprotocol)
 	case err == nil:

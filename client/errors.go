@@ -16,20 +16,20 @@ var (
 	ErrClosed = fmt.Errorf("client: %w", net.ErrClosed)
 	// ErrDisconnected is returned if the connection was lost after a request was sent and before its answer came. Whether the
 	// server executed it is unknown.
-	ErrDisconnected = errors.New("client: disconnected before the answer")
-	// ErrQueueFull is returned if as many requests wait as WithQueue allows.
+	ErrDisconnected = errors.New("client: disconnected before the answer; the server may have executed the request")
+	// ErrQueueFull is returned if the queue holds as many requests or bytes as WithQueue allows.
 	ErrQueueFull = errors.New("client: queue full")
 	// ErrRunning is returned by the second call of Run.
-	ErrRunning = errors.New("client: Run was called before")
-	// ErrSubscribed is returned by Subscribe for a room that has a subscription.
-	ErrSubscribed = errors.New("client: room is subscribed already")
-	// ErrInvalid matches every complaint about an option or an argument.
+	ErrRunning = errors.New("client: Run was already called; make a new client")
+	// ErrSubscribed is returned by Subscribe for a room that already has a subscription.
+	ErrSubscribed = errors.New("client: room already has a subscription; unsubscribe it first")
+	// ErrInvalid matches every error about an option or an argument.
 	ErrInvalid = errors.New("client: invalid argument")
-	// ErrDead is what a connection ended with that answered no ping in time.
-	ErrDead = errors.New("client: no sign of life from the server")
-	// ErrTooLarge matches what is told of a message from the server above the read limit, which WithReadLimit sets.
+	// ErrDead is the error of a connection whose server stayed silent for the timeout after a ping.
+	ErrDead = errors.New("client: the server did not answer a ping in time")
+	// ErrTooLarge matches the error for a message from the server above the read limit, which WithReadLimit sets.
 	ErrTooLarge = errors.New("client: larger than the read limit")
-	// ErrProtocol matches every complaint about what the server sent.
+	// ErrProtocol matches every error about invalid data from the server.
 	ErrProtocol = errors.New("client: protocol violation by the server")
 )
 
@@ -37,10 +37,10 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
-// CloseError is a close frame from the server. Run returns it if the code is one after which a client does not come back.
+// CloseError is a close frame from the server. Run returns it if its code forbids a reconnect.
 type CloseError struct {
 	Code protocol.CloseCode
-	// Reason as it was sent. Where it is a hint, Hint says what it holds.
+	// Reason as it was sent. If it is a hint, Hint has its contents.
 	Reason string
 	Hint   protocol.Hint
 }
@@ -57,7 +57,8 @@ func (e *CloseError) Error() string {
 	return "client: closed by the server: " + e.Code.String() + ": " + reason
 }
 
-// RetryAfter returns when the server wants the client back: after + U(0, spread). Both are zero if it did not say.
+// RetryAfter returns when the server wants the client to reconnect: after + U(0, spread). Both are zero if it did not
+// say.
 func (e *CloseError) RetryAfter() (after, spread time.Duration) {
 	return e.Hint.RetryAfter, e.Hint.Spread
 }
@@ -75,8 +76,8 @@ func (e *HandshakeError) Error() string {
 	return "client: handshake answered with " + strconv.Itoa(e.StatusCode) + " " + http.StatusText(e.StatusCode)
 }
 
-// RetryAfter returns After, and for a spread half of it, at least a second: the header counts in whole
-// seconds, and all who were turned away together were told the same.
+// RetryAfter returns After, and half of it as the spread, at least a second. The header has a resolution of one
+// second, and all clients refused together received the same value.
 func (e *HandshakeError) RetryAfter() (after, spread time.Duration) {
 	if e.After == 0 {
 		return 0, 0
@@ -84,7 +85,7 @@ func (e *HandshakeError) RetryAfter() (after, spread time.Duration) {
 	return e.After, max(time.Second, e.After/2)
 }
 
-// RoomError is what a subscription's OnError is told when the server refuses the room, or when a message of the room was
+// RoomError is passed to a subscription's OnError if the server refuses the room, or if a message of the room was
 // larger than the read limit. The reason is a *protocol.Error, or matches ErrTooLarge.
 type RoomError struct {
 	Room string
@@ -99,14 +100,15 @@ func (e *RoomError) Error() string {
 // Unwrap returns Err.
 func (e *RoomError) Unwrap() error { return e.Err }
 
-// LeftError says that the server has taken the client out of a room. OnError of the subscription is told. It matches its
-// code with errors.Is: protocol.CodeRemoved, protocol.CodeExpired or another.
+// LeftError says that the server has taken the client out of a room. OnError of the subscription receives it. With
+// errors.Is it matches its code: protocol.CodeRemoved, protocol.CodeExpired or another.
 type LeftError struct {
 	Room    string
 	Code    protocol.ErrorCode
 	Message string
 }
 
+// Error implements error.
 func (e *LeftError) Error() string {
 	text := "client: the server has ended the stay in room " + strconv.Quote(e.Room) + ": " + string(e.Code)
 	if e.Message == "" {
@@ -118,8 +120,7 @@ func (e *LeftError) Error() string {
 // Unwrap returns the code.
 func (e *LeftError) Unwrap() error { return e.Code }
 
-// DecodeError is what OnError of a subscription made by SubscribeJSON is told of a message that is not
-// a T.
+// DecodeError is passed to OnError of a subscription made by SubscribeJSON if a message does not decode into T.
 type DecodeError struct {
 	Message Message
 	Err     error
@@ -133,10 +134,10 @@ func (e *DecodeError) Error() string {
 // Unwrap returns Err.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// LoopError is the Err of Disconnected if several connections in a row ended in the same way and nothing came of them. The
-// client then waits longer before the next one: from 5 s up to 5 min, and not less than the server says.
+// LoopError is the Err of Disconnected if several connections in a row ended in the same way without progress. The
+// client then waits from 5 s up to 5 min before the next, and not less than the server says.
 type LoopError struct {
-	// Times is how many connections have ended so.
+	// Times is how many connections have ended in this way.
 	Times int
 	// Err is what the last one ended with.
 	Err error

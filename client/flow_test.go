@@ -90,7 +90,7 @@ func TestRate(t *testing.T) {
 		p, _ := s.greet()
 		start := time.Now()
 		for i := range 25 {
-			p.want(protocol.OpPublish)
+			p.ok(p.want(protocol.OpPublish).ID, "r", client.Position{})
 			due := time.Duration(max(i-4, 0)) * 100 * time.Millisecond
 			if d := time.Since(start); d < due || d > due+time.Microsecond {
 				t.Errorf("publication %d came after %v, want %v", i, d, due)

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -71,7 +72,7 @@ func (l *connection) asked(name []byte) *Subscription {
 
 func (l *connection) message(ev *protocol.Event) bool {
 	if len(ev.Room) == 0 {
-		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data), Meta: l.meta(ev)}})
+		return l.c.config.onMessage == nil || l.post(event{msg: Message{Data: clone(ev.Data), Binary: ev.Binary, Meta: l.meta(ev)}})
 	}
 	s, stray := l.room(ev.Room)
 	if s == nil {
@@ -81,6 +82,7 @@ func (l *connection) message(ev *protocol.Event) bool {
 		return l.post(event{msg: Message{
 			Room:     string(ev.Room),
 			Data:     clone(ev.Data),
+			Binary:   ev.Binary,
 			Position: position(ev.Position, ""),
 			Meta:     l.meta(ev),
 		}})
@@ -92,7 +94,7 @@ func (l *connection) message(ev *protocol.Event) bool {
 	if known, goOn := l.follow(s, pos); known || !goOn {
 		return goOn
 	}
-	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Position: pos, Meta: l.meta(ev)}}) {
+	if !l.post(event{sub: s, msg: Message{Room: s.room, Data: clone(ev.Data), Binary: ev.Binary, Position: pos, Meta: l.meta(ev)}}) {
 		return false
 	}
 	l.progress = true
@@ -222,6 +224,7 @@ func (l *connection) ok(ev *protocol.Event) bool {
 	if ev.ID == 0 {
 		return l.put(ev)
 	}
+	l.pace.answered(ev.ID, time.Now())
 	r := l.c.queue.answer(ev.ID)
 	if r == nil {
 		return true
@@ -255,10 +258,11 @@ func (l *connection) entered(s *Subscription, ev *protocol.Event) {
 
 // refusal handles an error frame.
 func (l *connection) refusal(ev *protocol.Event) bool {
+	l.pace.answered(ev.ID, time.Now())
 	err := ev.Err()
 	if e, _ := errors.AsType[*protocol.Error](err); e.Code == protocol.CodeRateLimited && (ev.ID == 0 || len(ev.Room) == 0) {
 		// It is about the connection's rate; one that names the room of a request is the application's.
-		l.slowDown()
+		l.pace.refused()
 		if l.c.queue.postpone(ev.ID, e.RetryAfter) {
 			return true
 		}
@@ -287,14 +291,6 @@ func (l *connection) refusal(ev *protocol.Event) bool {
 	}
 	r.finish(err)
 	return true
-}
-
-// slowDown has the writer send no faster than the rate from now on: the server's count is ahead of the client's.
-func (l *connection) slowDown() {
-	l.mu.Lock()
-	l.tooFast = true
-	l.mu.Unlock()
-	signal(l.c.queue.ready)
 }
 
 // refused tells a subscription that the server does not let it in. What is refused for now is tried

@@ -20,7 +20,7 @@ type goAwayError struct {
 func (e *goAwayError) Error() string { return e.err.Error() }
 func (e *goAwayError) Unwrap() error { return e.err }
 
-var errGoAway = errors.New("client: the server asked to reconnect")
+var errGoAway = errors.New("client: the server asked the client to reconnect")
 
 // hint returns when the server wants the client back. A hint of zero in a close frame or a header is
 // none: all who were told the same would come at once.

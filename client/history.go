@@ -16,7 +16,7 @@ type page struct {
 	after   string
 }
 
-// HistoryQuery says what History reads. The zero value reads the first page from the oldest message on.
+// HistoryQuery says what History reads. The zero value reads the first page, which begins with the oldest message.
 type HistoryQuery struct {
 	// From is the position to read after, or, with Reverse, to read before. Zero is the oldest message, or the newest.
 	From Position
@@ -36,11 +36,12 @@ type HistoryPage struct {
 	More bool
 }
 
-// History reads one page of what a room has stored. The server may give fewer messages than asked for, and gives at least one
-// if there is one. The client must be in the room, unless the application allows more. Without a connection it waits for one.
+// History reads one page of a room's history. The server may return fewer messages than the limit, and returns at
+// least one if there is one. The client must be in the room, unless the application allows otherwise. If there is no
+// connection, History waits for one.
 //
-// The errors are Call's. Of those that the server gives, protocol.CodeGone says that messages after From are no longer stored,
-// or that the epoch has ended; protocol.CodeNoHistory that the room has no history.
+// The errors are those of Call. From the server, protocol.CodeGone says that messages after From are no longer
+// stored, or that the epoch has ended. protocol.CodeNoHistory says that the room has no history.
 func (c *Client) History(ctx context.Context, room string, q HistoryQuery) (HistoryPage, error) {
 	if err := q.check(room); err != nil {
 		return HistoryPage{}, err
@@ -56,7 +57,10 @@ func (c *Client) History(ctx context.Context, room string, q HistoryQuery) (Hist
 	}
 	p := HistoryPage{Newest: r.pos, More: h.More, Messages: make([]Message, len(h.Messages))}
 	for i, m := range h.Messages {
-		p.Messages[i] = Message{Room: room, Data: m.Data, Position: Position{Epoch: r.pos.Epoch, Offset: m.Offset}, Meta: m.Meta}
+		if m.Bin != nil {
+			m.Data = m.Bin
+		}
+		p.Messages[i] = Message{Room: room, Data: m.Data, Binary: m.Bin != nil, Position: Position{Epoch: r.pos.Epoch, Offset: m.Offset}, Meta: m.Meta}
 	}
 	if err := p.check(q); err != nil {
 		return HistoryPage{}, err
@@ -64,8 +68,8 @@ func (c *Client) History(ctx context.Context, room string, q HistoryQuery) (Hist
 	return p, nil
 }
 
-// HistoryMessages reads a room's history page by page, as it is read. Limit is that of a page. An error, which is
-// History's, is the last pair.
+// HistoryMessages iterates over a room's history and fetches each page when it is needed. Limit applies to a page. An
+// error is the last pair; it is one of those of History.
 func (c *Client) HistoryMessages(ctx context.Context, room string, q HistoryQuery) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for q := q; ; {

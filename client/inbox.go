@@ -55,6 +55,7 @@ func (c *Client) post(ctx context.Context, e event) {
 }
 
 func (c *Client) state(ctx context.Context, s State) {
+	c.counters.became(s.Status)
 	if f := c.config.onState; f != nil {
 		c.post(ctx, event{call: func() { f(s) }})
 	}
@@ -81,6 +82,7 @@ func (l *connection) post(e event) bool {
 }
 
 func (l *connection) postState(s Status) bool {
+	l.c.counters.became(s)
 	f := l.c.config.onState
 	return f == nil || l.post(event{call: func() { f(State{Status: s}) }})
 }

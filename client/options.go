@@ -17,7 +17,7 @@ import (
 const (
 	DefaultHandshakeTimeout = 10 * time.Second
 	DefaultWriteTimeout     = 5 * time.Second
-	// DefaultPingInterval holds where the server's welcome names no interval.
+	// DefaultPingInterval applies if the server's welcome names no interval.
 	DefaultPingInterval = 25 * time.Second
 	DefaultPongTimeout  = 10 * time.Second
 	DefaultQueue        = 1024    // requests
@@ -36,8 +36,8 @@ type Option func(*config) error
 // DialFunc connects to addr, a host and a port, as net.Dialer.DialContext does.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// WithBackoff sets how long to wait between tries to connect. The default is backoff.Default(). What the server says in a
-// close frame, a goaway or a Retry-After header comes before it.
+// WithBackoff sets the delays between connection attempts. The default is backoff.Default(). A delay that the server
+// names in a close frame, a goaway or a Retry-After header takes precedence.
 func WithBackoff(p *backoff.Policy) Option {
 	return func(c *config) error {
 		c.policy = p
@@ -45,16 +45,19 @@ func WithBackoff(p *backoff.Policy) Option {
 	}
 }
 
-// WithToken has f called before every try to connect, in Run's goroutine. The token is sent in the hello frame and, unless
-// WithHeader sets that header, as "Authorization: Bearer". An error of f counts as a failed try; one that backoff.IsPermanent
+// WithToken sets a function that returns the token. By default there is none. The client calls f before every
+// connection attempt, in Run's goroutine. It sends the token in the hello frame and, unless WithHeader sets that
+// header, as "Authorization: Bearer". An error of f counts as a failed attempt; an error that backoff.IsPermanent
 // finds ends Run. f must return when its context is done, which is after the handshake timeout at the latest.
 //
-// f is also called while the client is connected: when the server asks for a new token, and, if the server has said when the
-// identity expires, at a random moment between 80 % and 90 % of that time. The client sends the token over the connection,
-// which goes on. f is then called in a goroutine of its own, and never while another call of it or of a RoomToken function
-// lasts. An error of f is logged, and f is called again after 0.5 s up to 30 s, unless backoff.IsPermanent finds it. If the
-// server does not accept the token, f is called once more. At the end of an identity without a new token the server closes with
-// 4009, and the client comes back with a new one.
+// The client also calls f while it is connected: when the server asks for a new token, and before the identity
+// expires. If the server has said when that is, the client picks a random moment between 80 % and 90 % of that time.
+// It sends the token over the open connection. This call of f has its own goroutine, and never overlaps another call
+// of f or of a RoomToken function.
+//
+// An error of f is then logged, and f is called again after 0.5 s up to 30 s, unless backoff.IsPermanent finds the
+// error. If the server does not accept the token, f is called once more. If the identity expires without a new token,
+// the server closes with 4009, and the client reconnects with a new one.
 func WithToken(f func(context.Context) (string, error)) Option {
 	return func(c *config) error {
 		c.token = f
@@ -62,7 +65,8 @@ func WithToken(f func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithHeader sets headers of the handshake request. They are copied. Those that the handshake itself sets are refused.
+// WithHeader sets headers of the handshake request. By default there are none. They are copied. New refuses headers
+// that the handshake itself sets.
 func WithHeader(h http.Header) Option {
 	h = h.Clone()
 	return func(c *config) error {
@@ -76,9 +80,9 @@ func WithHeader(h http.Header) Option {
 	}
 }
 
-// WithCookies sets the jar that cookies are taken from and kept in, such as that of the http.Client which has logged in;
-// those that WithHeader names are sent too. The default is an empty jar of this client's own, so that a load balancer
-// that goes by a cookie brings the client back to its node.
+// WithCookies sets the cookie jar of the handshake, such as the jar of the http.Client that has logged in. The client
+// also sends the cookies that WithHeader names. The default is an empty jar of this client's own, so that a load
+// balancer with cookie affinity routes the client back to its node.
 func WithCookies(jar http.CookieJar) Option {
 	return func(c *config) error {
 		c.jar = jar
@@ -86,8 +90,8 @@ func WithCookies(jar http.CookieJar) Option {
 	}
 }
 
-// WithDialer sets what connects to the server, or to the proxy that the environment names (http.ProxyFromEnvironment). The
-// default is a net.Dialer.
+// WithDialer sets the function that connects to the server, or to the proxy that the environment names
+// (http.ProxyFromEnvironment). The default is a net.Dialer.
 func WithDialer(f DialFunc) Option {
 	return func(c *config) error {
 		c.dial = f
@@ -95,7 +99,7 @@ func WithDialer(f DialFunc) Option {
 	}
 }
 
-// WithTLS sets the TLS configuration of wss connections. It is copied.
+// WithTLS sets the TLS configuration of wss connections. The default is that of package tls. t is copied.
 func WithTLS(t *tls.Config) Option {
 	t = t.Clone()
 	return func(c *config) error {
@@ -104,9 +108,9 @@ func WithTLS(t *tls.Config) Option {
 	}
 }
 
-// WithHeartbeat sets after how long a silence of the server the client pings it, and how long it then waits for a sign of
-// life before it drops the connection. The default interval is the one at which the server says it pings, or 25 s if it
-// does not say. The default timeout is 10 s.
+// WithHeartbeat sets when the client pings a silent server, and how long it then waits before it gives up the
+// connection. The default interval is the server's own ping interval, or 25 s if the server names none. The default
+// timeout is 10 s.
 func WithHeartbeat(interval, timeout time.Duration) Option {
 	return func(c *config) error {
 		c.interval, c.timeout, c.heartbeatSet = interval, timeout, true
@@ -124,8 +128,8 @@ func WithHandshakeTimeout(d time.Duration) Option {
 	}
 }
 
-// WithWriteTimeout bounds the time the network may take to accept a frame. The default is 5 s. Beyond it the connection is
-// lost.
+// WithWriteTimeout bounds the time in which the network must accept a frame. The default is 5 s. If it passes, the
+// connection is lost.
 func WithWriteTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		c.writeTimeout = d
@@ -133,8 +137,8 @@ func WithWriteTimeout(d time.Duration) Option {
 	}
 }
 
-// WithQueue bounds the requests that wait to be sent or answered, in number and in bytes of their data. The default is 1,024
-// and 8 MiB. Beyond it, requests fail with ErrQueueFull.
+// WithQueue bounds the requests that wait to be sent or answered, in number and in bytes of their data. The default
+// is 1,024 requests and 8 MiB. When the queue is full, requests fail with ErrQueueFull.
 func WithQueue(requests, bytes int) Option {
 	return func(c *config) error {
 		c.queueLen, c.queueBytes = requests, bytes
@@ -142,9 +146,9 @@ func WithQueue(requests, bytes int) Option {
 	}
 }
 
-// WithRetryWindow sets for how long after it was first sent a publication whose answer was lost is sent again. The default
-// is 4 minutes; zero means never. It must be shorter than the time for which the server remembers idempotency keys, which
-// is 5 minutes by default.
+// WithRetryWindow sets how long the client resends a publication whose answer was lost, counted from its first send.
+// The default is 4 minutes; zero means never. It must be shorter than the time for which the server remembers
+// idempotency keys, which is 5 minutes by default.
 func WithRetryWindow(d time.Duration) Option {
 	return func(c *config) error {
 		c.retryWindow = d
@@ -152,9 +156,10 @@ func WithRetryWindow(d time.Duration) Option {
 	}
 }
 
-// WithRate bounds what the client sends, by a token bucket that each connection starts full; the rest waits. The client also
-// keeps to nine tenths of the rate and burst that the server announces, whichever is less. The default is what the server
-// announces, and 90 messages a second with a burst of 100 if it announces none. math.Inf(1) lifts the client's own bound.
+// WithRate bounds how many messages a second the client sends, by a token bucket that each connection starts full.
+// Messages above the rate wait. The client also keeps to nine tenths of the rate and burst that the server announces,
+// if that is less. The default is the server's announcement, or 90 messages a second with a burst of 100 if it
+// announces none. math.Inf(1) lifts the client's own bound.
 func WithRate(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		c.rate, c.burst, c.rateSet = perSecond, burst, true
@@ -162,8 +167,8 @@ func WithRate(perSecond float64, burst int) Option {
 	}
 }
 
-// WithInbox sets how many events may wait for their callbacks. The default is 256. When it is full the client stops reading
-// from the server.
+// WithInbox sets how many events may wait for their callbacks. The default is 256. When the inbox is full, the client
+// stops reading from the server.
 func WithInbox(events int) Option {
 	return func(c *config) error {
 		c.inbox = events
@@ -171,10 +176,16 @@ func WithInbox(events int) Option {
 	}
 }
 
-// WithReadLimit sets the size of the largest message that is taken from the server, in bytes after decompression. The
-// default is 1 MiB. A larger one is dropped. In a room with history it becomes a Gap; in another room the subscription's
-// OnError is told ErrTooLarge; a request whose answer is larger fails with ErrTooLarge; anything else is the state Dropped.
-// With WithCompression it also ends the connection, with 1009, and the client goes on behind it.
+// WithReadLimit sets the size of the largest message that the client accepts, in bytes after decompression. The
+// default is 1 MiB. The client drops a larger message.
+//
+//   - In a room with history the message becomes a Gap.
+//   - In another room the subscription's OnError receives ErrTooLarge.
+//   - A request whose answer is larger fails with ErrTooLarge.
+//   - Any other message is reported as the state Dropped.
+//
+// With WithCompression it also closes the connection with 1009. The client reconnects and continues behind that
+// message.
 func WithReadLimit(bytes int64) Option {
 	return func(c *config) error {
 		c.readLimit = bytes
@@ -182,7 +193,7 @@ func WithReadLimit(bytes int64) Option {
 	}
 }
 
-// WithCompression offers the server permessage-deflate (RFC 7692). Without it nothing is compressed.
+// WithCompression offers the server permessage-deflate (RFC 7692). By default nothing is compressed.
 func WithCompression() Option {
 	return func(c *config) error {
 		c.compression = true
@@ -198,8 +209,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// OnState has f called when the state of the connection changes, in order with all other callbacks. The last call, with
-// Closed, comes from the goroutine of Run.
+// OnState sets a function that is called when the state of the connection changes, in order with all other callbacks.
+// The default is none. The last call, with Closed, comes from the goroutine of Run.
 func OnState(f func(State)) Option {
 	return func(c *config) error {
 		c.onState = f
@@ -207,7 +218,8 @@ func OnState(f func(State)) Option {
 	}
 }
 
-// OnMessage has f called with messages to this connection, which have no room. Without it they are dropped.
+// OnMessage sets a function that is called with messages to this connection, which have no room. By default they are
+// dropped.
 func OnMessage(f func(Message)) Option {
 	return func(c *config) error {
 		c.onMessage = f
@@ -215,11 +227,12 @@ func OnMessage(f func(Message)) Option {
 	}
 }
 
-// OnRoomMessage has f called with messages of rooms that the server has put the client into and that are not subscribed.
-// Without it they are dropped. After a reconnect the server decides whether it puts the client there again. If it does, the
-// room goes on where it was left. The options are for all of these rooms: OnGap is told of lost messages, OnError of the
-// room's end with a [*LeftError], and RoomToken gives the tokens for them. Other options are refused: they do not say which
-// room they are about.
+// OnRoomMessage sets a function that is called with messages of rooms that the server has put the client into and
+// that have no subscription. By default they are dropped. After a reconnect the server decides whether it puts the
+// client there again. If it does, the client resumes the room at its position.
+//
+// The options apply to all of these rooms. OnGap receives lost messages, OnError receives a [*LeftError] when a room
+// ends, and RoomToken returns their tokens. New refuses other options, because they do not name their room.
 func OnRoomMessage(f func(Message), opts ...SubOption) Option {
 	return func(c *config) error {
 		c.onRoomMessage, c.roomOptions = f, opts
@@ -244,9 +257,10 @@ func checkRoomOptions(opts []SubOption) error {
 	return errors.Join(append(faults, require(good, "OnRoomMessage: the options can be OnGap, OnError and RoomToken"))...)
 }
 
-// OnServerJoin has f called when the server has put the client into a room, before the first message of it. The subscription
-// tells the room and the position, and can be ended with Unsubscribe. f is not called again when the server puts the client
-// there after a reconnect. Subscribe makes such a room one of the client's own.
+// OnServerJoin sets a function that is called when the server has put the client into a room, before the room's first
+// message. The default is none. The subscription names the room and the position, and Unsubscribe ends it. If the server
+// puts the client there again after a reconnect, f is not called. Subscribe turns such a room into one of the client's
+// own.
 func OnServerJoin(f func(*Subscription)) Option {
 	return func(c *config) error {
 		c.onServerJoin = f

@@ -32,6 +32,7 @@ var faulty = map[string]client.Option{
 	"WithInbox":            client.WithInbox(0),
 	"WithReadLimit":        client.WithReadLimit(0),
 	"WithCompression":      nil,
+	"WithCBOR":             nil,
 	"WithLogger":           client.WithLogger(nil),
 	"OnState":              client.OnState(nil),
 	"OnMessage":            client.OnMessage(nil),

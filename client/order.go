@@ -8,15 +8,15 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// next appends the frame to be sent now, and counts it as sent. If there is none it says when there may be one without a
+// next appends the frame of the request to be sent now, and counts that as sent. If there is none it says when there may be one without a
 // signal from ready.
-func (q *queue) next(dst []byte, now time.Time) (frame []byte, wait time.Duration, ok bool) {
+func (q *queue) next(dst []byte, now time.Time) (r *request, frame []byte, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.paused {
 		r, wait := q.pick(now)
 		if r == nil {
-			return dst, wait, false
+			return nil, dst, wait
 		}
 		switch {
 		case r.first.IsZero():
@@ -33,9 +33,9 @@ func (q *queue) next(dst []byte, now time.Time) (frame []byte, wait time.Duratio
 		}
 		r.until = time.Time{}
 		q.sent[r.id] = r
-		return frame, 0, true
+		return r, frame, 0
 	}
-	return dst, never, false
+	return nil, dst, never
 }
 
 // never is a wait that does not end by itself.

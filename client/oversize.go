@@ -12,7 +12,7 @@ import (
 // it is told, and what comes behind it is read. If it may have been compressed the connection ends all the same, since more
 // than the limit is not inflated. goOn is false when the connection ends already.
 func (l *connection) dropFrame(head []byte) (goOn bool, err error) {
-	known := l.event.DecodeHead(head)
+	known := l.decodeHead(head)
 	if !known {
 		l.event.Op = protocol.OpUnknown
 	}

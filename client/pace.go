@@ -1,6 +1,7 @@
 package client
 
 import (
+	"sync"
 	"time"
 
 	"github.com/gohubkit/hubkit/protocol"
@@ -38,10 +39,18 @@ func helloLimits(known protocol.Limits) protocol.Limits {
 func burstShare(burst int) int { return max(1, int(share*float64(burst))) }
 
 // pace is what one connection may send when: the client's own rate or the server's, whichever is less.
+//
+// The server counts a message when it reads it. If the network or the server stalls, messages arrive together, and one in the middle
+// that is refused would come behind those after it. So publications without an answer lie in the bucket as if they had arrived just
+// now: the bucket fills up to its burst less those.
 type pace struct {
-	messages *bucket
-	bytes    *bucket // nil if there is no limit
-	charged  bool    // the server charges the rooms of a hello
+	charged bool // the server charges the rooms of a hello
+
+	mu          sync.Mutex
+	messages    *bucket
+	bytes       *bucket        // nil if there is no limit
+	unread      map[uint64]int // the sizes of publications without an answer, by id
+	unreadBytes int
 }
 
 func newPace(c *config, l protocol.Limits, now time.Time) *pace {
@@ -53,7 +62,7 @@ func newPace(c *config, l protocol.Limits, now time.Time) *pace {
 		}
 		rate, burst = r, b
 	}
-	p := &pace{messages: newBucket(rate, burst, now), charged: l.Rate > 0}
+	p := &pace{messages: newBucket(rate, burst, now), charged: l.Rate > 0, unread: make(map[uint64]int)}
 	if l.ByteRate > 0 {
 		p.bytes = newBucket(share*float64(l.ByteRate), burstShare(l.ByteBurst), now)
 	}
@@ -62,6 +71,8 @@ func newPace(c *config, l protocol.Limits, now time.Time) *pace {
 
 // hello counts the hello that was sent before the limits were known.
 func (p *pace) hello(rooms, size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.charged {
 		p.messages.spend(float64(1 + rooms))
 	}
@@ -69,18 +80,61 @@ func (p *pace) hello(rooms, size int) {
 }
 
 // wait returns how long it takes until a message may be sent.
-func (p *pace) wait(now time.Time) time.Duration { return p.messages.wait(now, 1) }
+func (p *pace) wait(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fill(now)
+	return p.messages.wait(1)
+}
 
 // waitBytes returns how long it takes until a message of this size may be sent.
 func (p *pace) waitBytes(now time.Time, size int) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bytes == nil {
 		return 0
 	}
-	return p.bytes.wait(now, float64(size+frameHeader))
+	p.fill(now)
+	return p.bytes.wait(float64(size + frameHeader))
+}
+
+func (p *pace) fill(now time.Time) {
+	p.messages.fill(now, len(p.unread))
+	if p.bytes != nil {
+		p.bytes.fill(now, p.unreadBytes)
+	}
 }
 
 // sent counts a message.
 func (p *pace) sent(size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spend(size)
+}
+
+// published counts a publication.
+func (p *pace) published(id uint64, size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spend(size)
+	p.unread[id] = size + frameHeader
+	p.unreadBytes += size + frameHeader
+}
+
+// answered says that the server has read the request with this id. It may have been no publication.
+func (p *pace) answered(id uint64, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size, ok := p.unread[id]
+	if !ok {
+		return
+	}
+	p.fill(now)
+	delete(p.unread, id)
+	p.unreadBytes -= size
+}
+
+func (p *pace) spend(size int) {
 	p.messages.spend(1)
 	p.spendBytes(size)
 }
@@ -93,6 +147,8 @@ func (p *pace) spendBytes(size int) {
 
 // refused says that the server has refused something for its rate: its bucket is emptier than this one.
 func (p *pace) refused() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.messages.drain()
 	if p.bytes != nil {
 		p.bytes.drain()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,6 +99,51 @@ func TestPacedToTheAnnouncedRate(t *testing.T) {
 	})
 }
 
+// TestPacedBehindAStall: the server, or the network before it, stalls again and again, and then everything is read at once. Nothing is
+// beyond the rate then, so that the publications keep their order.
+func TestPacedBehindAStall(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		limits protocol.Limits
+		meter  protocol.Limits
+		cost   func(request) float64
+	}{
+		{"messages", protocol.Limits{Rate: 20, Burst: 40}, protocol.Limits{Rate: 20, Burst: 40}, func(request) float64 { return 1 }},
+		{"bytes", protocol.Limits{ByteRate: 2000, ByteBurst: 4000}, protocol.Limits{Rate: 2000, Burst: 4000},
+			func(q request) float64 { return float64(len(q.Data) + 50) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			virtual(t, func(t *testing.T, s *server, c *client.Client) {
+				run(t, c)
+				p, _ := s.welcomeWith(tt.limits)
+				m := meter{limits: tt.meter}
+				m.take(100) // the hello
+				frames, _ := p.listen(true)
+				const pubs = 300
+				data := strings.Repeat(" ", 50)
+				for i := range pubs {
+					if _, err := c.PublishAsync("r", fmt.Append(nil, i, data)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for n := 0; n < pubs; {
+					time.Sleep(10 * time.Second)
+					for synctest.Wait(); len(frames) > 0; n++ {
+						q := <-frames
+						if !m.take(tt.cost(q)) {
+							t.Fatalf("publication %d is beyond the rate", n)
+						}
+						if got := strings.TrimSpace(q.Data); got != strconv.Itoa(n) {
+							t.Fatalf("publication %d is %s", n, got)
+						}
+						p.ok(q.ID, "r", client.Position{})
+					}
+				}
+			}, client.WithHeartbeat(time.Hour, time.Hour))
+		})
+	}
+}
+
 // TestOwnRateBelowTheAnnounced: WithRate holds if it is less.
 func TestOwnRateBelowTheAnnounced(t *testing.T) {
 	virtual(t, func(t *testing.T, s *server, c *client.Client) {
@@ -110,7 +156,7 @@ func TestOwnRateBelowTheAnnounced(t *testing.T) {
 			}
 		}
 		for i := range 10 {
-			p.want(protocol.OpPublish)
+			p.ok(p.want(protocol.OpPublish).ID, "r", client.Position{})
 			if d, due := time.Since(start), time.Duration(i)*100*time.Millisecond; d < due || d > due+time.Microsecond { // the hello took the other token
 				t.Errorf("publication %d came after %v, want about %v", i, d, due)
 			}
@@ -138,6 +184,7 @@ func TestByteRate(t *testing.T) {
 			if !m.take(float64(len(q.Data) + 100)) {
 				t.Fatalf("publication %d is beyond the rate, after %v", i, time.Since(start))
 			}
+			p.ok(q.ID, "r", client.Position{})
 		}
 		if d := time.Since(start); d > 25*time.Second {
 			t.Errorf("20,000 bytes took %v", d)

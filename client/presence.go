@@ -8,20 +8,21 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Presence asks who is in a room. The server may list fewer members than it counts: Next then leads to the others, see
-// [Client.PresencePage] and [Client.Members]. Without a connection it waits for one. The errors are Call's.
+// Presence returns the members of a room. The server may list fewer members than it counts. Next is then the cursor
+// of the others: see [Client.PresencePage] and [Client.Members]. If there is no connection, Presence waits for one. The
+// errors are those of Call.
 func (c *Client) Presence(ctx context.Context, room string) (Presence, error) {
 	return c.presence(ctx, room, page{})
 }
 
-// PresenceCount asks how many members a room has, and how many distinct users if the server says so, without a list of them.
-// Otherwise it is Presence.
+// PresenceCount returns how many members a room has, without their list. If the server sends the number of distinct users,
+// the result has it too. Otherwise PresenceCount is like Presence.
 func (c *Client) PresenceCount(ctx context.Context, room string) (Presence, error) {
 	return c.presence(ctx, room, page{count: true})
 }
 
-// PresencePage asks for at most limit members, 1 to protocol.MaxPage, or zero for as many as the server lists. after is the
-// Next of the page before, or empty for the first page. Otherwise it is Presence.
+// PresencePage returns at most limit members, 1 to protocol.MaxPage. With a limit of zero the server decides. after
+// is the Next of the page before, or empty for the first page. Otherwise it is like Presence.
 func (c *Client) PresencePage(ctx context.Context, room, after string, limit int) (Presence, error) {
 	if limit < 0 || limit > protocol.MaxPage {
 		return Presence{}, invalid("PresencePage: limit %d, must be 0 to %d", limit, protocol.MaxPage)
@@ -33,8 +34,8 @@ func (c *Client) PresencePage(ctx context.Context, room, after string, limit int
 	return p, err
 }
 
-// Members lists the members of a room, page by page. Members that come and go meanwhile may be missing or listed. An error,
-// which is Presence's, is the last pair.
+// Members iterates over the members of a room, page by page. A member that joins or leaves during the iteration may
+// be missing or listed. An error is the last pair; it is one of those of Presence.
 func (c *Client) Members(ctx context.Context, room string) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		for after := ""; ; {

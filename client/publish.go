@@ -11,7 +11,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Publication is a message on its way to a room; see PublishAsync.
+// Publication is a message that PublishAsync has queued.
 type Publication struct {
 	c *Client
 	r *request
@@ -20,9 +20,9 @@ type Publication struct {
 // PublishOption configures a publication. Publish reports every fault of every option together.
 type PublishOption func(*request) error
 
-// IdempotencyKey sets the idempotency key, 1 to 128 bytes. Of several publications to a room with the same key the server
-// takes one. The default is a random key for each publication, under which the client itself tries again. Set one if a
-// process that was restarted, or a caller that got an error, publishes the same thing again.
+// IdempotencyKey sets the idempotency key, 1 to 128 bytes. The server accepts only one of several publications to a
+// room with the same key. The default is a random key for each publication, which the client reuses when it resends.
+// Set one if a restarted process, or a caller that got an error, may publish the same message again.
 func IdempotencyKey(key string) PublishOption {
 	return func(r *request) error {
 		if key == "" || len(key) > protocol.MaxIdempotencyKey {
@@ -33,8 +33,8 @@ func IdempotencyKey(key string) PublishOption {
 	}
 }
 
-// Tags has the message carry tags: at most 16, with keys of 1 to 64 bytes without control characters and values of at most 256
-// bytes, in UTF-8.
+// Tags attaches tags to the message, at most 16. By default there are none. Keys have 1 to 64 bytes without control
+// characters, values at most 256 bytes. Both are UTF-8.
 func Tags(tags map[string]string) PublishOption {
 	return func(r *request) error {
 		if err := protocol.CheckTags(tags); err != nil {
@@ -48,8 +48,8 @@ func Tags(tags map[string]string) PublishOption {
 	}
 }
 
-// Trace says which W3C trace the publication is part of, with the values of the headers traceparent and tracestate. state may
-// be empty. The message carries both.
+// Trace sets the W3C trace context of the publication: the values of the headers traceparent and tracestate. By default
+// there is none. state may be empty. The message carries both.
 func Trace(parent, state string) PublishOption {
 	return func(r *request) error {
 		r.traceParent, r.traceState = parent, state
@@ -59,8 +59,9 @@ func Trace(parent, state string) PublishOption {
 	}
 }
 
-// NoEcho has the client not be sent the message itself, also if it comes back before the message has reached it. Its
-// subscription's position goes on behind it.
+// NoEcho excludes the client from the recipients of its own message, also if it reconnects before the message has
+// reached it. By default a client that is in the room receives it. The position of its subscription advances past the
+// message.
 func NoEcho() PublishOption {
 	return func(r *request) error {
 		r.noEcho = true
@@ -68,14 +69,15 @@ func NoEcho() PublishOption {
 	}
 }
 
-// Publish publishes data, one JSON value, to a room. It blocks until the server has answered, and returns the position in a
-// room with history, or zero in another room. While there is no connection the publication waits in the queue. If its answer
-// is lost with a connection, it is sent again with the same idempotency key, so that it is stored once. data must not be
-// changed until Publish has returned.
+// Publish publishes data, one JSON value, to a room. It blocks until the server has answered. It returns the position in a
+// room with history, and zero in any other room. While there is no connection, the publication waits in the queue. If the
+// answer is lost with a connection, the client sends the publication again with the same idempotency key. The server then
+// stores it once. You must not change data until Publish has returned.
 //
-// The error is a *protocol.Error if the server refuses. For a room that the client may only read, the server is not asked. The
-// error matches ErrDisconnected if the answer was lost and the retry window has passed, ErrQueueFull, ErrClosed or
-// ErrInvalid. If ctx is done first, it is the cause of ctx, and the publication is withdrawn unless it was sent.
+// The error is a *protocol.Error if the server refuses. If the client may only read the room, the client itself returns that
+// error. The error matches ErrDisconnected if the answer was lost and the retry window has passed. Otherwise it matches
+// ErrQueueFull, ErrClosed or ErrInvalid. If ctx is done first, it is the cause of ctx. The client then withdraws the
+// publication, unless it was sent.
 func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Position, error) {
 	p, err := c.PublishAsync(room, data, opts...)
 	if err != nil {
@@ -87,7 +89,7 @@ func (c *Client) Publish(ctx context.Context, room string, data []byte, opts ...
 	return p.r.pos, nil
 }
 
-// PublishJSON is Publish of what json.Marshal makes of v.
+// PublishJSON encodes v with json.Marshal, and publishes it like Publish. The error may also be that of json.Marshal.
 func (c *Client) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Position, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -96,15 +98,12 @@ func (c *Client) PublishJSON(ctx context.Context, room string, v any, opts ...Pu
 	return c.Publish(ctx, room, data, opts...)
 }
 
-// PublishAsync is Publish without the wait: it queues the publication and does not block. Publications are first sent in the
-// order of the calls. data must not be changed until the publication is done. The error matches ErrInvalid, ErrQueueFull or
-// ErrClosed; all others come from the Publication.
+// PublishAsync queues a publication and does not block. Publications are first sent in the order of the calls. Do not
+// change data until the publication is done. The error matches ErrInvalid, ErrQueueFull or ErrClosed. The Publication
+// returns all other errors.
 func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (*Publication, error) {
 	r := &request{op: protocol.OpPublish, room: room, data: data, done: make(chan struct{})}
 	if err := checkRoom(room); err != nil {
-		return nil, err
-	}
-	if err := checkData(data); err != nil {
 		return nil, err
 	}
 	var faults []error
@@ -116,6 +115,9 @@ func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (
 		faults = append(faults, o(r))
 	}
 	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if err := checkData(data); err != nil && !r.binary {
 		return nil, err
 	}
 	if c.grants.readOnly(room) {
@@ -130,11 +132,11 @@ func (c *Client) PublishAsync(room string, data []byte, opts ...PublishOption) (
 	return &Publication{c: c, r: r}, nil
 }
 
-// Done is closed when the outcome is known.
+// Done returns a channel that is closed when the outcome is known.
 func (p *Publication) Done() <-chan struct{} { return p.r.done }
 
-// Wait blocks until the outcome is known, and returns what Publish would. If ctx is done first, it returns the cause of ctx,
-// and the publication stays on its way.
+// Wait blocks until the outcome is known, and returns the results of Publish. If ctx is done first, Wait returns the cause
+// of ctx, and the publication is still sent.
 func (p *Publication) Wait(ctx context.Context) (Position, error) {
 	select {
 	case <-p.r.done:
@@ -147,8 +149,8 @@ func (p *Publication) Wait(ctx context.Context) (Position, error) {
 	}
 }
 
-// Flush blocks until the outcome of every publication made before it is known. It returns the cause of ctx if that is done
-// first. It does not return what became of the publications.
+// Flush blocks until the outcome of every earlier publication is known. If ctx is done first, it returns the cause of
+// ctx. It does not return the outcomes.
 func (c *Client) Flush(ctx context.Context) error {
 	for _, r := range c.queue.publications() {
 		select {

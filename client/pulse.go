@@ -18,6 +18,7 @@ type pulse struct {
 	heard   time.Time // the last sign of life
 	pinged  time.Time // the last ping; unanswered where it is after heard
 	stalled bool      // nothing is read since heard
+	sent    time.Time // when the last ping was written; zero once it is answered
 }
 
 func newPulse(interval, timeout time.Duration) *pulse {
@@ -29,6 +30,27 @@ func (p *pulse) hear() {
 	p.mu.Lock()
 	p.heard = now
 	p.mu.Unlock()
+}
+
+// written says that a ping is about to be written.
+func (p *pulse) written() {
+	now := time.Now()
+	p.mu.Lock()
+	p.sent = now
+	p.mu.Unlock()
+}
+
+// answered is hear for a pong. It returns how long after the ping it came, and false if it answers none.
+func (p *pulse) answered() (trip time.Duration, ok bool) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = now
+	if p.sent.IsZero() {
+		return 0, false
+	}
+	trip, p.sent = now.Sub(p.sent), time.Time{}
+	return trip, true
 }
 
 // stall says that the reader waits for the inbox and cannot hear the server.

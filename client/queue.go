@@ -20,6 +20,7 @@ type request struct {
 	method  string
 	key     string
 	data    []byte
+	binary  bool // data is no JSON
 	token   string
 	history int           // of join
 	sub     *Subscription // of join
@@ -57,6 +58,7 @@ func (r *request) append(dst []byte) []byte {
 		Method:         []byte(r.method),
 		IdempotencyKey: []byte(r.key),
 		Data:           r.data,
+		Binary:         r.binary,
 		Token:          []byte(r.token),
 		History:        r.history,
 		Limit:          r.page.limit,
@@ -166,7 +168,7 @@ func (r *request) counted() bool {
 	return r.op != protocol.OpJoin && r.op != protocol.OpLeave && r.op != protocol.OpToken
 }
 
-// answer takes out the request with this id; nil where there is none that awaits an answer. The
+// answer takes out the request with this id; nil if there is none that awaits an answer. The
 // caller finishes it.
 func (q *queue) answer(id uint64) *request {
 	q.mu.Lock()

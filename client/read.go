@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errBinary  = fmt.Errorf("%w: a binary frame", ErrProtocol)
+	errBinary  = fmt.Errorf("%w: a frame of the wrong kind, text or binary", ErrProtocol)
 	errNotText = fmt.Errorf("%w: text that is not UTF-8", ErrProtocol)
 	errTooBig  = fmt.Errorf("%w: a message above the read limit", ErrProtocol)
 )
@@ -36,8 +36,8 @@ func (l *connection) read() error {
 			return err
 		}
 		l.pulse.hear()
-		if err := l.event.Decode(frame); err != nil {
-			return broken(frame, err)
+		if err := l.decode(frame); err != nil {
+			return l.broken(frame, err)
 		}
 		if !l.handle(&l.event) {
 			return l.drain()
@@ -46,8 +46,8 @@ func (l *connection) read() error {
 }
 
 // broken is what ends a connection over which a frame came that cannot be read.
-func broken(frame []byte, err error) error {
-	if !utf8.Valid(frame) {
+func (l *connection) broken(frame []byte, err error) error {
+	if !l.cbor && !utf8.Valid(frame) {
 		return errNotText
 	}
 	return fmt.Errorf("%w: %w", ErrProtocol, err)
@@ -69,9 +69,10 @@ func (l *connection) readFrame() ([]byte, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	if kind != websocket.TextMessage {
+	if kind != l.kind() {
 		return nil, errBinary
 	}
+	l.c.counters.messagesIn.Add(1)
 	const keep = 64 << 10 // of the buffer, from one frame to the next
 	if cap(l.buf) == 0 || cap(l.buf) > keep {
 		l.buf = make([]byte, 0, 4096)

@@ -8,12 +8,15 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Call calls a method of the application and returns its answer, a JSON value or nil. data is a JSON value
-// or nil. Without a connection it waits for one.
+// Call calls a method of the application and returns its answer, a JSON value or nil. data is a JSON value or nil.
+// Call blocks until the answer. If there is no connection, it waits for one.
 //
-// The errors: a *protocol.Error where the server refuses or the method fails; ErrDisconnected where the
-// connection was lost before the answer, and the method may have run; ErrQueueFull; ErrClosed;
-// ErrInvalid; and the cause of ctx.
+// The error is one of these:
+//
+//   - A *protocol.Error: the server refuses the call, or the method fails.
+//   - ErrDisconnected: the connection was lost before the answer. The method may have run.
+//   - ErrQueueFull, ErrClosed or ErrInvalid.
+//   - The cause of ctx: ctx was done first.
 func (c *Client) Call(ctx context.Context, method string, data []byte) ([]byte, error) {
 	if method == "" {
 		return nil, invalid("Call: empty method")
@@ -26,7 +29,7 @@ func (c *Client) Call(ctx context.Context, method string, data []byte) ([]byte, 
 	return c.ask(ctx, &request{op: protocol.OpCall, method: method, data: data})
 }
 
-// CallJSON is Client.Call with in and the answer in JSON.
+// CallJSON is Client.Call with types. It encodes in to JSON, and decodes the answer.
 func CallJSON[In, Out any](ctx context.Context, c *Client, method string, in In) (Out, error) {
 	var out Out
 	data, err := json.Marshal(in)
@@ -43,8 +46,8 @@ func CallJSON[In, Out any](ctx context.Context, c *Client, method string, in In)
 	return out, nil
 }
 
-// Send sends data, a JSON value, to the application and waits until it was handled. Without a
-// connection it waits for one. The errors are Call's.
+// Send sends data, a JSON value, to the application, and blocks until the application has handled it. If there is no
+// connection, it waits for one. The errors are those of Call.
 func (c *Client) Send(ctx context.Context, data []byte) error {
 	if err := checkData(data); err != nil {
 		return err

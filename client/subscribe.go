@@ -7,9 +7,9 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Subscribe joins a room, at once or with the next connection, and again after every reconnect. A room with history is
-// resumed where it was left. Subscribe does not block; Subscription.Ready waits for the server's answer. f is called with each
-// message, one at a time, by the goroutine that makes all callbacks.
+// Subscribe joins a room, at once or with the next connection, and again after every reconnect. A room with history
+// resumes at the last position. Subscribe does not block; Subscription.Ready waits for the server's answer. The
+// goroutine that makes all callbacks calls f with each message, one at a time.
 //
 // A room has at most one subscription. The error matches ErrSubscribed for a second one, ErrInvalid or ErrClosed.
 func (c *Client) Subscribe(room string, f func(Message), opts ...SubOption) (*Subscription, error) {
@@ -19,8 +19,8 @@ func (c *Client) Subscribe(room string, f func(Message), opts ...SubOption) (*Su
 	return c.subscribe(room, func(_ *Subscription, m Message) { f(m) }, opts)
 }
 
-// SubscribeJSON is Client.Subscribe for messages that are a T in JSON. A message that cannot be decoded goes to OnError as a
-// [*DecodeError], and counts as seen.
+// SubscribeJSON is Client.Subscribe for messages whose JSON decodes into a T. A message that does not decode goes to
+// OnError as a [*DecodeError], and counts as seen.
 func SubscribeJSON[T any](c *Client, room string, f func(TypedMessage[T]), opts ...SubOption) (*Subscription, error) {
 	if f == nil {
 		return nil, invalid("SubscribeJSON: nil function")

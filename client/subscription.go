@@ -48,7 +48,8 @@ type Subscription struct {
 // SubOption configures a Subscription. Subscribe reports every fault of every option together.
 type SubOption func(*Subscription) error
 
-// Since resumes from a position, such as one that Subscription.Position returned in an earlier process. It excludes Newest.
+// Since resumes from a position, such as one that Subscription.Position returned in an earlier process. By default a
+// subscription begins with the next message. Since excludes Newest.
 func Since(p Position) SubOption {
 	return func(s *Subscription) error {
 		s.next, s.seen = p, p
@@ -58,7 +59,8 @@ func Since(p Position) SubOption {
 	}
 }
 
-// Newest begins with the newest n messages that the room has kept. n must be positive. It excludes Since.
+// Newest begins with the newest n messages that the room has kept. By default a subscription begins with the next
+// message. n must be positive. Newest excludes Since.
 func Newest(n int) SubOption {
 	return func(s *Subscription) error {
 		s.history = n
@@ -66,7 +68,7 @@ func Newest(n int) SubOption {
 	}
 }
 
-// OnGap has f called if messages of the room are lost for this client. Without it the loss is logged.
+// OnGap sets a function that is called if the client has lost messages of the room. By default the loss is logged.
 func OnGap(f func(Gap)) SubOption {
 	return func(s *Subscription) error {
 		s.onGap = f
@@ -74,7 +76,7 @@ func OnGap(f func(Gap)) SubOption {
 	}
 }
 
-// OnPresence has f called when a member has joined the room or has left it.
+// OnPresence sets a function that is called when a member has joined or left the room. The default is none.
 func OnPresence(f func(joined bool, m Member)) SubOption {
 	return func(s *Subscription) error {
 		s.onPresence = f
@@ -82,10 +84,10 @@ func OnPresence(f func(joined bool, m Member)) SubOption {
 	}
 }
 
-// OnMembersChanged has f called when more members have come and gone than the server tells one by one, or when their events
-// were lost: a list kept from OnPresence is no longer right. count is how many there are now; it is negative if the server
-// does not know. To renew the list, wait a random time up to spread and call [Client.Presence]. Without OnMembersChanged this
-// is logged for subscriptions with OnPresence.
+// OnMembersChanged sets a function that is called if a list kept from OnPresence is no longer right. This happens if
+// more members came and went than the server reports one by one, or if their events were lost. count is the current
+// number of members; it is negative if the server does not know. To renew the list, wait a random time up to spread
+// and call [Client.Presence]. By default the event is logged for subscriptions with OnPresence.
 func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
 	return func(s *Subscription) error {
 		s.onChanged = f
@@ -93,12 +95,15 @@ func OnMembersChanged(f func(count int, spread time.Duration)) SubOption {
 	}
 }
 
-// OnError has f called with a [*RoomError] when the server does not let the client into the room or when a message of the
-// room was above the read limit, and, for SubscribeJSON, with a [*DecodeError]. A refused room is tried again at the next
-// connection. It is tried before that if the server says that it is refused for now, and, after too_many_rooms, when
-// another room has been left. A [*LeftError] says that the server has taken the client out of the room. It is the last call
-// for this subscription, which has ended; the client may subscribe again, and the server decides anew. Without OnError, errors
-// are logged.
+// OnError sets a function that is called with the subscription's errors. By default they are logged.
+//
+//   - [*RoomError]: the server refused the room, or a message of the room was above the read limit.
+//   - [*DecodeError]: a message of SubscribeJSON did not decode.
+//   - [*LeftError]: the server has taken the client out of the room. It is the last call for this subscription,
+//     which has ended. The client may subscribe again, and the server decides anew.
+//
+// The client tries a refused room again at the next connection. It tries earlier if the server refuses it only for
+// now, and, after too_many_rooms, when the client has left another room.
 func OnError(f func(error)) SubOption {
 	return func(s *Subscription) error {
 		s.onError = f
@@ -106,8 +111,8 @@ func OnError(f func(error)) SubOption {
 	}
 }
 
-// RoomToken has f called when the right to be in the room needs a new token; see [WithToken], which also says what f owes.
-// Without it the function of WithToken is called.
+// RoomToken sets a function that returns a new token for the room when the right to be in it needs one. The default
+// is the function of [WithToken], and the same rules apply to f.
 func RoomToken(f func(context.Context) (string, error)) SubOption {
 	return func(s *Subscription) error {
 		s.token = f
@@ -131,18 +136,18 @@ func checkRoom(room string) error {
 // Room returns the room's name.
 func (s *Subscription) Room() string { return s.room }
 
-// Position returns the position of the last message, or gap, whose callback has returned. Before the first it is where the
-// stream began. It is zero in rooms without history. A process that stores it, and starts the next time with Since, sees each
-// message at least once.
+// Position returns the position of the last message, or gap, whose callback has returned. Before the first, it is the
+// position at which the stream began. It is zero in rooms without history. A process that stores it, and starts the
+// next time with Since, sees each message at least once.
 func (s *Subscription) Position() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
 }
 
-// Ready blocks until the server has answered for the first time. It returns nil if the client is in the room, and a
-// [*RoomError] if it was refused, though it may get in later. The error matches ErrClosed if the subscription or the client
-// has ended before, and is the cause of ctx if that is done first.
+// Ready blocks until the server has answered for the first time. It returns nil if the client is in the room. It
+// returns a [*RoomError] if the room was refused; a later attempt may succeed. The error matches ErrClosed if the
+// subscription or the client ended before. If ctx is done first, the error is the cause of ctx.
 func (s *Subscription) Ready(ctx context.Context) error {
 	select {
 	case <-s.ready:
@@ -152,9 +157,9 @@ func (s *Subscription) Ready(ctx context.Context) error {
 	}
 }
 
-// Unsubscribe ends the subscription: no further callback is made, but one that is being made may outlast the call. It blocks
-// until the server has answered, the connection is lost or ctx is done. Only the last is an error, the cause of ctx, and even
-// then the subscription has ended. Called again it does nothing.
+// Unsubscribe ends the subscription. A callback under way may outlast the call, and no other follows. Unsubscribe blocks
+// until the server has answered, the connection is lost or ctx is done. In the last case it returns the cause of ctx. The
+// subscription has ended in all three cases. A second call does nothing.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	r := s.end()
 	if r == nil {
@@ -168,7 +173,8 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	}
 }
 
-// Stop is Unsubscribe without the wait. It may be called from a callback. Called again it does nothing.
+// Stop ends the subscription like Unsubscribe, but does not block. A callback may call it. A second call does
+// nothing.
 func (s *Subscription) Stop() { s.end() }
 
 // end returns the leave to wait for, if any.

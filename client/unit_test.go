@@ -16,24 +16,24 @@ func TestBucket(t *testing.T) {
 	now := time.Unix(0, 0)
 	b := newBucket(10, 3, now)
 	for range 3 {
-		if d := b.wait(now, 1); d != 0 {
+		if d := waitAt(b, now); d != 0 {
 			t.Fatalf("wait is %v within the burst", d)
 		}
 		b.spend(1)
 	}
 	for i := range 100 {
-		d := b.wait(now, 1)
+		d := waitAt(b, now)
 		if d < 99*time.Millisecond || d > 101*time.Millisecond {
 			t.Fatalf("token %d: wait is %v, want 100ms", i, d)
 		}
-		if now = now.Add(d); b.wait(now, 1) != 0 {
+		if now = now.Add(d); waitAt(b, now) != 0 {
 			t.Fatalf("token %d: none after the wait", i)
 		}
 		b.spend(1)
 	}
 	now = now.Add(time.Hour)
 	n := 0
-	for ; b.wait(now, 1) == 0; n++ {
+	for ; waitAt(b, now) == 0; n++ {
 		b.spend(1)
 	}
 	if n != 3 {
@@ -41,18 +41,24 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+// waitAt is the wait for one token if none is held.
+func waitAt(b *bucket, now time.Time) time.Duration {
+	b.fill(now, 0)
+	return b.wait(1)
+}
+
 func TestBucketExtremes(t *testing.T) {
 	now := time.Unix(0, 0)
 	free := newBucket(math.Inf(1), 1, now)
 	for range 1000 {
-		if d := free.wait(now, 1); d != 0 {
+		if d := waitAt(free, now); d != 0 {
 			t.Fatalf("wait is %v without a bound", d)
 		}
 		free.spend(1)
 	}
 	slow := newBucket(math.SmallestNonzeroFloat64, 1, now)
 	slow.spend(1)
-	if d := slow.wait(now, 1); d < time.Hour {
+	if d := waitAt(slow, now); d < time.Hour {
 		t.Errorf("wait is %v at a rate of almost nothing", d)
 	}
 }
@@ -117,8 +123,8 @@ func newRequest(op protocol.Op) *request {
 // sendAll returns the ids that next gives.
 func sendAll(q *queue) (ids []uint64) {
 	for {
-		frame, _, ok := q.next(nil, time.Now())
-		if !ok {
+		sent, frame, _ := q.next(nil, time.Now())
+		if sent == nil {
 			return ids
 		}
 		var r protocol.Request

@@ -21,6 +21,7 @@ var errAnswerTooLong = fmt.Errorf("%w: the header of its answer to the handshake
 type wire struct {
 	net.Conn
 	offered bool // permessage-deflate
+	count   *counters
 
 	phase   phase
 	early   int    // bytes read from a proxy
@@ -53,13 +54,22 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.phase != open && w.err != nil {
 		return 0, w.err
 	}
-	return w.Conn.Write(p)
+	n, err := w.Conn.Write(p)
+	w.count.bytesOut.Add(int64(n))
+	return n, err
+}
+
+// read reads and counts.
+func (w *wire) read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.count.bytesIn.Add(int64(n))
+	return n, err
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	switch w.phase {
 	case dialed:
-		n, err := w.Conn.Read(p)
+		n, err := w.read(p)
 		if w.early += n; w.early > maxAnswer {
 			return 0, errAnswerTooLong
 		}
@@ -80,7 +90,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	n, err := w.Conn.Read(p)
+	n, err := w.read(p)
 	n, w.err = w.frames.pass(p[:n])
 	if n == 0 && w.err != nil {
 		return 0, w.err
@@ -96,7 +106,7 @@ func (w *wire) readAnswer() error {
 	for end < 0 && w.err == nil {
 		var n int
 		answer = slices.Grow(answer, piece)
-		n, w.err = w.Conn.Read(answer[len(answer) : len(answer)+piece])
+		n, w.err = w.read(answer[len(answer) : len(answer)+piece])
 		answer = answer[:len(answer)+n]
 		if end = endOfHeader(answer); max(end, len(answer)-piece) > maxAnswer {
 			return errAnswerTooLong

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/gohubkit/hubkit/protocol"
 )
 
 // write is the only place that writes to a welcomed connection. It returns when writing fails, or with
@@ -13,7 +15,7 @@ func (l *connection) write() error {
 	timer := time.NewTimer(never)
 	defer timer.Stop()
 	var frame []byte
-	pending := false // frame is to be written
+	var r *request // whose frame is to be written
 	for {
 		select {
 		case <-l.stop:
@@ -25,18 +27,22 @@ func (l *connection) write() error {
 		}
 		now := time.Now()
 		wait := l.pace.wait(now)
-		if wait == 0 && !pending {
-			frame, wait, pending = l.c.queue.next(frame[:0], now)
+		if wait == 0 && r == nil {
+			r, frame, wait = l.c.queue.next(frame[:0], now)
 		}
 		if wait == 0 {
 			wait = l.pace.waitBytes(now, len(frame))
 		}
 		if wait == 0 {
-			l.pace.sent(len(frame))
+			if r.op == protocol.OpPublish {
+				l.pace.published(r.id, len(frame))
+			} else {
+				l.pace.sent(len(frame))
+			}
 			if err := l.writeFrame(frame); err != nil {
 				return err
 			}
-			if pending = false; cap(frame) > 64<<10 {
+			if r = nil; cap(frame) > 64<<10 {
 				frame = nil
 			}
 			continue
@@ -52,9 +58,10 @@ func (l *connection) write() error {
 
 func (l *connection) writeFrame(frame []byte) error {
 	_ = l.ws.SetWriteDeadline(time.Now().Add(l.c.config.writeTimeout))
-	if err := l.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+	if err := l.ws.WriteMessage(l.kind(), l.encoded(frame)); err != nil {
 		return fmt.Errorf("client: write: %w", err)
 	}
+	l.c.counters.messagesOut.Add(1)
 	return nil
 }
 
@@ -64,12 +71,8 @@ func (l *connection) writeControl() error {
 	var payload [125]byte
 	l.mu.Lock()
 	ping, pong, n := l.ping, l.ponging, copy(payload[:], l.pong)
-	refused := l.tooFast
-	l.ping, l.ponging, l.tooFast = false, false, false
+	l.ping, l.ponging = false, false
 	l.mu.Unlock()
-	if refused {
-		l.pace.refused()
-	}
 	if pong {
 		if err := l.control(websocket.PongMessage, payload[:n]); err != nil {
 			return err
@@ -77,6 +80,7 @@ func (l *connection) writeControl() error {
 	}
 	if ping {
 		l.pace.sent(0) // servers count pings as messages
+		l.pulse.written()
 		return l.control(websocket.PingMessage, nil)
 	}
 	return nil
