@@ -10,7 +10,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// newGate makes what stands before the handshake; nil where nothing is bounded and no proxy trusted.
+// newGate returns the gate in front of the handshake. It returns nil if nothing is bounded and no proxy is trusted.
 func (c *config) newGate() (*admission.Gate, error) {
 	a := &c.admission
 	if a.Rate == 0 && a.MaxConns == 0 && a.MaxPerIP == 0 && a.MaxHandshakes == 0 && len(a.TrustedProxies) == 0 && !a.TrustUnix {
@@ -19,47 +19,55 @@ func (c *config) newGate() (*admission.Gate, error) {
 	return admission.New(*a)
 }
 
-// ClientAddr returns the address of the client that made a request, to this hub or to another handler: the socket's, or
-// where that is one of WithTrustedProxies, what these say in X-Forwarded-For. It is invalid where there is none,
-// as on a Unix socket.
+// ClientAddr returns the address of the client that made a request, to this hub or to another handler. It is the
+// socket's address. If that belongs to one of WithTrustedProxies, it is the address that X-Forwarded-For gives. If
+// there is none, as on a Unix socket, the address is invalid.
 func (h *Hub) ClientAddr(r *http.Request) netip.Addr { return h.gate.Addr(r) }
 
-// ClientAddr is the address of the client, which behind one of WithTrustedProxies is not that of the socket. In
-// OnHandshake ask the Hub instead.
+// ClientAddr returns the address of the client. Behind one of WithTrustedProxies that is not the socket's address. In
+// OnHandshake, call Hub.ClientAddr instead.
 func (c *Conn) ClientAddr() netip.Addr {
-	if c.proxied != nil {
-		return *c.proxied
+	if c.proxied.IsValid() {
+		return c.proxied
 	}
-	if c.conn == nil || c.conn.RemoteAddr().Network() == "unix" { // its name may look like an address
+	if c.writer.Conn() == nil || c.writer.Conn().RemoteAddr().Network() == "unix" { // its name may look like an address
 		return netip.Addr{}
 	}
-	r := http.Request{RemoteAddr: c.conn.RemoteAddr().String()}
+	r := http.Request{RemoteAddr: c.writer.Conn().RemoteAddr().String()}
 	return (*admission.Gate)(nil).Addr(&r)
 }
 
-// noteAddr keeps the client's address where the socket does not tell it.
+// noteAddr keeps the client's address if it differs from the socket's.
 func (hs *handshake) noteAddr(r *http.Request) {
 	c := (*Conn)(hs)
 	if a := &c.hub.conf.admission; len(a.TrustedProxies) == 0 && !a.TrustUnix {
 		return
 	}
 	if addr := c.hub.gate.Addr(r); addr != (*admission.Gate)(nil).Addr(r) {
-		c.proxied = &addr
+		if c.setting == c.hub.usual {
+			c.setting = &setting{hub: c.hub}
+		}
+		c.proxied = addr
 	}
 }
 
 // turnAway answers a handshake that the gate has refused.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why *admission.Refusal) {
-	h.refusals.note(h, h.ClientAddr(r), why)
 	if why.Soft {
-		h.stats.refused.Add(1)
+		h.refusals.note(h, h.ClientAddr(r), why)
+		h.stats.refused[gateReason(why.Reason)].Add(1)
 		h.tellAndClose(w, r, tryAgain(why))
 		return
 	}
-	// The descriptor is needed back, whatever the client thinks of keeping the connection.
+	h.refuseUntil(w, r, gateReason(why.Reason), h.gated(w, r, why), why.Spread)
+}
+
+// gated notes that the gate has refused a request, and returns the answer.
+func (h *Hub) gated(w http.ResponseWriter, r *http.Request, why *admission.Refusal) *HTTPError {
+	h.refusals.note(h, h.ClientAddr(r), why)
+	// The hub needs the descriptor back, even if the client wants to keep the connection.
 	w.Header().Set("Connection", "close")
-	e := &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter}
-	h.refuseUntil(w, r, e, why.Spread)
+	return &HTTPError{Status: http.StatusServiceUnavailable, Message: why.Reason.String(), RetryAfter: why.RetryAfter}
 }
 
 // tryAgain is a refusal in a close frame.
@@ -70,14 +78,17 @@ func tryAgain(why *admission.Refusal) *CloseError {
 	}
 }
 
-// tellAndClose takes a connection for no longer than it takes to say why it may not stay. It blocks until the client has
-// answered, for the close timeout at most.
+// tellAndClose accepts a connection only to tell the client why it is refused. It blocks until the client has answered,
+// at most for the close timeout.
 func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseError) {
 	c := h.newConn()
-	d, err := h.decoders.Upgrade(&h.upgrader, w, oneProtocolLine(r), h.answerHeader(w, r, nil), h.conf.compress, (*handshake)(c).attach)
+	d, agreement, err := (*handshake)(c).upgrade(w, r, h.answerHeader(w, r, nil))
 	if err != nil {
 		(*handshake)(c).upgradeFailed(w, r, err)
 		return
+	}
+	if d == nil {
+		d = h.decoders.Get((*endpoint)(c), agreement.Compressed)
 	}
 	c.opened()
 	c.closeWith(why) // which aborts it after the close timeout
@@ -87,7 +98,7 @@ func (h *Hub) tellAndClose(w http.ResponseWriter, r *http.Request, why *CloseErr
 	c.abort(why)
 }
 
-// refusals logs what the gate refuses, once a second at most.
+// refusals logs the gate's refusals, at most once a second.
 type refusals struct{ next atomic.Int64 } // on the hub's clock
 
 func (l *refusals) note(h *Hub, client netip.Addr, why *admission.Refusal) {
@@ -100,25 +111,29 @@ func (l *refusals) note(h *Hub, client netip.Addr, why *admission.Refusal) {
 		"rate_limited", s.RateLimited, "at_capacity", s.AtCapacity, "per_address", s.PerAddress, "handshakes", s.Handshakes)
 }
 
-// AdmissionStats is what the gate before the handshake has done and is doing. Where nothing is bounded it is zero.
+// AdmissionStats has the figures of the gate in front of the handshake. All are zero if nothing is bounded.
 type AdmissionStats struct {
-	// MaxConns is the bound on connections in force; zero where there is none.
+	// MaxConns is the bound on connections in force; zero if there is none.
 	MaxConns int
-	// Handshaking connections now, and Addresses of clients that have a connection. Both are zero unless bounds need them.
+	// Handshaking is how many handshakes are under way. Addresses is how many client addresses have a connection. Each
+	// is zero if no bound needs it.
 	Handshaking, Addresses int
-	// WaitingResuming and WaitingNew are clients that were told to come back at a time that has not come.
+	// WaitingResuming and WaitingNew count the refused clients whose retry hint has not passed yet.
 	WaitingResuming, WaitingNew int
-	// Resumed handshakes were admitted of clients that came back with a valid ticket.
+	// Resumed counts the admitted handshakes with a valid resume ticket.
 	Resumed int64
 	// ValidTickets, InvalidTickets and ExpiredTickets count the resume tickets that handshakes brought.
 	ValidTickets, InvalidTickets, ExpiredTickets int64
-	// BeyondShare handshakes came beyond the share that WithAddressRate gives their address, while other addresses came
-	// too. They were admitted or refused after the others.
+	// BeyondShare counts the handshakes that exceeded their address's share (WithAddressRate) while other addresses
+	// were waiting. The gate decided on them after the others.
 	BeyondShare int64
-	// RateLimited handshakes were refused for the rate of WithAdmission, AtCapacity for the bound on connections, PerAddress
-	// for that of one address, and Handshakes for the bound on handshakes under way. Soft of them were told in a close
-	// frame. All are in Refused, but for those that BusyVerifiers counts: their connection was accepted, and closed with 1013
-	// instead of calling the token verifier. BusyVerifiers also counts renewals that were put off for the same reason.
+	// RateLimited counts the handshakes that were refused for the rate of WithAdmission. AtCapacity counts those
+	// refused for the bound on connections, PerAddress for the bound of one address, and Handshakes for the bound on
+	// handshakes under way. Soft counts those of them whose client was told in a close frame. All of these are in
+	// Stats.Refused.
+	//
+	// BusyVerifiers counts the connections that were accepted and then closed with 1013, because too many calls of the
+	// token verifier were under way. It also counts the renewals that were put off for that reason.
 	RateLimited, AtCapacity, PerAddress, Handshakes, Soft, BusyVerifiers int64
 }
 

@@ -8,32 +8,31 @@ import (
 	"time"
 )
 
-// Affinity says how the answer to a handshake names this node, so that a load balancer can bring a client back
-// to it. The zero value is the default. The name is no credential: a client that sends another one only chooses its
+// Affinity says how the answer to a handshake names this node, so that a load balancer can route the client back to it.
+// The zero value has all defaults. The name is no credential: a client that sends another name only chooses another
 // node.
 type Affinity struct {
-	// Cookie is the name of the cookie that holds the node's; "hubkit_node" where it is empty. nginx knows cookies
-	// as variables, and so only those made of letters, digits and _.
+	// Cookie is the name of the cookie that holds the node's name. The default is "hubkit_node". nginx reads cookies as
+	// variables, and so only those whose names have letters, digits and _ alone.
 	Cookie string
-	// Path is where the browser sends the cookie; "/" where it is empty.
+	// Path is the cookie's path. The default is "/".
 	Path string
-	// MaxAge is how long a browser keeps the cookie, counted from its last handshake, in whole seconds. It keeps
-	// it until it is closed where this is zero.
+	// MaxAge is how long a browser keeps the cookie after its last handshake, in whole seconds. The default is zero: the
+	// browser keeps the cookie until it is closed.
 	MaxAge time.Duration
-	// SameSite is http.SameSiteLaxMode where it is zero. Pages of another site than the hub's need
-	// http.SameSiteNoneMode, and that needs Secure.
+	// SameSite is the cookie's SameSite attribute. The default is http.SameSiteLaxMode. Pages of another site than the
+	// hub's need http.SameSiteNoneMode, which needs Secure.
 	SameSite http.SameSite
-	// Secure keeps the cookie off connections without TLS. Otherwise it is kept off them only where the handshake came
-	// by TLS itself, or where one of WithTrustedProxies says "X-Forwarded-Proto: https".
+	// Secure marks the cookie Secure: browsers then send it only over TLS. By default the cookie is Secure only if
+	// the handshake came over TLS, or if one of WithTrustedProxies says "X-Forwarded-Proto: https".
 	Secure bool
-	// Header is the name of the header that holds the node's name too, for those who read logs;
-	// "X-Hubkit-Node" where it is empty.
+	// Header is the name of a header that holds the node's name too, for logs. The default is "X-Hubkit-Node".
 	Header string
 }
 
-// WithAffinity has the answer to every handshake name this node, in a cookie (always HttpOnly) and in a header. By default
-// neither is sent. The node's name must then be one that a cookie can hold. Set it with WithNode if the load balancer has to
-// know it.
+// WithAffinity makes the answer to every handshake name this node, in a cookie (always HttpOnly) and in a header. By
+// default neither is sent. The node's name must be one that a cookie can hold. If the load balancer has to know the
+// name, set it with WithNode.
 func WithAffinity(a Affinity) Option {
 	return func(c *config) error {
 		for _, d := range []struct {
@@ -62,11 +61,11 @@ func (a *Affinity) validate() error {
 			errs = append(errs, fmt.Errorf("WithAffinity: "+format, args...))
 		}
 	}
-	require(isToken(a.Cookie), "%q is no name for a cookie", a.Cookie)
-	require(isToken(a.Header), "%q is no name for a header", a.Header)
-	require(!handshakes(a.Header), "the header %s belongs to the handshake", a.Header)
-	require(strings.HasPrefix(a.Path, "/") && a.cookie("n", false).Valid() == nil, "%q is no path for a cookie", a.Path)
-	require(a.MaxAge >= 0 && a.MaxAge%time.Second == 0, "MaxAge %v is not a number of seconds", a.MaxAge)
+	require(isToken(a.Cookie), "%q is not a valid cookie name", a.Cookie)
+	require(isToken(a.Header), "%q is not a valid header name", a.Header)
+	require(!handshakes(a.Header), "the header %s is reserved for the handshake: choose another", a.Header)
+	require(strings.HasPrefix(a.Path, "/") && a.cookie("n", false).Valid() == nil, "%q is not a valid cookie path", a.Path)
+	require(a.MaxAge >= 0 && a.MaxAge%time.Second == 0, "MaxAge %v is not a whole number of seconds", a.MaxAge)
 	switch a.SameSite {
 	case http.SameSiteLaxMode, http.SameSiteStrictMode:
 	case http.SameSiteNoneMode:
@@ -102,7 +101,7 @@ func (a *Affinity) fits(node string) bool {
 }
 
 func (a *Affinity) cookie(node string, secure bool) *http.Cookie {
-	//nolint:gosec // It is no secret, and a secure cookie would not come back without TLS.
+	//nolint:gosec // It is no secret, and without TLS browsers do not return a secure cookie.
 	return &http.Cookie{
 		Name:     a.Cookie,
 		Value:    node,
@@ -114,11 +113,11 @@ func (a *Affinity) cookie(node string, secure bool) *http.Cookie {
 	}
 }
 
-// affinity is what WithAffinity adds to the answer to a handshake. Nothing of it changes from one to the next but
-// whether the cookie is secure, and nobody writes to it.
+// affinity holds the headers that WithAffinity adds to the answer to a handshake. From one answer to the next only the
+// cookie's Secure attribute differs. Nothing writes to the headers.
 type affinity struct{ plain, secure http.Header }
 
-// newAffinity returns nil where a is.
+// newAffinity returns nil if a is nil.
 func newAffinity(a *Affinity, node string) *affinity {
 	if a == nil {
 		return nil
@@ -132,7 +131,7 @@ func newAffinity(a *Affinity, node string) *affinity {
 	return &affinity{plain: header(a.Secure), secure: header(true)}
 }
 
-// nameNode returns what the answer to r names this node in; nil where it does not.
+// nameNode returns the headers that name this node in the answer to r; nil without WithAffinity.
 func (h *Hub) nameNode(r *http.Request) http.Header {
 	switch a := h.affinity; {
 	case a == nil:

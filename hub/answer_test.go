@@ -104,7 +104,7 @@ func TestHandshakeLines(t *testing.T) {
 
 // before has middleware before the hub.
 func (s *server) before(middleware func(http.ResponseWriter, *http.Request) http.ResponseWriter) {
-	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(middleware(w, r), r) })
+	s.middleware.Store(&middleware)
 }
 
 // TestHeadersOfTheAnswer: the answer to a handshake carries what middleware and OnHandshake set, with the node's name, but nothing
@@ -250,7 +250,7 @@ func TestOperatorIsWarned(t *testing.T) {
 			"no Hijack", nil, func(h http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(plainWriter{w}, r) })
 			},
-			http.StatusInternalServerError, []string{"cannot be hijacked", "writer=hub_test.plainWriter", "Unwrap"},
+			http.StatusInternalServerError, []string{"cannot be hijacked", "writer=hub_test.plainWriter", "Unwrap", "gzip", "metrics", "logging", "tracing"},
 		},
 		{
 			"TimeoutHandler", nil, func(h http.Handler) http.Handler { return http.TimeoutHandler(h, patience, "late") },

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,7 +47,7 @@ func benchServer(b *testing.B, opts ...hub.Option) (h *hub.Hub, url string) {
 	}
 	srv := httptest.NewServer(h)
 	b.Cleanup(func() {
-		if err := h.Close(); err != nil {
+		if err := h.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			b.Error(err)
 		}
 		srv.Close()
@@ -125,19 +126,26 @@ func benchHandshake(b *testing.B, opts ...hub.Option) {
 // BenchmarkFanout publishes to one room over real sockets that are drained in bulk. An operation is one
 // delivery.
 func BenchmarkFanout(b *testing.B) {
-	for _, protocol := range []string{"raw", "v1"} {
+	for _, protocol := range []string{"raw", "v1", "sse", "sse-gzip"} {
 		for _, members := range []int{1, 100, 1000} {
-			b.Run(protocol+"/"+strconv.Itoa(members), func(b *testing.B) { benchFanout(b, protocol == "raw", members) })
+			b.Run(protocol+"/"+strconv.Itoa(members), func(b *testing.B) { benchFanout(b, protocol, members) })
 		}
 	}
 }
 
-func benchFanout(b *testing.B, raw bool, members int) {
+func benchFanout(b *testing.B, protocol string, members int) {
 	var opts []hub.Option
-	if raw {
+	switch protocol {
+	case "raw":
 		opts = append(opts, hub.WithRaw())
+	case "sse-gzip":
+		opts = append(opts, hub.WithCompression(1, 1))
 	}
-	h, dial := benchHub(b, opts...)
+	h, webSocket := benchHub(b, opts...)
+	dial := func() net.Conn { return webSocket().NetConn() }
+	if strings.HasPrefix(protocol, "sse") {
+		dial = benchStreams(b, h, "/")
+	}
 	var ready sync.WaitGroup
 	ready.Add(members)
 	h.OnConnect(func(ctx context.Context, c *hub.Conn) error {
@@ -145,8 +153,7 @@ func benchFanout(b *testing.B, raw bool, members int) {
 		return c.Join(ctx, "room")
 	})
 	for range members {
-		ws := dial()
-		go drain(ws.NetConn())
+		go drain(dial())
 	}
 	ready.Wait()
 	payload := []byte(`"` + strings.Repeat("x", 126) + `"`)
@@ -167,6 +174,28 @@ func benchFanout(b *testing.B, raw bool, members int) {
 	b.StopTimer()
 	if n := h.Stats().Dropped; n != 0 {
 		b.Fatalf("%d messages dropped", n)
+	}
+}
+
+// benchStreams serves a hub's SSE, and returns a way to ask for what path says.
+func benchStreams(b *testing.B, h *hub.Hub, path string) func() net.Conn {
+	b.Helper()
+	srv := httptest.NewServer(h.SSE())
+	b.Cleanup(func() {
+		_ = h.Close()
+		srv.Close()
+	})
+	addr := srv.Listener.Addr().String()
+	return func() net.Conn {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: hub.test\r\nAccept-Encoding: gzip\r\n\r\n"); err != nil {
+			b.Fatal(err)
+		}
+		return conn
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// MemoryStats is about what connections make the hub keep in memory beyond what an idle one needs; see WithMemoryBudget.
+// MemoryStats has the figures of the memory that connections take beyond what an idle one needs; see WithMemoryBudget.
 type MemoryStats struct {
 	// Budget is the bound on Held, in bytes. Both are zero without a budget.
 	Budget, Held int64
@@ -16,8 +16,9 @@ type MemoryStats struct {
 	Shed int64
 }
 
-// budget sums up what connections make the hub keep beyond what an idle one needs, and closes those that hold most when that is
-// too much. Whoever keeps something large adds it to the sum. What each connection holds is asked only then.
+// budget sums up the memory that connections take beyond what an idle one needs. If the sum is too large, it closes the
+// connections that hold most. Code that keeps something large adds it to the sum. Only then is each connection asked
+// what it holds.
 type budget struct {
 	hub      *Hub
 	most     int64
@@ -27,17 +28,18 @@ type budget struct {
 }
 
 const (
-	// shedEvery is how often the hub looks who holds most, while there is too much, and shedIdle how often if nobody holds
-	// enough to be closed for it.
+	// shedEvery is how often the hub looks for the connections that hold most, while the sum is too large. shedIdle is
+	// how often if no connection holds enough to be closed for it.
 	shedEvery = 100 * time.Millisecond
 	shedIdle  = 5 * time.Second
-	// shedFloor is what a connection must hold to be closed for it. Small ones are many, and not what fills the memory.
+	// shedFloor is the least that a connection must hold to be closed for it. Small ones are many, and do not fill the
+	// memory.
 	shedFloor = 8 << 10
 	// shedAtOnce bounds how many are closed in one look.
 	shedAtOnce = 1024
-	// shedSpread is over how long those come back that are closed together.
+	// shedSpread is the time over which clients that are closed together reconnect.
 	shedSpread = 10 * time.Second
-	// shedPart is how many places of the registry are looked at under its lock.
+	// shedPart is how many places of the registry one look reads under its lock.
 	shedPart = 1024
 )
 
@@ -49,16 +51,32 @@ func (h *Hub) newBudget() *budget {
 	return &budget{hub: h, most: h.conf.memoryBudget}
 }
 
-// low is what the sum is brought down to once it was too much.
+// low is the sum at which shedding stops.
 func (b *budget) low() int64 { return b.most - b.most/8 }
 
-// add changes the sum. It does not block. It may be called of nil.
+// add changes the sum. It does not block. b may be nil.
 func (b *budget) add(n int) {
 	if b == nil || n == 0 {
 		return
 	}
 	if held := b.held.Add(int64(n)); n > 0 && held > b.most {
 		b.relieve()
+	}
+}
+
+// reserve adds n unless the sum would exceed the budget. b may be nil.
+func (b *budget) reserve(n int) bool {
+	if b == nil {
+		return true
+	}
+	for {
+		held := b.held.Load()
+		if held+int64(n) > b.most {
+			return false
+		}
+		if b.held.CompareAndSwap(held, held+int64(n)) {
+			return true
+		}
 	}
 }
 
@@ -70,7 +88,7 @@ func (b *budget) relieve() {
 
 // run sheds until the sum is low again.
 func (b *budget) run() {
-	b.hub.log.Warn("connections make the hub keep more than its memory budget: it closes those that hold most",
+	b.hub.log.Warn("connections hold more than the memory budget: the hub closes those that hold most",
 		"held", b.held.Load(), "budget", b.most)
 	for {
 		wait := shedEvery
@@ -87,7 +105,7 @@ func (b *budget) run() {
 		}
 	}
 	b.shedding.Store(false)
-	if b.held.Load() > b.most { // somebody added while this was still under way
+	if b.held.Load() > b.most { // the sum grew while shedding was still set
 		b.relieve()
 	}
 }
@@ -100,7 +118,7 @@ type holder struct {
 	vanishes bool // the connection is being closed
 }
 
-// look closes the connections that hold most, until what the others hold is low. It returns how many are on their way out.
+// look closes the connections that hold most, until what the others hold is low. It returns how many are being closed.
 func (b *budget) look() (going int) {
 	over := b.held.Load() - b.low()
 	var most []holder
@@ -132,14 +150,14 @@ func (b *budget) look() (going int) {
 	return going
 }
 
-// largest returns at most shedAtOnce of those that hold most, the largest first.
+// largest returns the connections that hold most, at most shedAtOnce, the largest first.
 func largest(all []holder) []holder {
 	slices.SortFunc(all, func(a, b holder) int { return b.held - a.held })
 	return all[:min(len(all), shedAtOnce)]
 }
 
-// holderOf tells what a connection makes the hub keep: what waits for its socket, a message that has come in part, and rooms
-// that it is the only member of.
+// holderOf returns what a connection makes the hub keep: its backlog, a partly received message, and rooms of which it
+// is the only member.
 func holderOf(c *Conn) holder {
 	h := holder{conn: c, vanishes: c.state.at() >= closing}
 	waits := 0
@@ -170,7 +188,7 @@ func (e *endpoint) Holds(n int) {
 	}
 }
 
-// stats may be called of nil.
+// stats returns the budget's figures. b may be nil.
 func (b *budget) stats() MemoryStats {
 	if b == nil {
 		return MemoryStats{}

@@ -16,6 +16,9 @@ type client struct {
 	t  testing.TB
 	ws *websocket.Conn
 	id string // of the connection, as welcome told
+
+	cbor  bool // what it writes and reads is converted
+	hello bool // it is welcomed when it has said hello
 }
 
 // reply is any frame from the server.
@@ -49,13 +52,17 @@ func (s *server) connect(t testing.TB, header http.Header, subprotocols ...strin
 
 func (s *server) connectWith(t testing.TB, d *websocket.Dialer, header http.Header) *client {
 	t.Helper()
+	if s.cbor && d.Subprotocols == nil {
+		d.Subprotocols = []string{protocol.SubprotocolCBOR}
+	}
 	ws, resp, err := d.Dial(s.url, header)
 	if err != nil {
 		t.Fatalf("handshake: %v", err)
 	}
 	_ = resp.Body.Close()
 	t.Cleanup(func() { _ = ws.Close() })
-	return &client{t: t, ws: ws}
+	cbor := ws.Subprotocol() == protocol.SubprotocolCBOR
+	return &client{t: t, ws: ws, cbor: cbor, hello: cbor}
 }
 
 // dial makes a plain client that has been welcomed.
@@ -87,6 +94,9 @@ func (s *server) dialV1(t testing.TB, hello string) *client {
 
 func (c *client) welcomed() reply {
 	c.t.Helper()
+	if c.hello {
+		c.helloWith(`{"op":"hello"}`)
+	}
 	r := c.read()
 	if r.Op != "welcome" || r.Conn == "" {
 		c.t.Fatalf("got %+v, want a welcome", r)
@@ -95,9 +105,15 @@ func (c *client) welcomed() reply {
 	return r
 }
 
+func (c *client) helloWith(hello string) {
+	c.t.Helper()
+	c.hello = false
+	c.write(hello)
+}
+
 func (c *client) write(frame string) {
 	c.t.Helper()
-	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+	if err := c.ws.WriteMessage(c.encoded(frame)); err != nil {
 		c.t.Fatalf("write: %v", err)
 	}
 }
@@ -125,6 +141,9 @@ func (c *client) tryNext() ([]byte, error) {
 		return nil, err
 	}
 	_, p, err := c.ws.ReadMessage()
+	if c.cbor && err == nil {
+		return asJSON(p)
+	}
 	return p, err
 }
 

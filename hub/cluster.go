@@ -12,10 +12,10 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// reportEvery is how often a node tells the others of its load.
+// reportEvery is how often a node reports its load to the others.
 const reportEvery = 5 * time.Second
 
-// startReporter tells the broker what to tell other nodes of this one, now and from time to time.
+// startReporter gives the broker this node's load for the other nodes, now and every reportEvery.
 func (h *Hub) startReporter() *repeater {
 	if h.nodes.Alone() {
 		return nil
@@ -24,7 +24,7 @@ func (h *Hub) startReporter() *repeater {
 	return repeat(h, reportEvery, h.nodes.Announce)
 }
 
-// load is what other nodes are told of this one.
+// load is what other nodes learn of this one.
 func (h *Hub) load() broker.NodeInfo {
 	return broker.NodeInfo{
 		Conns:     h.conns.Len(),
@@ -35,18 +35,20 @@ func (h *Hub) load() broker.NodeInfo {
 	}
 }
 
-// Nodes lists the nodes alive, this one too, with what each last told of its load. Without a broker that joins
-// nodes it is this one.
+// Nodes lists the nodes that are alive, this one included, with the load that each last reported. If the broker does
+// not connect nodes, the list has this node alone. Nodes blocks while it asks the broker, until ctx ends.
 func (h *Hub) Nodes(ctx context.Context) ([]broker.Node, error) {
 	return h.nodes.Nodes(ctx)
 }
 
-// SurveyFunc answers a survey on one node. data is what the survey sent; the result is encoded by json.Marshal.
+// SurveyFunc answers a survey on one node. data is what the survey sent. The result is encoded by json.Marshal.
 type SurveyFunc func(ctx context.Context, data []byte) (any, error)
 
-// HandleSurvey sets what this node answers to surveys of a name; a second one of the name replaces the first, and a nil f
-// removes it. It returns an error for an empty name. f is called in a goroutine of its own. Its context ends about when the
-// asker waits no longer, after 10 s at most. An answer of more than 1 MiB is an error.
+// HandleSurvey sets the function that answers surveys of a name on this node. A second function of the same name
+// replaces the first, and a nil f removes it. An empty name is an error.
+//
+// The hub calls f in a goroutine of its own. The context of f ends about when the asking node stops waiting, at most
+// after 10 s. If an answer is larger than 1 MiB, the asking node gets an error instead.
 func (h *Hub) HandleSurvey(name string, f SurveyFunc) error {
 	if name == "" {
 		return errors.New("hub: HandleSurvey: the name is empty")
@@ -55,24 +57,24 @@ func (h *Hub) HandleSurvey(name string, f SurveyFunc) error {
 	return nil
 }
 
-// Answer is what one node said to a survey.
+// Answer is one node's answer to a survey.
 type Answer struct {
 	Node string
-	// Data is JSON; nil where there is an Err.
+	// Data is JSON; nil if Err is set.
 	Data json.RawMessage
-	// Err is what went wrong on that node, or that it did not answer in time.
+	// Err says what failed on that node, or matches ErrNoAnswer if it did not answer in time.
 	Err error
 }
 
-// ErrNoAnswer is in the Answer of a node that said nothing before the survey's end.
-var ErrNoAnswer = errors.New("hub: no answer")
+// ErrNoAnswer is in the Answer of a node that did not answer before the survey ended.
+var ErrNoAnswer = errors.New("hub: the node did not answer in time")
 
-// Survey asks every node what its handler of this name says; HandleSurvey sets that. It blocks until all have answered or ctx
-// ends, and at most 15 s. It returns one Answer for each node alive at the start, in the order of their names. data is
-// JSON or nil, of at most 512 KiB.
+// Survey asks the handler of this name on every node; see HandleSurvey. It blocks until all nodes have answered or ctx
+// ends, at most 15 s. It returns one Answer for each node that was alive at the start, in the order of their names.
+// data is JSON or nil, at most 512 KiB.
 //
-// If the other nodes could not be asked, the error says why, and this node's answer is returned all the same. The error
-// also matches ErrData or ErrClosed, without answers.
+// If the other nodes could not be asked, the error says why, and the result still has this node's answer. The error
+// matches ErrData or ErrClosed, without answers, if nothing was asked.
 func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, error) {
 	if data != nil && !protocol.Valid(data) {
 		return nil, ErrData
@@ -95,7 +97,7 @@ func (h *Hub) Survey(ctx context.Context, name string, data []byte) ([]Answer, e
 func (h commands) survey(ctx context.Context, q surveyQuestion) (out []byte, err error) {
 	f := h.handlers.set.Load().surveys[q.Name]
 	if f == nil {
-		return nil, fmt.Errorf("hub: nothing answers surveys of %q", q.Name)
+		return nil, fmt.Errorf("hub: no handler for surveys of %q: set one with HandleSurvey", q.Name)
 	}
 	failed := h.guard("survey "+q.Name, nil, func() error {
 		v, err := f(ctx, q.Data)

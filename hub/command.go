@@ -5,18 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/internal/core/nodes"
 	"github.com/gohubkit/hubkit/internal/core/registry"
-	"github.com/gohubkit/hubkit/protocol"
 )
 
-// The kinds of what nodes tell and ask of each other, and their bodies.
+// The kinds of what nodes tell and ask each other, and their bodies.
 const (
 	tellSend       = "send"
-	tellDisconnect = "disconnect" // of nodes of before, which do not count
+	tellDisconnect = "disconnect" // from nodes of an older version, which do not count
 	tellExcess     = "excess"
 	tellProbe      = "probe"
 	askSurvey      = "survey"
@@ -24,37 +22,49 @@ const (
 	askDisconnect  = "disconnect"
 	askJoin        = "join"
 	askRemove      = "remove"
+	// Nodes of an older version know askDisconnect by user, session or connection, and askRemove and tellSend by user, alone.
+	askDisconnectRoom = "disconnect_room"
+	askRemoveTarget   = "remove_target"
+	tellSendTarget    = "send_target"
+	askConns          = "conns"
+	askRooms          = "rooms"
+	askNode           = "node"
 )
-
-type sendCommand struct {
-	User string `json:"user"`
-	Data []byte `json:"data"` // in base64: JSON inside JSON would be rewritten
-}
 
 type surveyQuestion struct {
 	Name string `json:"name"`
 	Data []byte `json:"data,omitempty"` // in base64
 }
 
-// commands does what nodes tell and ask of each other.
+// commands carries out what nodes tell and ask each other.
 type commands struct{ *Hub }
 
-// newNodes makes what joins this node with others. It is silent until the broker starts.
+// newNodes returns the exchange with the other nodes. It sends nothing until the broker starts.
 func newNodes(h *Hub, bus broker.Bus) *nodes.Exchange {
 	do := commands{h}
 	x := nodes.New(nodes.Config{Node: h.node, Bus: bus, Context: h.ctx, Run: h.life.Run, Load: h.load, Log: h.log})
-	nodes.HandleTell(x, tellSend, func(_ string, c sendCommand) { do.send(c) })
+	for _, kind := range []string{tellSend, tellSendTarget} {
+		nodes.HandleTell(x, kind, func(from string, c sendCommand) {
+			if from != h.node { // it has sent to its own already
+				do.send(c)
+			}
+		})
+	}
 	nodes.HandleTell(x, tellDisconnect, func(from string, c disconnectOrder) {
 		if from != h.node {
 			do.disconnect(c)
 		}
 	})
-	nodes.HandleOrder(x, askDisconnect, elsewhere(h, func(c disconnectOrder) func(context.Context) (closedCount, error) {
-		n := do.disconnect(c)
-		return func(context.Context) (closedCount, error) { return n, nil }
-	}))
+	for _, kind := range []string{askDisconnect, askDisconnectRoom} {
+		nodes.HandleOrder(x, kind, elsewhere(h, func(c disconnectOrder) func(context.Context) (closedCount, error) {
+			n := do.disconnect(c)
+			return func(context.Context) (closedCount, error) { return n, nil }
+		}))
+	}
 	nodes.HandleOrder(x, askJoin, elsewhere(h, do.join))
 	nodes.HandleOrder(x, askRemove, elsewhere(h, do.remove))
+	nodes.HandleOrder(x, askRemoveTarget, elsewhere(h, do.remove))
+	do.answerInspections(x)
 	nodes.HandleTell(x, tellExcess, func(_ string, c excessCommand) { do.closeExcess(c) })
 	nodes.HandleTell(x, tellProbe, func(from string, c excessCommand) {
 		if from != h.node {
@@ -80,7 +90,7 @@ func elsewhere[Q, A any](h *Hub, f func(Q) func(context.Context) (A, error)) fun
 	}
 }
 
-// unanswered is what an order's answers say that went wrong: err, and what each node did not do.
+// unanswered joins err and what each node failed to do for an order.
 func unanswered[A any](answers []nodes.Answer[A], err error) error {
 	errs := []error{err}
 	for _, a := range answers {
@@ -92,30 +102,6 @@ func unanswered[A any](answers []nodes.Answer[A], err error) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// SendUser sends data to every connection of a user, on every node, as Conn.Send does. It is at most once: nothing
-// is kept for a user who is not connected. It costs every node a look, so that for streams of messages a room
-// of the user's own is cheaper.
-func (h *Hub) SendUser(ctx context.Context, user string, data []byte) error {
-	if !h.conf.raw && !protocol.Valid(data) {
-		return ErrData
-	}
-	if h.conf.raw && !utf8.Valid(data) {
-		return ErrText
-	}
-	if h.life.Closed() {
-		return ErrClosed
-	}
-	return h.nodes.Tell(ctx, tellSend, sendCommand{User: user, Data: data})
-}
-
-func (h commands) send(cmd sendCommand) {
-	for _, c := range h.users.Conns(cmd.User) {
-		if c.kind == raw || c.marks.has(greetedMark) { // nothing comes before the welcome
-			_ = c.Send(cmd.Data)
-		}
-	}
 }
 
 // Command implements broker.Receiver.

@@ -42,7 +42,7 @@ func (s *server) dialCounting(t *testing.T, compress bool) (*client, *atomic.Int
 func TestCompression(t *testing.T) {
 	const size = 8000
 	large := []byte(`"` + strings.Repeat("all work and no play ", size/21) + `"`)
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithCompression(flate.BestSpeed, 100))
 		with, withBytes := s.dialCounting(t, true)
 		without, withoutBytes := s.dialCounting(t, false)

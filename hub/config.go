@@ -20,8 +20,7 @@ import (
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
-// config is what the options say. Defaults are set first, then the options, then validate looks at the
-// whole.
+// config is what the options say. New sets the defaults first, applies the options, and then validates the whole.
 type config struct {
 	node   string
 	logger *slog.Logger
@@ -35,6 +34,7 @@ type config struct {
 	origins      []originPattern
 	checkOrigin  func(*http.Request) bool
 	affinity     *Affinity
+	tracer       Tracer // nil for none
 
 	admission   admission.Config // MaxConns is the bound in force once validate has run
 	resumeKeys  [][]byte         // the first signs
@@ -112,7 +112,7 @@ func newConfig(opts []Option) (config, error) {
 	return c, nil
 }
 
-// setAll applies options, and returns all that is wrong with them.
+// setAll applies options and returns every fault in them.
 func setAll[O ~func(*T) error, T any](to *T, opts []O) (faults []error) {
 	for i, o := range opts {
 		if o == nil {
@@ -156,10 +156,10 @@ func (c *config) validate() (errs []error) {
 		fault("WithAffinity: a cookie cannot hold the node's name %q", c.node)
 	}
 	if c.maxMessage > c.backlogBytes {
-		fault("a message may have %d bytes but a backlog only %d", c.maxMessage, c.backlogBytes)
+		fault("the message limit of %d bytes exceeds the backlog of %d: raise WithBacklog or lower WithMaxMessage", c.maxMessage, c.backlogBytes)
 	}
 	if c.bytes.Enabled() && !c.bytes.Fits(c.maxMessage) {
-		fault("WithByteRateLimit: the burst is smaller than a message of %d bytes, which could never be sent", c.maxMessage)
+		fault("WithByteRateLimit: the burst is smaller than the message limit of %d bytes: a message of that size could never be sent", c.maxMessage)
 	}
 	if c.maxAgePace > 0 && c.maxAge == 0 && c.maxIdle == 0 {
 		fault("WithMaxAgePace needs WithMaxAge or WithMaxIdle")

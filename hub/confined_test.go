@@ -26,12 +26,13 @@ func confined() error {
 	if err != nil {
 		return err
 	}
-	h, err := hub.New(hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithDrain(100*time.Millisecond))
+	h, err := hub.New(hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("kept:*", hub.DefaultHistory()), hub.WithDrain(100*time.Millisecond))
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", h)
+	mux.Handle("/sse", h.SSE())
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, "ready=%v bound=%d conns=%d", h.Ready(), h.Stats().Admission.MaxConns, h.Stats().Conns)
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/internal/admission"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/internal/core/registry"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
@@ -22,56 +23,42 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Identity is who is at the other end of a connection.
+// Identity says which user a connection belongs to.
 type Identity struct {
-	// User names the user; empty for an anonymous one. One user may have several connections.
+	// User names the user; it is empty for an anonymous one. One user may have several connections.
 	User string
-	// Info is shown to other members of rooms with presence: one JSON value, or nil.
+	// Info is one JSON value, or nil. Other members of rooms with presence see it.
 	Info []byte
-	// ExpiresAt is when the identity ends; zero for never. Before that the hub asks the client for a new token, if it has a
-	// token verifier: see WithTokenVerifier. Up to a second after it the connection is closed with 4009, and the client comes
-	// back with a new token. A clock that is set later changes nothing.
+	// ExpiresAt is when the identity ends; zero for never. If the hub has a token verifier, it asks the client for a
+	// new token before that; see WithTokenVerifier. At most one second after ExpiresAt the hub closes the connection
+	// with 4009, and the client reconnects with a new token. Setting the clock later changes nothing.
 	ExpiresAt time.Time
 }
 
-// Conn is one client's connection. Its methods may be called from several goroutines; none but Join and
-// Leave blocks. Every field counts: there may be a million of them.
+// Conn is the connection of one client. Several goroutines may call its methods. Only Join and Leave block.
 type Conn struct {
-	hub    *Hub
+	// Every field counts: there may be a million connections.
+	*setting // shared by most; set before another goroutine knows the connection
+
 	entry  registry.Entry[*Conn]
-	conn   net.Conn
 	writer wire.Writer
 	beat   heartbeat.Entry
 
 	identity atomic.Pointer[identity]
 
-	ticket  admission.Ticket
-	proxied *netip.Addr // the client's address where it is not the socket's, or nil
+	ticket admission.Ticket
 
 	// The reader's own.
 	lastMessage atomic.Uint32 // milliseconds since the hub's start
 	streak      int8          // messages that came soon after the one before, up to hotAfter
-	beats       bool          // the last frame was a ping or a pong
-	heavy       bool          // tasks of this connection may be on the worker pool
-	toldStale   bool          // guarded by the hub's telling; here it fills a gap
-	messages    rate.Bucket
-	bytes       rate.Bucket
-	owed        atomic.Uint32 // for requests, in thousandths of a message; anybody's
+	beats       bool          // the last frame was a ping, of the protocol or of WebSocket, or a pong
+	kind        kind          // here because it fills a gap, as does watched
+	watched     watched
+	messages    rate.Bucket // its Own is what requests owe; see costs.go
+	traffic     traffic
 
-	due uint32 // when the connection is too old, in milliseconds since the hub's start
-
-	kind    kind
-	watched bool // by the poller; otherwise a goroutine reads
-	deflate bool
-	hello   bool // the first frame is still to come
-
-	marks marks
 	half  atomic.Int32 // bytes that a message makes the reader keep; see budget
-
 	state lifecycle
-	// handling: the reader is at a message. It sets that before it looks at the state; closeAfterAnswers does both the other
-	// way round.
-	handling atomic.Uint32
 
 	mu    sync.Mutex
 	extra *extra // what few connections have
@@ -79,31 +66,34 @@ type Conn struct {
 	rooms rooms.Memberships
 }
 
-// marks are flags in the size of one.
-type marks struct{ bits atomic.Uint32 }
+// traffic counts what the client has sent. The connection's reader counts it; Writer counts what is sent to the client.
+type traffic struct{ bytes, messages atomic.Uint64 }
 
-const (
-	greetedMark = 1 << iota // welcome has been sent
-	askedMark               // a ping was sent, and no pong has come since
-	barredMark              // barred is not empty
-	boundMark               // a grant has been held
-)
-
-func (m *marks) set(mark uint32)      { m.bits.Or(mark) }
-func (m *marks) has(mark uint32) bool { return m.bits.Load()&mark != 0 }
-
-func (m *marks) clear(mark uint32) { m.bits.And(^mark) }
-
-// take clears a mark, and reports whether it was set.
-func (m *marks) take(mark uint32) bool { return m.has(mark) && m.bits.And(^mark)&mark != 0 }
+// setting is where a connection is. A hub has one that most of its connections share. A connection has its own if its client's
+// address is not the socket's, or if there is a limit of bytes.
+type setting struct {
+	hub     *Hub
+	proxied netip.Addr  // the client's address if it is not the socket's
+	bytes   rate.Bucket // used if there is a limit; the reader's own
+}
 
 // kind is what a connection speaks.
 type kind uint8
 
 const (
-	plain kind = iota // protocol v1, welcomed without a hello
-	v1                // protocol v1, begun with a hello
-	raw               // the application's own
+	plain  kind = iota // protocol v1, welcomed without a hello
+	v1                 // protocol v1, begun with a hello
+	raw                // the application's own
+	events             // Server-Sent Events; nothing is read
+)
+
+// watched says what waits for input of an idle connection.
+type watched uint8
+
+const (
+	byReader     watched = iota // its own goroutine, which reads
+	byPoller                    // the poller
+	byPollerSeal                // the poller, which sees that something has come, but not what: TLS
 )
 
 // extra is kept apart to keep Conn small.
@@ -119,8 +109,10 @@ type extra struct {
 	timer   stopper            // of the hello, or of the close
 	helloBy time.Duration      // on the hub's clock, until the hello has come
 	answer  http.Header        // of OnHandshake, until the handshake is answered
-	barred  []barred           // rooms that were taken away while they may have been being joined
+	barred  []barred           // rooms that were taken away while a join of them may have been under way
 	giving  int                // JoinUsers under way
+	span    *requestSpan       // of the request under way
+	taps    []*connTap         // of TailConn
 }
 
 type stopper interface{ Stop() bool }
@@ -132,26 +124,31 @@ func (c *Conn) more() *extra {
 	return c.extra
 }
 
-// trim gives extra back where nothing is in it any more. It is called with mu held.
+// trim releases extra if it is empty again. It is called with mu held.
 func (c *Conn) trim() {
 	m := c.extra
 	if m != nil && m.session == "" && len(m.values) == 0 && len(m.resume) == 0 && len(m.grants) == 0 && m.done == nil &&
-		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil && len(m.barred) == 0 && m.giving == 0 {
+		m.after == nil && m.parting == nil && m.cause == nil && m.timer == nil && m.answer == nil && len(m.barred) == 0 && m.giving == 0 &&
+		m.span == nil && m.taps == nil {
 		c.extra = nil
 	}
 }
 
 func (h *Hub) newConn() *Conn {
-	return &Conn{hub: h, entry: registry.Entry[*Conn]{Num: h.nextConn.Add(1)}}
+	c := &Conn{setting: h.usual, entry: registry.Entry[*Conn]{Num: h.nextConn.Add(1)}}
+	if h.conf.bytes.Enabled() {
+		c.setting = &setting{hub: h}
+	}
+	return c
 }
 
-// ID is the connection's name, unique over all nodes and their restarts. It begins with the node's name.
+// ID returns the connection's identifier, unique over all nodes and their restarts. It begins with the node's name.
 func (c *Conn) ID() string { return c.hub.connID(c.entry.Num) }
 
 func (h *Hub) connID(num uint64) string { return h.idPrefix + strconv.FormatUint(num, 36) }
 
-// Session is the name under which the client came back, where it sent one, or else the connection's ID. It
-// is a label for logs, not a proof of anything: what the client has to know beyond it is left out.
+// Session returns the session name that the client sent when it resumed, or else the connection's ID. It is a label for
+// logs and proves nothing: the part of the name that only the client may know is left out.
 func (c *Conn) Session() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,26 +158,26 @@ func (c *Conn) Session() string {
 	return c.ID()
 }
 
-// Identity is who is at the other end, as the authenticator or the token verifier said. A new token may change all but User.
+// Identity returns the identity that the authenticator or the token verifier gave. A new token may change all but User.
 func (c *Conn) Identity() Identity {
 	id := c.identity.Load()
 	switch {
 	case id == nil:
 		return Identity{}
-	case id.expires == nil:
-		return Identity{User: id.user, Info: id.info}
+	case id.more == nil:
+		return Identity{User: id.user}
 	}
-	return Identity{User: id.user, Info: id.info, ExpiresAt: *id.expires}
+	return Identity{User: id.user, Info: id.more.info, ExpiresAt: id.more.expires}
 }
 
-// RemoteAddr is the address of the other end, or of the proxy in between: see ClientAddr.
-func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+// RemoteAddr returns the socket's peer address, which may be a proxy's: see ClientAddr.
+func (c *Conn) RemoteAddr() net.Addr { return c.writer.Conn().RemoteAddr() }
 
-// value is what Set keeps. Few are kept, so that a list is smaller than a map and no slower.
+// value is an entry of Set. A connection has few, so a list is smaller than a map and no slower.
 type value struct{ key, value any }
 
-// Set keeps a value with the connection; nil forgets it. Keys are compared like those of a context: use a
-// type of your own.
+// Set stores a value with the connection. A nil v removes it. Keys are compared like those of a context, so use a type of
+// your own.
 func (c *Conn) Set(key, v any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,7 +189,7 @@ func (c *Conn) Set(key, v any) {
 	c.trim()
 }
 
-// Get returns what Set kept, or nil.
+// Get returns the value that Set stored for key, or nil.
 func (c *Conn) Get(key any) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,31 +203,40 @@ func (c *Conn) Get(key any) any {
 	return nil
 }
 
-// Send sends data to this connection alone: one JSON value in a message frame without a room, or on a raw hub a text frame
-// as it is. It does not block; data may be changed afterwards. The error matches ErrData, ErrText, or ErrClosed if the
-// connection is gone or going, which it is after its backlog has overflowed.
+// Send sends data to this connection alone. It sends one JSON value in a message frame without a room, or on a raw hub
+// a text frame as it is. It does not block, and you may change data afterwards. The error matches ErrData or ErrText.
+// It matches ErrClosed during the handshake, and once the connection is closed or its close frame waits to be sent. An
+// overflow of the backlog closes the connection.
 func (c *Conn) Send(data []byte) error {
-	if c.kind == raw {
-		if !utf8.Valid(data) {
-			return ErrText
-		}
-		return c.sendFrame(frame.Text, func(dst []byte) []byte { return append(dst, data...) })
-	}
-	if !protocol.Valid(data) {
+	switch {
+	case c.kind != raw && !protocol.Valid(data):
 		return ErrData
+	case c.kind == raw && !utf8.Valid(data):
+		return ErrText
 	}
-	return c.sendFrame(frame.Text, func(dst []byte) []byte {
-		return protocol.AppendMessage(dst, "", data, "", 0)
-	})
+	return c.sendText(data)
 }
 
-// SendBinary sends a binary frame to this connection alone. It does not block; data may be changed afterwards. Only raw hubs
-// have binary frames: the error matches ErrRaw on others, or ErrClosed.
-func (c *Conn) SendBinary(data []byte) error {
-	if c.kind != raw {
-		return ErrRaw
+// sendText is Send of data that is known to be valid.
+func (c *Conn) sendText(data []byte) error {
+	x := c.codec()
+	opcode := x.Form().Opcode()
+	if c.kind == raw {
+		opcode = frame.Text
 	}
-	return c.sendFrame(frame.Binary, func(dst []byte) []byte { return append(dst, data...) })
+	return c.sendFrame(opcode, func(dst []byte) []byte { return x.Direct(dst, data, false) })
+}
+
+// SendBinary sends data to this connection alone, as it is. It sends a message frame without a room, or on a raw hub a
+// binary frame. A client of hubkit.v1 gets the data in base64. It does not block, and you may change data afterwards.
+// The error matches ErrClosed.
+func (c *Conn) SendBinary(data []byte) error {
+	x := c.codec()
+	opcode := x.Form().Opcode()
+	if c.kind == raw {
+		opcode = frame.Binary
+	}
+	return c.sendFrame(opcode, func(dst []byte) []byte { return x.Direct(dst, data, true) })
 }
 
 // scratch holds buffers in which frames for one connection are built.
@@ -254,13 +260,35 @@ func (c *Conn) sendFrame(opcode byte, encode func([]byte) []byte) error {
 	return nil
 }
 
-// send sends a frame of protocol v1 whose loss nobody needs to hear of: the connection is gone then.
-func (c *Conn) send(encode func([]byte) []byte) { _ = c.sendFrame(frame.Text, encode) }
+// gather makes the answers to what the reader has read already go out together. The reader calls letGo before it reads
+// on, and guard calls it before the application's code runs. Code that waits releases the Writer.
+func (c *Conn) gather() {
+	c.state.set(gathersMark)
+	c.writer.Gather()
+}
 
-// Rooms lists the rooms the connection is in.
+// letGo ends what gather began.
+func (c *Conn) letGo() {
+	if c.state.take(gathersMark) {
+		c.writer.Release()
+	}
+}
+
+// codec is what the connection speaks.
+func (c *Conn) codec() codec.Codec { return codec.Of(c.writer.Form()) }
+
+// send sends a frame of protocol v1. Its error is dropped, because it only says that the connection is gone.
+func (c *Conn) send(encode func(dst []byte, x codec.Codec) []byte) {
+	x := c.codec()
+	_ = c.sendFrame(x.Form().Opcode(), func(dst []byte) []byte { return encode(dst, x) })
+}
+
+// Rooms lists the rooms that the connection is in, in the order in which it joined them. After the connection's end, in
+// OnLeave and OnDisconnect too, it lists the rooms that the connection was in when it ended.
 func (c *Conn) Rooms() []string { return c.rooms.Names() }
 
-// Context ends when the connection does, and within about a second when the client leaves while a callback runs: when its
-// socket is closed or reset, or a close frame is next to be read. Over TLS such a close frame alone is not seen. What the
-// client sent before it left is still handled. Its values are those of the connection: ConnFromContext finds it.
+// Context returns a context that ends with the connection. It also ends within about a second if the client leaves
+// while a callback runs: its socket is closed or reset, or a close frame is next to be read. Over TLS such a close
+// frame alone is not seen. The hub still handles what the client sent before it left. ConnFromContext finds the
+// connection in it.
 func (c *Conn) Context() context.Context { return (*connContext)(c) }

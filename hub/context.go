@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// connContext is a Conn seen as a context, so that a connection whose context nobody waits on pays
-// nothing for it.
+// connContext is a Conn seen as a context. A connection whose context nothing waits on pays nothing for it.
 type connContext Conn
 
 type connKey struct{}
@@ -49,14 +48,13 @@ func (x *connContext) Done() <-chan struct{} {
 	return m.done
 }
 
-// AfterFunc makes contexts derived from this one end with it without a goroutine each; see
-// context.AfterFunc.
+// AfterFunc lets contexts derived from this one end with it without a goroutine each; see context.AfterFunc.
 func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	return x.after(f, false)
 }
 
-// lifeContext is a connContext that lasts until the socket is closed. What the client asked for before it left is done in
-// it; only contexts derived from it are waited for.
+// lifeContext is a connContext that lasts until the socket is closed. The client's requests from before it left run in
+// it. Only contexts derived from it are waited for.
 type lifeContext Conn
 
 var never = make(chan struct{})
@@ -118,8 +116,8 @@ func (x *connContext) end() {
 	x.runAfter(true)
 }
 
-// leave ends the context of a connection whose client has gone while its reader is at a handler. The reader goes on:
-// what the client sent before it left is handled before the connection ends.
+// leave ends the context of a connection if its client has gone while its reader is in a handler. The reader goes on:
+// it handles what the client sent before it left, and then the connection ends.
 func (x *connContext) leave() {
 	x.mu.Lock()
 	if x.state.at() == closed { // end does it, or has
@@ -129,7 +127,8 @@ func (x *connContext) leave() {
 	x.runAfter(false)
 }
 
-// runAfter ends the context, wholly or but for what waits for the socket. It is called with mu held, and unlocks it.
+// runAfter ends the context. Without gone it spares what waits for the socket. It is called with mu held, and unlocks
+// it.
 func (x *connContext) runAfter(gone bool) {
 	c := (*Conn)(x)
 	var due []*after
@@ -157,11 +156,13 @@ func (x *connContext) runAfter(gone bool) {
 	}
 }
 
-// requestTimeout bounds what the broker may take for a client's request, so that a lost broker does not keep it for ever.
+// requestTimeout bounds how long the broker may take for a client's request, so that a lost broker does not keep the
+// request for ever.
 const requestTimeout = 10 * time.Second
 
-// requestContext is a lifeContext with a deadline, which is put off while the request waits for the client. Its timer, and what
-// a context needs to be waited for, are made only if somebody waits: most requests are done before that.
+// requestContext is a lifeContext with a deadline. The deadline is put off while the request waits for the client. Its
+// timer, and what a context needs to be waited for, are made only if something waits: most requests are done before
+// that.
 type requestContext struct {
 	conn *lifeContext
 
@@ -174,7 +175,7 @@ type requestContext struct {
 	timer    *time.Timer
 }
 
-// request is the context of a client's request. finish must be called at its end.
+// request returns the context of a client's request. finish must be called at its end.
 func (v *v1Client) request() *requestContext {
 	c := (*Conn)(v)
 	return &requestContext{conn: (*lifeContext)(c), deadline: time.Now().Add(requestTimeout)}
@@ -184,13 +185,19 @@ func (x *requestContext) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.real == nil {
-		x.real, x.cancel = context.WithCancel(context.Background())
+		x.real = ended
+		return
 	}
-	if x.timer != nil {
-		x.timer.Stop()
-	}
+	x.timer.Stop()
 	x.cancel()
 }
+
+// ended is the context of a request that is done, and that nothing has waited on.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // Pause implements rooms.Patient.
 func (x *requestContext) Pause() {
@@ -212,7 +219,7 @@ func (x *requestContext) Resume() {
 	}
 }
 
-// expire is called by the timer, which may have been late for a Pause.
+// expire is called by the timer, which may run after a Pause has begun.
 func (x *requestContext) expire() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -231,7 +238,7 @@ func (x *requestContext) Deadline() (time.Time, bool) {
 	return x.deadline, !x.paused
 }
 
-func (x *requestContext) Value(key any) any { return x.conn.Value(key) }
+func (x *requestContext) Value(key any) any { return (*Conn)(x.conn).callbackContext().Value(key) }
 
 func (x *requestContext) Err() error {
 	x.mu.Lock()

@@ -75,9 +75,10 @@ func TestConnGoroutinesSurvive(t *testing.T) {
 			if got := s.Stats(); got.Panics == before || got.Closed[protocol.CloseInternal] != 1 {
 				t.Errorf("%d panics more, and closed were %v", got.Panics-before, got.Closed)
 			}
-			if log := l.String(); !strings.Contains(log, method) || !strings.Contains(log, "conn=") {
-				t.Errorf("the log does not tell what crashed: %s", log)
-			}
+			await(t, "the log tells what crashed", func() bool {
+				log := l.String()
+				return strings.Contains(log, method) && strings.Contains(log, "conn=")
+			})
 			stays()
 		})
 	}

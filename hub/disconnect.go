@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -10,28 +11,31 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Target says whose connections Disconnect closes: see ByUser, BySession and ByConn.
-type Target struct{ user, session, conn string }
+// Target selects the connections of an action, on every node. ByUser, BySession, ByConn and ByRoom make one.
+type Target struct{ user, session, conn, room string }
 
-// ByUser is every connection of a user. The anonymous, whose name is empty, are nobody's connections.
+// ByUser selects every connection of a user. The empty name, which anonymous connections have, selects no connection.
 func ByUser(user string) Target { return Target{user: user} }
 
-// BySession is every connection of a session, by what Conn.Session returns. Every node looks at all its connections for it.
+// BySession selects every connection of a session, as Conn.Session returns it. Every node looks at all its connections.
 func BySession(session string) Target { return Target{session: session} }
 
-// ByConn is one connection, by what Conn.ID returns.
+// ByConn selects the connection with an ID, as Conn.ID returns it.
 func ByConn(id string) Target { return Target{conn: id} }
+
+// ByRoom selects every connection that is in a room. A connection whose join is under way is not selected.
+func ByRoom(room string) Target { return Target{room: room} }
 
 // Disconnected says how many connections Disconnect has closed.
 type Disconnected struct {
-	// Nodes are the nodes that answered, with how many connections each has closed. Those that were being closed already do
-	// not count.
+	// Nodes has an entry for each node that answered: how many connections it has closed. Connections that were closing
+	// already do not count.
 	Nodes map[string]int
-	// Silent are the nodes of which nothing is known, by name. They may have closed connections or not.
+	// Silent names the nodes that did not answer. Whether they closed connections is unknown.
 	Silent []string
 }
 
-// Total is how many connections were closed on all nodes that answered.
+// Total returns how many connections were closed on all nodes that answered.
 func (d Disconnected) Total() (n int) {
 	for _, closed := range d.Nodes {
 		n += closed
@@ -39,15 +43,16 @@ func (d Disconnected) Total() (n int) {
 	return n
 }
 
-// Disconnect closes connections on every node. If why is nil or has no code, they are closed with 4102, which tells the clients
-// not to come back by themselves; why.Err stays on this node. Close frames are as those of Conn.CloseWith.
+// Disconnect closes connections on every node, as Conn.CloseWith does. If why is nil or has no code, the close code is
+// 4102, after which clients do not reconnect by themselves. why.Err stays on this node.
 //
-// With ByUser, connections on their way in are closed too, if the authenticator or the token verifier was asked about them
-// before: end what it believes in first, and call Disconnect then.
+// With ByUser, Disconnect also closes connections whose handshake is under way, if the authenticator or the token
+// verifier was called before. So first revoke the user in what these consult, and then call Disconnect.
 //
-// On this node all that is done when it returns. It waits for the other nodes' answers, until ctx ends, for 15 s at most. The
-// error matches ErrNoAnswer if nodes are silent, and is the broker's if they could not be asked; call it again then. It matches
-// ErrCloseCode, and nothing is closed, if a close frame must not carry why.Code.
+// When Disconnect returns, this node is done. It waits for the other nodes' answers until ctx ends, at most 15 s. The
+// error matches ErrNoAnswer if nodes are silent, and is the broker's if they could not be asked: call Disconnect again
+// then. If a close frame must not carry why.Code, nothing is closed and the error matches ErrCloseCode. It matches
+// ErrClosed if the hub is closed.
 func (h *Hub) Disconnect(ctx context.Context, whose Target, why *CloseError) (Disconnected, error) {
 	if h.life.Closed() {
 		return Disconnected{}, ErrClosed
@@ -66,7 +71,11 @@ func (h *Hub) Disconnect(ctx context.Context, whose Target, why *CloseError) (Di
 	if h.nodes.Alone() || whose.conn != "" && h.connNum(whose.conn) != 0 {
 		return done, nil
 	}
-	answers, err := nodes.Ask[closedCount](ctx, h.nodes, askDisconnect, orderTo(whose, &as))
+	kind := askDisconnect
+	if whose.room != "" {
+		kind = askDisconnectRoom
+	}
+	answers, err := nodes.Ask[closedCount](ctx, h.nodes, kind, orderTo(whose, &as))
 	for _, a := range answers {
 		if a.Err == nil && a.Node != h.node {
 			done.Nodes[a.Node] = a.Value.Closed
@@ -76,11 +85,12 @@ func (h *Hub) Disconnect(ctx context.Context, whose Target, why *CloseError) (Di
 	return done, unanswered(answers, err)
 }
 
-// disconnectOrder is what other nodes are asked. Those of before know User, Code and Reason alone.
+// disconnectOrder is what other nodes are asked. Nodes of an older version know User, Code and Reason alone.
 type disconnectOrder struct {
 	User    string             `json:"user,omitempty"`
 	Session string             `json:"session,omitempty"`
 	Conn    string             `json:"conn,omitempty"`
+	Room    string             `json:"room,omitempty"` // of askDisconnectRoom
 	Code    protocol.CloseCode `json:"code"`
 	Reason  string             `json:"reason,omitempty"`
 	// RetryAfter and Spread are in milliseconds.
@@ -94,35 +104,24 @@ type closedCount struct {
 
 func orderTo(whose Target, why *CloseError) disconnectOrder {
 	return disconnectOrder{
-		User: whose.user, Session: whose.session, Conn: whose.conn, Code: why.Code, Reason: why.Reason,
+		User: whose.user, Session: whose.session, Conn: whose.conn, Room: whose.room, Code: why.Code, Reason: why.Reason,
 		RetryAfter: why.RetryAfter.Milliseconds(), Spread: why.Spread.Milliseconds(),
 	}
 }
 
 func (h commands) disconnect(o disconnectOrder) closedCount {
-	return closedCount{h.closeAll(Target{o.User, o.Session, o.Conn}, &CloseError{
+	return closedCount{h.closeAll(Target{o.User, o.Session, o.Conn, o.Room}, &CloseError{
 		Code: o.Code, Reason: o.Reason,
 		RetryAfter: time.Duration(o.RetryAfter) * time.Millisecond, Spread: time.Duration(o.Spread) * time.Millisecond,
 	})}
 }
 
-// closeAll closes the connections of this node that are meant, and returns how many. It does not block.
+// closeAll closes the selected connections of this node, and returns how many. It does not block.
 func (h *Hub) closeAll(whose Target, why *CloseError) (n int) {
-	var conns []*Conn
-	switch {
-	case whose.user != "":
+	if whose.user != "" {
 		h.revocations.Note(whose.user, "", why)
-		conns = h.users.Conns(whose.user)
-	case whose.session != "":
-		conns = h.conns.All()
-	case whose.conn != "" && h.connNum(whose.conn) != 0:
-		conns = h.conns.All()
 	}
-	num := h.connNum(whose.conn)
-	for _, c := range conns {
-		if num != 0 && c.entry.Num != num || whose.session != "" && c.Session() != whose.session {
-			continue
-		}
+	for c := range h.meant(whose) {
 		if c.closeWith(why) {
 			n++
 		}
@@ -130,7 +129,30 @@ func (h *Hub) closeAll(whose Target, why *CloseError) (n int) {
 	return n
 }
 
-// connNum is the number of a connection of this node; zero for what is none's ID.
+// meant iterates over the connections of this node that a Target selects.
+func (h *Hub) meant(whose Target) iter.Seq[*Conn] {
+	switch {
+	case whose.user != "":
+		return h.ConnsOf(whose.user)
+	case whose.room != "":
+		return h.Members(whose.room)
+	case whose.session != "":
+		return func(yield func(*Conn) bool) {
+			for c := range h.Conns() {
+				if c.Session() == whose.session && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+	return func(yield func(*Conn) bool) {
+		if c := h.Conn(whose.conn); c != nil {
+			yield(c)
+		}
+	}
+}
+
+// connNum returns the number of a connection of this node; zero if id is not an ID of this node.
 func (h *Hub) connNum(id string) uint64 {
 	digits, ok := strings.CutPrefix(id, h.idPrefix)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,11 +21,11 @@ func TestDisconnectDuringOutage(t *testing.T) {
 	s := start(t, hub.WithBroker(b), hub.WithAuthenticator(asUser), hub.WithOutage(hub.OutageRefuse))
 	ada, bob := s.dialAs(t, "ada"), s.dialAs(t, "bob")
 	b.lose()
+	ada.expect(`{"op":"stale"}`)
 	bob.expect(`{"op":"stale"}`)
 	if _, err := s.Disconnect(t.Context(), hub.ByUser("ada"), nil); !errors.Is(err, broker.ErrUnavailable) {
 		t.Errorf("Disconnect: %v, want that the broker is unavailable", err)
 	}
-	ada.expect(`{"op":"stale"}`)
 	ada.closed(protocol.CloseDisconnected)
 	bob.alive()
 }
@@ -98,8 +99,11 @@ func TestOnDisconnect(t *testing.T) {
 					if ctx.Err() == nil {
 						t.Error("the context is not over")
 					}
-					if rooms := c.Rooms(); len(rooms) > 0 {
-						t.Errorf("still in %v", rooms)
+					if rooms := c.Rooms(); !slices.Equal(rooms, []string{"a"}) {
+						t.Errorf("was in %v", rooms)
+					}
+					if r := s.Room("a"); r.Members != 0 {
+						t.Errorf("is still in it: %+v", r)
 					}
 					ends <- err
 				})

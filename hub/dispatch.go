@@ -7,9 +7,11 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
@@ -25,72 +27,80 @@ func (c *Conn) handleRaw(opcode int, payload []byte) {
 	c.message(Message{Data: bytes.Clone(payload), Binary: opcode == websocket.BinaryMessage})
 }
 
-// message calls OnMessage. A panic costs the connection, for what the message asked may be done in part.
+// message calls OnMessage. A panic closes the connection, because what the message asked for may be done in part.
 func (c *Conn) message(m Message) {
 	f := c.hub.handlers.set.Load().message
 	if f == nil {
 		return
 	}
 	c.unbarAll()
+	ctx, span := c.beginHandler("OnMessage")
 	failed := crash // see guard
 	defer func() {
+		c.endHandler(span, failed)
 		if failed != nil {
 			c.closeWith(c.hub.closeFor(failed, protocol.CloseHandlerPanic))
 		}
 	}()
 	failed = c.guard("OnMessage", func() error {
-		f(c.Context(), c, m)
+		f(ctx, c, m)
 		return nil
 	})
 }
 
-// v1Client is a Conn as protocol v1 sees it: from a frame to what it asks for, and the answer.
+// v1Client is a Conn as protocol v1 sees it: from a frame to its request, and the answer.
 type v1Client Conn
 
 // handleFrame handles a frame of protocol v1.
 func (v *v1Client) handleFrame(opcode int, payload []byte) {
 	c := (*Conn)(v)
 	switch {
-	case opcode != websocket.TextMessage:
-		c.closeWith(&CloseError{Code: protocol.CloseUnsupportedData, Reason: "binary frames have no meaning here"})
+	case opcode != int(c.writer.Form().Opcode()):
+		reason := "binary frame on a connection of text frames"
+		if opcode == websocket.TextMessage {
+			reason = "text frame on a connection of binary frames"
+		}
+		c.closeWith(&CloseError{Code: protocol.CloseUnsupportedData, Reason: reason})
 		return
-	case !utf8.Valid(payload):
+	case opcode == websocket.TextMessage && !utf8.Valid(payload):
 		c.closeWith(&CloseError{Code: protocol.CloseInvalidPayload, Reason: "text is not UTF-8"})
 		return
 	}
-	if c.heavy && v.queueBehind(payload) {
+	if c.state.has(heavyMark) && v.queueBehind(payload) {
 		return
 	}
-	v.dispatch(payload, false)
+	v.dispatch(payload, false, 0)
 }
 
-// queueBehind keeps a frame in its order while calls of the connection are on the worker pool. It reports
-// whether it took the frame.
+// queueBehind keeps a frame in order while calls of the connection are on the worker pool. It reports whether it took
+// the frame.
 func (v *v1Client) queueBehind(payload []byte) bool {
 	c := (*Conn)(v)
 	payload = bytes.Clone(payload)
+	since := v.waitsSince()
 	queued, err := c.hub.pool.SubmitIfBusy(c.Context(), c.entry.Num, func(context.Context) {
 		if v.begun() {
 			defer c.hub.life.Leave()
-			v.dispatch(payload, true)
+			v.dispatch(payload, true, since)
 		}
 	})
 	if err != nil {
 		var q protocol.Request
-		_ = q.Decode(payload) // for the ID, if there is one
+		_ = c.codec().Request(payload, &q) // for the ID, if there is one
 		c.replyError(q.ID, string(q.Room), busyError(err))
 		return true
 	}
-	c.heavy = queued
+	c.state.put(heavyMark, queued)
 	return queued
 }
 
-// begun reports whether what waited on the worker pool is still wanted. The hub then waits for it, since the pool may
-// be another's, until life.Leave.
+// begun reports whether what waited on the worker pool is still wanted. The hub then waits for it until life.Leave,
+// since the pool may belong to the application.
 func (v *v1Client) begun() bool {
 	c := (*Conn)(v)
 	c.hub.life.Enter()
 	if c.state.at() == closed {
+		v.notRun()
 		c.hub.life.Leave()
 		return false
 	}
@@ -98,7 +108,7 @@ func (v *v1Client) begun() bool {
 }
 
 func busyError(err error) *Error {
-	e := &Error{Code: protocol.CodeBusy, Message: "too much work waits already"}
+	e := &Error{Code: protocol.CodeBusy, Message: "too much work is waiting: try again later"}
 	var busy *workerpool.BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -111,14 +121,17 @@ func busyError(err error) *Error {
 
 var requests = sync.Pool{New: func() any { return new(protocol.Request) }}
 
-// dispatch does what a frame asks for. pooled says that it runs on the worker pool, in the connection's
-// turn.
-func (v *v1Client) dispatch(payload []byte, pooled bool) {
+// dispatch does what a frame asks for. pooled says that it runs on the worker pool, in the connection's turn. since is
+// when it began to wait for the pool, if there is a Tracer.
+func (v *v1Client) dispatch(payload []byte, pooled bool, since time.Duration) {
 	c := (*Conn)(v)
 	q := requests.Get().(*protocol.Request)
 	defer requests.Put(q)
-	err := q.Decode(payload)
-	if c.hello {
+	err := c.codec().Request(payload, q)
+	if c.hub.conf.tracer != nil {
+		defer v.endRequest(v.beginRequest(q, since, err))
+	}
+	if c.state.has(helloMark) {
 		v.firstFrame(q, err)
 		return
 	}
@@ -127,13 +140,18 @@ func (v *v1Client) dispatch(payload []byte, pooled bool) {
 		c.replyError(q.ID, "", toError(err))
 		return
 	}
+	if q.Op != protocol.OpJoin {
+		c.letGo() // it may wait for the broker
+	} else if !pooled && c.state.handling() == midFrame {
+		c.gather()
+	}
 	switch q.Op {
 	case protocol.OpPublish:
 		v.publish(q)
 	case protocol.OpCall:
 		v.call(q, pooled)
 	case protocol.OpSend:
-		c.message(Message{Data: bytes.Clone(q.Data)})
+		c.message(Message{Data: bytes.Clone(q.Data), Binary: q.Binary})
 		v.replyOK(q.ID)
 	case protocol.OpJoin:
 		v.join(q)
@@ -147,7 +165,7 @@ func (v *v1Client) dispatch(payload []byte, pooled bool) {
 		v.history(q)
 	case protocol.OpToken:
 		v.token(q)
-	default: // a second hello: decode refuses all that is no request
+	default: // a second hello: the decoder refuses everything that is no request
 		c.replyError(q.ID, "", &Error{Code: protocol.CodeBadRequest, Message: "hello is the first frame of a connection only"})
 	}
 }
@@ -165,20 +183,24 @@ func (v *v1Client) call(q *protocol.Request, pooled bool) {
 		v.answer(m.fn, name, id, data)
 		return
 	}
+	span := v.putOff()
 	err := c.hub.pool.Submit(c.Context(), c.entry.Num, func(context.Context) {
+		v.takeUp(span)
 		if v.begun() {
 			defer c.hub.life.Leave()
+			defer v.endRequest(span)
 			v.answer(m.fn, name, id, data)
 		}
 	})
 	if err != nil {
+		defer v.endRequest(v.takeUp(span))
 		c.replyError(id, "", busyError(err))
 		return
 	}
-	c.heavy = true
+	c.state.set(heavyMark)
 }
 
-// answer runs a handler and sends what it returns. The client hears something however the handler ends.
+// answer runs a handler and sends its result. The client gets an answer however the handler ends.
 func (v *v1Client) answer(fn HandlerFunc, name string, id uint64, data []byte) {
 	c := (*Conn)(v)
 	c.unbarAll()
@@ -189,20 +211,30 @@ func (v *v1Client) answer(fn HandlerFunc, name string, id uint64, data []byte) {
 		case failed != nil:
 			c.replyError(id, "", v.handlerError(name, failed))
 		case id != 0:
-			c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Data: out}) })
+			c.send(func(dst []byte, x codec.Codec) []byte { return x.OK(dst, protocol.OK{ID: id, Data: out}) })
 		}
 	}()
+	out, failed = v.run(fn, name, data)
+}
+
+// run calls a handler and encodes what it returns.
+func (v *v1Client) run(fn HandlerFunc, name string, data []byte) (out []byte, failed *failure) {
+	c := (*Conn)(v)
+	ctx, span := c.beginHandler(name)
+	failed = crash // see guard
+	defer func() { c.endHandler(span, failed) }()
 	failed = c.guard(name, func() error {
-		result, err := fn(c.Context(), c, data)
+		result, err := fn(ctx, c, data)
 		if err != nil {
 			return err
 		}
 		out, err = encodeResult(result) // with the result's own methods
 		return err
 	})
+	return out, failed
 }
 
-// handlerError is what the client hears of a call that failed.
+// handlerError is what the client is told of a call that failed.
 func (v *v1Client) handlerError(name string, f *failure) *Error {
 	c := (*Conn)(v)
 	if f.call != nil {
@@ -218,8 +250,8 @@ func (v *v1Client) handlerError(name string, f *failure) *Error {
 	return &Error{Code: protocol.CodeInternal, Message: "the handler failed"}
 }
 
-// encodeResult returns a value as JSON, and nil for nil. json.Marshal leaves what a MarshalJSON or a json.RawMessage holds as
-// it is, which may be no UTF-8.
+// encodeResult returns a value as JSON, and nil for nil. json.Marshal does not check what a MarshalJSON or a
+// json.RawMessage holds, which may be invalid UTF-8.
 func encodeResult(v any) ([]byte, error) {
 	var out []byte
 	switch v := v.(type) {
@@ -244,15 +276,19 @@ func encodeResult(v any) ([]byte, error) {
 func (v *v1Client) replyOK(id uint64) {
 	c := (*Conn)(v)
 	if id != 0 {
-		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id}) })
+		c.send(func(dst []byte, x codec.Codec) []byte { return x.OK(dst, protocol.OK{ID: id}) })
 	}
 }
 
 func (c *Conn) replyError(id uint64, room string, e *Error) {
-	c.send(func(dst []byte) []byte { return protocol.AppendError(dst, id, room, e) })
+	if c.hub.conf.tracer != nil {
+		c.noteError(e)
+	}
+	c.send(func(dst []byte, x codec.Codec) []byte { return x.Error(dst, id, room, e) })
+	c.returnsFor(e)
 }
 
-// toError is what the client hears of err.
+// toError is what the client is told of err.
 func toError(err error) *Error {
 	var e *Error
 	switch {
@@ -263,11 +299,11 @@ func toError(err error) *Error {
 	case errors.Is(err, broker.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: protocol.CodeUnavailable, Message: "try again"}
 	case errors.Is(err, ErrTooManyRooms):
-		return &Error{Code: protocol.CodeTooManyRooms, Message: "leave a room first"}
+		return &Error{Code: protocol.CodeTooManyRooms, Message: "the connection is in as many rooms as it may be: leave one first"}
 	case errors.Is(err, ErrNoHistory):
 		return &Error{Code: protocol.CodeNoHistory, Message: "the room has no history"}
 	case errors.Is(err, rooms.ErrGone):
-		return &Error{Code: protocol.CodeGone, Message: "the history does not go on from this position"}
+		return &Error{Code: protocol.CodeGone, Message: "the history after this position is no longer stored"}
 	case errors.Is(err, ErrNoPresence):
 		return &Error{Code: protocol.CodeNoPresence, Message: "the room has no presence"}
 	case errors.Is(err, ErrJoining):

@@ -11,10 +11,10 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// silentAfter is when a node that tells nothing of its load is taken for gone.
+// silentAfter is how long a node may report no load before it counts as gone.
 const silentAfter = 3 * reportEvery
 
-// successors are the nodes that take over this one's connections. A node that is alone, or cannot ask, answers for its
+// successors are the nodes that take over this one's connections. A node that is alone, or cannot ask, counts as its
 // own successor.
 func (h *Hub) successors(ctx context.Context) drain.Successors {
 	if h.stats.stale.Load() {
@@ -22,7 +22,7 @@ func (h *Hub) successors(ctx context.Context) drain.Successors {
 	}
 	to, err := drain.Ask(ctx, h.nodes, h.node, h.admitRate(), silentAfter)
 	if err != nil {
-		h.log.Warn("other nodes are not known", "err", err)
+		h.log.Warn("listing the other nodes failed: the drain plan assumes none", "err", err)
 	}
 	return to
 }
@@ -34,12 +34,12 @@ func (h *Hub) admitRate() float64 {
 	return drain.DefaultRate
 }
 
-// restart is how a connection is closed when its node leaves.
+// restart is how a connection is closed when its node shuts down.
 func restart(hint drain.Hint) *CloseError {
 	return &CloseError{Code: protocol.CloseServiceRestart, Reason: "restart", RetryAfter: hint.After, Spread: hint.Spread}
 }
 
-// restartNow closes a connection that no plan knows: it came too late, or the time for the plan is over.
+// restartNow closes a connection that no plan covers: it came too late, or the time for the plan is over.
 func restartNow() *CloseError { return restart(drain.Plan{}.Hint(0)) }
 
 // restartMeanwhile closes a connection that comes while the hub drains.
@@ -59,11 +59,11 @@ func (h *Hub) refusedMeanwhile() *HTTPError {
 	}
 }
 
-// unavailableSpread is the shortest time over which clients come back that were turned away because the broker is lost.
+// unavailableSpread is the shortest time over which clients reconnect that were turned away because the broker is lost.
 const unavailableSpread = 5 * time.Second
 
-// unavailable turns a client away because the broker is lost. That may happen to all of this node's clients, and the node
-// stays to admit them.
+// unavailable turns a client away because the broker is lost. All of this node's clients may be turned away so, and the
+// node must admit them again.
 func (h *Hub) unavailable(err error) *CloseError {
 	return &CloseError{
 		Code: protocol.CloseTryAgainLater, Reason: "unavailable",

@@ -16,37 +16,42 @@ import (
 type endpoint Conn
 
 // NetConn implements decoder.Owner.
-func (e *endpoint) NetConn() net.Conn { return e.conn }
+func (e *endpoint) NetConn() net.Conn { return e.writer.Conn() }
 
 // WriteWire implements decoder.Owner: gorilla's own frames take their place in the order of all others.
 func (e *endpoint) WriteWire(p []byte) error {
 	if len(p) > 0 && p[0]&0x80 != 0 && p[0]&0xf == frame.Close {
-		e.writer.Finish(p)
+		e.writer.FinishLast(p)
 		return nil
 	}
-	return e.writer.SendOne(p)
+	return e.writer.SendControl(p)
 }
 
-// Ping implements decoder.Owner: a ping is answered, within the limits. It is counted here because it may come in
-// the midst of a message, too, as often as the other side likes.
+// Ping implements decoder.Owner. It answers a ping within the rate limit. It counts the ping here, because a ping may
+// also come in the middle of a message, as often as the client likes.
 func (e *endpoint) Ping(payload []byte) error {
 	if !(*intake)(e).allowControl() {
 		return nil
 	}
 	var buf [frame.MaxControl + 2]byte
-	// After a close frame nothing is answered, but the other side's is still to be read. Where the
-	// writer has failed, it has said so itself, and better than the reader could.
-	_ = e.writer.SendOne(frame.Append(buf[:0], frame.Pong, payload))
+	// After a close frame the hub answers nothing, but it still reads the client's. A writer that
+	// has failed has reported that itself, and better than the reader could.
+	_ = e.writer.SendControl(frame.Append(buf[:0], frame.Pong, payload))
 	return nil
 }
 
-// Pong implements decoder.Owner. The answer to the hub's ping is free. A pong that nobody asked for is legal
-// (RFC 6455 5.5.3) and counts like a message, wherever it comes. That something was heard is noted for every message.
+// Pong implements decoder.Owner. The answer to the hub's ping is free. An unsolicited pong is legal (RFC 6455 5.5.3)
+// and counts like a message. The heartbeat is noted elsewhere, for every message.
 func (e *endpoint) Pong() {
-	if !e.marks.take(askedMark) {
+	if !e.state.take(askedMark) {
 		(*intake)(e).allowControl()
+		return
 	}
+	e.hub.roundTrip.pong((*Conn)(e))
 }
+
+// Config implements wire.Owner.
+func (e *endpoint) Config() *wire.Config { return &e.hub.wire }
 
 // WriterFailed implements wire.Owner.
 func (e *endpoint) WriterFailed(err error) {
@@ -81,23 +86,27 @@ func (e *endpoint) Crashed(v any) { (*Conn)(e).crashed(v) }
 // pulse is a Conn as the heartbeat monitor sees it.
 type pulse Conn
 
-var pingFrame = frame.Append(nil, frame.Ping, nil)
-
 // Heartbeat implements heartbeat.Peer.
 func (p *pulse) Heartbeat() *heartbeat.Entry { return &p.beat }
 
 // Ping implements heartbeat.Peer.
 func (p *pulse) Ping() {
-	p.marks.set(askedMark)
-	_ = p.writer.SendOne(pingFrame)
+	c := (*Conn)(p)
+	if c.kind == events { // no client answers on one
+		p.hub.beats.Heard(&p.beat)
+	} else {
+		p.state.set(askedMark)
+		p.hub.roundTrip.ping(c)
+	}
+	_ = p.writer.SendControl(c.codec().Beat())
 }
 
-// Expire implements heartbeat.Peer. A peer that has answered, but whose answer waits behind a handler
-// that is taking its time, is alive: cutting all those off at once is how a slow database becomes
-// an outage. So is one that takes what it is sent, slowly, with the ping still on its way.
+// Expire implements heartbeat.Peer. A peer whose answer waits behind a slow handler is alive. Closing all such
+// connections at once is how a slow database becomes an outage. A peer that reads slowly, with the ping still on its
+// way, is alive too.
 func (p *pulse) Expire() bool {
 	c := (*Conn)(p)
-	if netpoll.Unread(c.conn) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
+	if c.kind == events || netpoll.Unread(c.writer.Conn()) || time.Since(c.writer.Moved()) < c.hub.conf.heartbeat.Timeout {
 		return false
 	}
 	c.closeNow(&CloseError{Code: protocol.CloseHeartbeatTimeout, Reason: "heartbeat timeout"})

@@ -10,56 +10,57 @@ import (
 )
 
 var (
-	// ErrClosed is returned by a hub that is closed or draining and by a connection that is gone. It
-	// matches net.ErrClosed.
+	// ErrClosed is returned if the hub is closed or draining, or if the connection is closed. It matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("hub: %w", net.ErrClosed)
-	// ErrOption matches every complaint about an option: of New, Publish, Join and Handle.
+	// ErrOption matches every error about an option of New, Publish, Join and Handle.
 	ErrOption = errors.New("hub: invalid options")
-	// ErrData is returned for a payload that is not one valid JSON value, on a hub that is not raw.
+	// ErrData is returned for a payload that is not one valid JSON value, unless the hub is raw.
 	ErrData = errors.New("hub: data is not valid JSON")
-	// ErrText is returned by a raw hub for text that is not UTF-8: a browser would fail the connection over it.
+	// ErrText is returned by a raw hub for text that is not valid UTF-8. A browser would close the connection because
+	// of it.
 	ErrText = errors.New("hub: text is not valid UTF-8: send it as binary")
-	// ErrCloseCode is returned by Conn.Close for a code that a close frame must not carry.
+	// ErrCloseCode is returned for a close code that a close frame must not carry; see protocol.CloseCode.Sendable.
 	ErrCloseCode = errors.New("hub: a close frame must not carry this code")
-	// ErrRaw is returned for what protocol v1 has and a raw hub has not.
-	ErrRaw = errors.New("hub: not on a raw hub")
+	// ErrNoConn is returned for a connection that this node does not have, or no longer has.
+	ErrNoConn = errors.New("hub: this node has no such connection")
 	// ErrNoPresence is returned for a room whose rule does not enable presence.
 	ErrNoPresence = errors.New("hub: the room has no presence")
 	// ErrNoHistory is returned for a room whose rule does not enable history.
 	ErrNoHistory = errors.New("hub: the room has no history")
-	// ErrTooManyRooms is returned to a connection that has joined as many rooms as it may.
-	ErrTooManyRooms = errors.New("hub: too many rooms")
-	// ErrJoining is returned to a second Join of a room while the first is under way.
-	ErrJoining = errors.New("hub: join under way")
-	// ErrRemoved is returned by a Join during which the room was taken away from the user; see RemoveFromRoom.
-	ErrRemoved = errors.New("hub: removed from the room")
-	// ErrCallback is returned by Close and Shutdown if a callback calls them, which they cannot wait for. The hub ends
-	// all the same, after the callback has returned.
-	ErrCallback = errors.New("hub: called from a callback, which it does not wait for")
-	// ErrUnauthorized is returned by a callback that does not know who the client is. It refuses for good: with status
-	// 401, close code 4100 or the error code unauthorized. It may be wrapped.
+	// ErrTooManyRooms is returned if the connection is already in as many rooms as WithMaxRooms allows.
+	ErrTooManyRooms = errors.New("hub: the connection has reached its maximum of rooms")
+	// ErrJoining is returned by a Join or Leave of a room while an earlier Join of it is under way.
+	ErrJoining = errors.New("hub: another join of this room is still under way")
+	// ErrRemoved is returned by a Join if RemoveFromRoom took the room away meanwhile.
+	ErrRemoved = errors.New("hub: the connection was removed from the room during the join")
+	// ErrCallback is returned by Close and Shutdown if a callback calls them, because they cannot wait for that
+	// callback. The hub still closes, after the callback has returned.
+	ErrCallback = errors.New("hub: called from a callback: the hub closes after the callback has returned")
+	// ErrUnauthorized is returned by a callback that cannot identify the client. The refusal is final: status 401,
+	// close code 4100 or the error code unauthorized. It may be wrapped.
 	ErrUnauthorized = &Error{Code: protocol.CodeUnauthorized, Message: "not authorized"}
-	// ErrForbidden is returned by a callback that does not allow what the client asks for. It refuses for good: with
-	// status 403, close code 4101 or the error code forbidden. It may be wrapped. Clients hear it too if there is no
+	// ErrForbidden is returned by a callback that does not allow what the client asks for. The refusal is final: status
+	// 403, close code 4101 or the error code forbidden. It may be wrapped. Clients also get it if the hub has no
 	// callback to ask.
 	ErrForbidden = &Error{Code: protocol.CodeForbidden, Message: "not allowed"}
 )
 
-// Error is an error that is told to the client as it is, with a code of its own. Any other error of a handler reaches
-// the client as "internal", and any other error of an authorizer as "unavailable". The log has its text.
+// Error is an error that reaches the client as it is, with its own code. Any other error of a handler reaches the client
+// as "internal", and any other error of an authorizer as "unavailable". The text of such an error is only in the log.
 type Error = protocol.Error
 
-// CloseError ends a connection: OnConnect returns it to say how, and OnDisconnect is told by it why.
+// CloseError says how a connection ends. OnConnect returns it to close the connection, and OnDisconnect gets it as the
+// cause.
 type CloseError struct {
-	// Code says whether the client comes back; see package protocol. A code that a close frame must not carry, zero
-	// included, is replaced by 1011 and logged: see protocol.CloseCode.Sendable.
+	// Code is the close code, which also says whether the client reconnects; see package protocol. If a close frame
+	// must not carry the code, zero included, the hub sends 1011 and logs an error: see protocol.CloseCode.Sendable.
 	Code protocol.CloseCode
-	// Reason is for whoever reads it at the other end, at most 123 bytes.
+	// Reason is a text for people at the client's end, at most 123 bytes.
 	Reason string
-	// RetryAfter and Spread tell the client when to come back: after RetryAfter and a random part of
-	// Spread. Where one is set, Reason is sent inside the hint.
+	// RetryAfter and Spread are the retry hint: the client reconnects after RetryAfter and a random part of Spread. If
+	// one is set, Reason is sent inside the hint.
 	RetryAfter, Spread time.Duration
-	// Err is the cause, where there is one.
+	// Err is the cause; nil if there is none.
 	Err error
 }
 
@@ -78,14 +79,13 @@ func (e *CloseError) Error() string {
 // Unwrap returns Err.
 func (e *CloseError) Unwrap() error { return e.Err }
 
-// HTTPError refuses a handshake with a status of its own: an authenticator returns it in place of
-// the usual 401.
+// HTTPError refuses a handshake with a status of its own. An authenticator returns it in place of the default 401.
 type HTTPError struct {
-	// Status is from 400 to 599; anything else is answered with 500.
+	// Status is 400 to 599. The hub answers any other status with 500.
 	Status int
 	// Message is sent as the body.
 	Message string
-	// RetryAfter, when positive, is sent as the Retry-After header, in whole seconds.
+	// RetryAfter is sent as the Retry-After header if it is positive, in whole seconds.
 	RetryAfter time.Duration
 	// Err is the cause, for the log.
 	Err error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -64,6 +65,70 @@ func ExampleTyped() {
 	// "red, size 42" <nil>
 	//  too_large: at most size 50
 	//  bad_request: field "size": want a whole number, got a string
+}
+
+// Clients that hold no connection publish and call with one request each.
+func ExampleHub_Post() {
+	h, err := hub.New(hub.WithOpenRooms("news"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = h.Handle("add", hub.Typed(func(_ context.Context, _ *hub.Conn, in []int) (int, error) { return in[0] + in[1], nil }))
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", h)
+	mux.Handle("/post", h.Post())
+	server := httptest.NewServer(mux)
+
+	for _, ask := range [][2]string{{"room=news", `{"text":"hello"}`}, {"method=add", `[2,3]`}, {"room=secret", `1`}} {
+		res, err := http.Post(server.URL+"/post?"+ask[0], "application/json", strings.NewReader(ask[1]))
+		if err != nil {
+			log.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		fmt.Println(res.StatusCode, string(body))
+	}
+	server.Close()
+	_ = h.Close()
+	// Output:
+	// 200 {"op":"ok","room":"news"}
+	// 200 {"op":"ok","data":5}
+	// 403 {"op":"error","room":"secret","code":"forbidden","message":"not allowed"}
+}
+
+// The page's calls are checked against the Go types of what answers them.
+func ExampleHub_WriteTypeScript() {
+	type order struct {
+		Size  int    `json:"size"`
+		Color string `json:"color,omitempty"`
+	}
+	h, err := hub.New(hub.WithRooms("orders:*", hub.DataType[order]()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = h.Handle("order", hub.Typed(func(context.Context, *hub.Conn, order) (string, error) { return "ordered", nil }))
+	if err != nil {
+		log.Fatal(err)
+	}
+	var text strings.Builder
+	if err := h.WriteTypeScript(&text); err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(text.String()) {
+		if strings.Contains(line, "rder") || strings.Contains(line, ": string") || strings.Contains(line, ": number") {
+			fmt.Print(line)
+		}
+	}
+	_ = h.Close()
+	// Output:
+	//   "order": { in: Order; out: string };
+	//   : Name extends `orders:${string}` ? Order
+	// export interface Order {
+	//   size: number;
+	//   color?: string;
 }
 
 // A publication that is tried again under the same idempotency key is stored and delivered once.

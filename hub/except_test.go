@@ -37,7 +37,7 @@ func third(n int) bool { return n%3 == 0 }
 // TestNoEcho: a client that wants no echo is not sent its own messages, on none of its connections, and its position goes on.
 // Everybody else is sent them.
 func TestNoEcho(t *testing.T) {
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithRooms("past", hub.DefaultHistory()))
 		for _, room := range []string{"past", "plain"} {
 			pub, sub := s.dial(t), s.dial(t)
@@ -237,11 +237,84 @@ func TestNoEchoOverNodes(t *testing.T) {
 	}
 }
 
+// TestExceptConnOverNodes: a connection that the service excepts on another node is told to go on after the message there. What
+// it then resumes from, on either node, has every message once.
+func TestExceptConnOverNodes(t *testing.T) {
+	r := redistest.Start(t)
+	nodes := []*server{redisNode(t, poller, r, "n0"), redisNode(t, poller, r, "n1")}
+	joined := func(s *server) (c *client, epoch string) {
+		c = s.dialV1(t, `{"op":"hello"}`)
+		return c, c.ask(`{"op":"join","room":"past","id":1}`).Epoch
+	}
+	excepted, epoch := joined(nodes[1])
+	near, _ := joined(nodes[0]) // of the node that publishes
+	far, _ := joined(nodes[1])
+	publish := func(from, to int, except func(int) bool) {
+		t.Helper()
+		for n := from; n <= to; n++ {
+			var opts []hub.PublishOption
+			if except(n) {
+				opts = append(opts, hub.ExceptConn(excepted.id))
+			}
+			if _, err := nodes[0].Publish(t.Context(), "past", fmt.Append(nil, n), opts...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	resume := func(s *server, from int) *client {
+		t.Helper()
+		c := s.dialV1(t, fmt.Sprintf(`{"op":"hello","resume":[{"room":"past","epoch":%q,"offset":%d}]}`, epoch, from))
+		if ok := c.read(); ok.Op != "ok" || ok.Offset != uint64(from) {
+			t.Fatalf("%+v", ok)
+		}
+		return c
+	}
+	publish(1, 60, third) // the last one is skipped
+	excepted.place(1, 60, third)
+	near.place(1, 60, never)
+	far.place(1, 60, never)
+
+	// It goes at a skip. Another connection is not excepted, and goes on with what was published meanwhile.
+	_ = excepted.ws.Close()
+	publish(61, 90, third)
+	near.place(61, 90, never)
+	far.place(61, 90, never)
+	here, there := resume(nodes[0], 60), resume(nodes[1], 60)
+	for _, c := range []*client{here, there} {
+		c.place(61, 90, never)
+	}
+	// It reads what it was kept from if it goes back, since ExceptConn is about a connection.
+	again := resume(nodes[1], 1)
+	again.place(2, 90, never)
+
+	// Now this one is excepted, from all, and its position goes on all the same.
+	excepted = there
+	publish(91, 120, always)
+	there.place(91, 120, always)
+	for _, c := range []*client{near, far, here, again} {
+		c.place(91, 120, never)
+	}
+	_ = there.ws.Close()
+	publish(121, 121, never)
+	for i, s := range nodes {
+		c := resume(s, 120)
+		c.place(121, 121, never)
+		c.alive()
+		if n := s.Stats().Gaps; n != 0 {
+			t.Errorf("node %d: %d gaps", i, n)
+		}
+	}
+	for _, c := range []*client{near, far, here, again} {
+		c.place(121, 121, never)
+		c.alive()
+	}
+}
+
 // TestExceptReplay: a connection that reads slowly comes by every place of a room with OverflowReplay, in order and once, as a
 // message or as a skip. Skips alone make no slow consumer of it.
 func TestExceptReplay(t *testing.T) {
 	const messages, size = 1500, 2 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		for name, skipped := range map[string]func(int) bool{"some": third, "all": always} {
 			s := slowServer(t, tr)
 			slow, conn := s.stall(t, "replay")

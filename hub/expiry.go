@@ -2,8 +2,10 @@ package hub
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/expire"
 	"github.com/gohubkit/hubkit/protocol"
 )
@@ -14,27 +16,34 @@ type right struct {
 	grant *grant
 }
 
-// grantee is a Conn as the one that holds rights that end.
+// grantee is a Conn as the holder of rights that end.
 type grantee Conn
 
-// identity is an Identity as a connection keeps it: one that has no end takes no space for it.
+// identity is an Identity as a connection keeps it. If it is only a user's name, it takes no space for the rest.
 type identity struct {
-	user    string
-	info    []byte
-	expires *time.Time // nil for never
+	user string
+	more *identityMore // nil for most
 }
 
+// identityMore has the fields that few identities set.
+type identityMore struct {
+	info    []byte
+	expires time.Time // zero for never
+}
+
+// kept is what a connection keeps of an identity. The user's name may be part of a cookie or of a URL, and is taken out of it.
 func (id *Identity) kept() *identity {
-	k := &identity{user: id.User, info: id.Info}
-	if !id.ExpiresAt.IsZero() {
-		at := id.ExpiresAt
-		k.expires = &at
+	k := &identity{user: strings.Clone(id.User)}
+	if id.Info != nil || !id.ExpiresAt.IsZero() {
+		k.more = &identityMore{info: id.Info, expires: id.ExpiresAt}
 	}
 	return k
 }
 
 // errExpired refuses an identity of the authenticator that has expired already, and errTokenExpired one of the token verifier.
 var (
+	// errExpired refuses an identity of the authenticator that has expired already. errTokenExpired refuses one of the
+	// token verifier.
 	errExpired      = fmt.Errorf("%w: the identity has expired already", ErrUnauthorized)
 	errTokenExpired = &CloseError{Code: protocol.CloseTokenExpired, Reason: "token expired", Err: errExpired}
 )
@@ -42,7 +51,7 @@ var (
 // expired reports whether an end has come.
 func expired(at time.Time) bool { return !at.IsZero() && time.Until(at) <= 0 }
 
-// is gives the connection another identity, which ends at its time. It reports false if the connection ends already.
+// is gives the connection another identity, and sets its end. It reports false if the connection is closing already.
 func (o *grantee) is(id Identity) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,20 +63,20 @@ func (o *grantee) is(id Identity) bool {
 	return true
 }
 
-// setEnd has the identity end at its time.
+// setEnd schedules the end of the identity.
 func (o *grantee) setEnd(before *identity) {
 	now, r := o.identity.Load(), right{conn: (*Conn)(o)}
 	switch {
 	case now.ends():
-		o.hub.setEnd(r, *now.expires)
+		o.hub.setEnd(r, now.more.expires)
 	case before.ends():
 		o.hub.rights.Remove(r)
 	}
 }
 
-func (id *identity) ends() bool { return id != nil && id.expires != nil }
+func (id *identity) ends() bool { return id != nil && id.more != nil && !id.more.expires.IsZero() }
 
-// setEnd has a right end at its time.
+// setEnd schedules the end of a right.
 func (h *Hub) setEnd(r right, at time.Time) {
 	h.rights.Set(r, time.Until(at))
 	if r.conn.state.at() == closed { // teardown may have come before
@@ -75,12 +84,12 @@ func (h *Hub) setEnd(r right, at time.Time) {
 	}
 }
 
-// endRights is called once, of a connection that is closed.
+// endRights is called once, for a connection that is closed.
 func (o *grantee) endRights() {
 	if o.identity.Load().ends() {
 		o.hub.rights.Remove(right{conn: (*Conn)(o)})
 	}
-	if !o.marks.has(boundMark) {
+	if !o.state.has(boundMark) {
 		return
 	}
 	o.mu.Lock()
@@ -128,7 +137,7 @@ func (o *grantee) rightDue(d expire.Due[right]) {
 
 // askForToken asks the client for a new token, if the hub takes one.
 func (o *grantee) askForToken(room string, left time.Duration) {
-	if o.hub.conf.verifyToken != nil && o.marks.has(greetedMark) {
-		(*Conn)(o).send(func(dst []byte) []byte { return protocol.AppendRefresh(dst, room, left) })
+	if o.hub.conf.verifyToken != nil && o.state.has(greetedMark) {
+		(*Conn)(o).send(func(dst []byte, x codec.Codec) []byte { return x.Refresh(dst, room, left) })
 	}
 }

@@ -11,23 +11,24 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// A browser shows a page nothing of a refused handshake. The page may ask for the reason with a request that is no handshake, and is
-// answered in JSON with what a handshake would be answered with.
+// A browser hides from a page why a handshake was refused. The page may ask with a plain request, and gets in JSON the answer
+// that a handshake would get.
 
-// asksWhy reports whether a request asks how a handshake would be answered. Handshakes do not, whatever their query says.
+// asksWhy reports whether a request asks how a handshake would be answered. A handshake itself never asks, whatever its
+// query says.
 func (h *Hub) asksWhy(r *http.Request) bool {
 	return strings.Contains(r.URL.RawQuery, protocol.ExplainParam) && r.Method == http.MethodGet && !h.conf.raw &&
 		!websocket.IsWebSocketUpgrade(r) && r.URL.Query().Get(protocol.ExplainParam) == "1"
 }
 
-// foreign reports whether a browser says that the page which asks is of another origin, without saying of which one. The answer
-// could not be read there, so the application is not asked.
+// foreign reports whether the browser says that the asking page is of another origin, but not of which. The page could
+// not read the answer, so the application is not asked.
 func foreign(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return r.Header.Get("Origin") == "" && site != "" && site != "same-origin" && site != "none"
 }
 
-// explanation is the answer. Its fields are those of a hint, and the close code that says the same to a client.
+// explanation is the answer. It has the fields of a hint, and the close code with the same meaning for a client.
 type explanation struct {
 	Status     int                `json:"status"`
 	CloseCode  protocol.CloseCode `json:"close_code"`
@@ -62,17 +63,18 @@ func (h *Hub) explain(w http.ResponseWriter, r *http.Request, e *HTTPError, spre
 		header.Set("Access-Control-Allow-Credentials", "true") // the handshake has them too
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // who asks may be gone
+	_, _ = w.Write(body) // the client may be gone
 }
 
-// wouldAccept is the answer if the handshake would be accepted: what refuses it is between the page and the hub.
+// wouldAccept is the answer if the hub would accept the handshake. Then something between the page and the hub refuses
+// it.
 func (h *Hub) wouldAccept(w http.ResponseWriter, r *http.Request) {
 	h.explain(w, r, &HTTPError{Status: http.StatusSwitchingProtocols, Message: "the server would accept the connection"}, 0)
 }
 
 func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
-// closeCodeFor is the close code by which a client does what it does after a refused handshake of this status.
+// closeCodeFor returns the close code that makes a client do the same as a refused handshake of this status does.
 func closeCodeFor(status int) protocol.CloseCode {
 	switch {
 	case status < 400:

@@ -35,7 +35,7 @@ func (s *server) asked(t testing.TB, header http.Header) (answered, explained) {
 	if header != nil {
 		r.Header = header
 	}
-	res, err := s.http.Client().Do(r)
+	res, err := s.web.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestExplainIsNoHandshake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := tt.s.http.Client().Do(r)
+		res, err := tt.s.web.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -61,3 +62,49 @@ func (h *Hub) PagesLent() int64 { return h.rooms.Stats().Lent }
 
 // Claims is how many connections are counted because their users may only have so many.
 func (h *Hub) Claims() int { return h.claims.Len() }
+
+// WithoutDecoders calls f while nobody can read from a connection but the poller. Readers must have parked all connections,
+// which they do under the lock that is taken here.
+func (h *Hub) WithoutDecoders(f func()) {
+	sync := func() {
+		for _, c := range h.conns.All() {
+			_ = c.writer.Use(func(int) error { return nil })
+		}
+	}
+	sync()
+	was := h.decoders
+	h.decoders = nil
+	defer func() {
+		h.decoders = was
+		sync()
+	}()
+	f()
+}
+
+// Top is the n greatest of what is offered, the greatest first.
+func Top(n int, offered []int) []int {
+	t := top[int]{n: n, less: func(a, b int) bool { return a < b }}
+	for _, x := range offered {
+		t.offer(x)
+	}
+	return t.sorted()
+}
+
+// ClusterOccupied is Occupied over all nodes.
+func (h *Hub) ClusterOccupied() int {
+	h.cluster.mu.Lock()
+	defer h.cluster.mu.Unlock()
+	return len(h.cluster.rooms)
+}
+
+// Occupied is how many rooms the application takes for used, or is being told about.
+func (h *Hub) Occupied() int {
+	h.occupancy.mu.Lock()
+	defer h.occupancy.mu.Unlock()
+	return len(h.occupancy.rooms)
+}
+
+// Link is the type of what the connection reads from and writes to, and whether the poller watches it.
+func (c *Conn) Link() (string, bool) {
+	return fmt.Sprintf("%T", c.writer.Conn()), c.watched == byPoller
+}

@@ -18,7 +18,7 @@ import (
 // plain serves a hub whose options turn every fast path off, exchanges a message with it, and logs to the standard output.
 func plain() error {
 	h, err := hub.New(
-		hub.WithoutFastPaths(hub.FastPathUring, hub.FastPathRawSyscalls, hub.FastPathPoller),
+		hub.WithoutFastPaths(hub.FastPathUring, hub.FastPathRawSyscalls, hub.FastPathPoller, hub.FastPathDoor),
 		hub.WithOpenRooms("*"),
 		hub.WithLogger(slog.New(slog.NewTextHandler(os.Stdout, nil))))
 	if err != nil {
@@ -65,7 +65,7 @@ func TestFastPaths(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
-		`level=INFO msg="fast paths are turned off"`, `off="[uring rawsys poll]"`,
+		`level=INFO msg="fast paths are turned off"`, `off="[uring rawsys poll door]"`,
 		`level=WARN msg="settings in HUBKIT_DEBUG are not understood`, `unknown="[epoll=0]"`,
 	} {
 		if n := strings.Count(string(out), want); n != 1 {
@@ -76,7 +76,8 @@ func TestFastPaths(t *testing.T) {
 
 func TestFastPathString(t *testing.T) {
 	for p, want := range map[hub.FastPath]string{
-		hub.FastPathUring: "uring", hub.FastPathRawSyscalls: "rawsys", hub.FastPathPoller: "poll", 9: "FastPath(9)",
+		hub.FastPathUring: "uring", hub.FastPathRawSyscalls: "rawsys", hub.FastPathPoller: "poll",
+		hub.FastPathDoor: "door", 9: "FastPath(9)",
 	} {
 		if got := p.String(); got != want {
 			t.Errorf("%d is %q, want %q", uint8(p), got, want)

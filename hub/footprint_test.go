@@ -2,6 +2,8 @@ package hub_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log/slog"
 	"net"
@@ -41,8 +43,11 @@ func BenchmarkFootprint(b *testing.B) {
 		name   string
 		opts   []hub.Option
 		set    func(*hub.Hub)
-		frames []string // of the client; each is answered
+		frames []string // of the client; each is answered. Nil for an event stream in a room
 	}{
+		{"event stream in a room", one(hub.WithOpenRooms("*")), nil, nil},
+		{"event stream in a room with history", []hub.Option{hub.WithOpenRooms("*"), hub.WithRooms("*", hub.DefaultHistory())}, nil, nil},
+		{"room with history", []hub.Option{hub.WithOpenRooms("*"), hub.WithRooms("*", hub.DefaultHistory())}, nil, []string{hello, join}},
 		{"nothing", one(hub.WithOpenRooms("*")), nil, []string{hello}},
 		{"session", one(hub.WithOpenRooms("*")), nil, []string{`{"op":"hello","session":"` + strings.Repeat("s", 20) + `"}`}},
 		{"user", []hub.Option{hub.WithOpenRooms("*"), user(0)}, nil, []string{hello}},
@@ -51,17 +56,19 @@ func BenchmarkFootprint(b *testing.B) {
 		{"room", one(hub.WithOpenRooms("*")), nil, []string{hello, join}},
 		{"room with a grant that ends", nil, grant, []string{hello, join}},
 	} {
-		b.Run(tt.name, func(b *testing.B) {
-			for b.Loop() {
-				b.ReportMetric(footprint(b, tt.opts, tt.set, tt.frames), "B/conn")
-			}
-			b.ReportMetric(0, "ns/op")
-		})
+		for _, by := range []string{"net-http", "Serve", "TLS"} {
+			b.Run(tt.name+"/"+by, func(b *testing.B) {
+				for b.Loop() {
+					b.ReportMetric(footprint(b, tt.opts, tt.set, tt.frames, by), "B/conn")
+				}
+				b.ReportMetric(0, "ns/op")
+			})
+		}
 	}
 }
 
-// footprint connects clients, and returns what each has on the heap.
-func footprint(b *testing.B, opts []hub.Option, set func(*hub.Hub), frames []string) float64 {
+// footprint connects clients, by Hub.Serve, by net/http or by net/http with TLS, and returns what each has on the heap.
+func footprint(b *testing.B, opts []hub.Option, set func(*hub.Hub), frames []string, by string) float64 {
 	b.Helper()
 	const conns = 2000
 	h, err := hub.New(append(opts, hub.WithoutRateLimit(), hub.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))...)
@@ -71,7 +78,20 @@ func footprint(b *testing.B, opts []hub.Option, set func(*hub.Hub), frames []str
 	if set != nil {
 		set(h)
 	}
-	srv := httptest.NewServer(h)
+	handler := http.Handler(h)
+	if frames == nil {
+		handler = h.SSE()
+	}
+	srv := httptest.NewUnstartedServer(handler)
+	switch by {
+	case "Serve":
+		go h.Serve(srv.Config, srv.Listener) //nolint:errcheck // it is closed
+		defer srv.Config.Close()             //nolint:errcheck // nobody is left
+	case "TLS":
+		srv.StartTLS()
+	default:
+		srv.Start()
+	}
 	clients := make([]net.Conn, conns)
 	defer func() {
 		for _, c := range clients {
@@ -96,6 +116,14 @@ func footprint(b *testing.B, opts []hub.Option, set func(*hub.Hub), frames []str
 	}
 	head := "GET / HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + protocol.Subprotocol + "\r\n\r\n"
+	if frames == nil {
+		head = "GET /?room=room HTTP/1.1\r\nHost: " + addr + "\r\n\r\n"
+	}
+	var roots *x509.CertPool
+	if by == "TLS" {
+		roots = x509.NewCertPool()
+		roots.AddCert(srv.Certificate())
+	}
 	clientsOwn := unaccepted(b, conns)
 	before := heap()
 	for i := range clients {
@@ -104,8 +132,16 @@ func footprint(b *testing.B, opts []hub.Option, set func(*hub.Hub), frames []str
 			b.Fatal(err)
 		}
 		clients[i] = c
+		if by == "TLS" {
+			// A silent client needs its socket alone: its own keys and buffers are garbage when it falls silent.
+			c = tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"http/1.1"}})
+		}
 		_, _ = io.WriteString(c, head)
-		answered(c, "\r\n\r\n")
+		if frames == nil {
+			answered(c, "event:joined")
+		} else {
+			answered(c, "\r\n\r\n")
+		}
 		for _, f := range frames {
 			_, _ = c.Write(append([]byte{0x81, 0x80 | byte(len(f)), 0, 0, 0, 0}, f...))
 			answered(c, `"op":"`+map[bool]string{true: "welcome", false: "ok"}[strings.Contains(f, "hello")])

@@ -11,7 +11,21 @@ import (
 // goClientIn runs package client's client, which is in a room, until the test ends.
 func (s *server) goClientIn(t *testing.T, room string) *hubclient.Client {
 	t.Helper()
-	c, err := hubclient.New(s.url)
+	c := s.goClient(t)
+	sub, err := c.Subscribe(room, func(hubclient.Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// goClient runs package client's client until the test ends.
+func (s *server) goClient(t *testing.T, opts ...hubclient.Option) *hubclient.Client {
+	t.Helper()
+	c, err := hubclient.New(s.url, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,12 +38,5 @@ func (s *server) goClientIn(t *testing.T, room string) *hubclient.Client {
 			t.Error(err)
 		}
 	})
-	sub, err := c.Subscribe(room, func(hubclient.Message) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }

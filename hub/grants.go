@@ -10,12 +10,12 @@ import (
 
 // Grant bounds a client's right to be in a room; see OnJoinGrant. The zero Grant has no bounds.
 type Grant struct {
-	// ExpiresAt is when the right ends; zero for never. Before that the hub asks the client for a new token, if it has a token
-	// verifier. Up to a second after it the client is taken out of the room, and told so. A clock that is set later changes
-	// nothing.
+	// ExpiresAt is when the right ends; zero for never. If the hub has a token verifier, it asks the client for a new
+	// token before that. At most one second after ExpiresAt the hub takes the client out of the room, and tells it.
+	// Setting the clock later changes nothing.
 	ExpiresAt time.Time
-	// ReadOnly refuses what the client publishes in the room while it is there, before OnPublish is asked. OnPublish decides
-	// about clients that are not in the room.
+	// ReadOnly refuses what the client publishes in the room while it is there, without asking OnPublish. If the client
+	// is not in the room, OnPublish decides.
 	ReadOnly bool
 }
 
@@ -31,11 +31,11 @@ func narrowest(g Grant, other *Grant) Grant {
 	return g
 }
 
-// unbounded reports whether a grant has no bounds, and over whether its end has come. Both may be called of nil.
+// unbounded reports whether a grant has no bounds, and over whether its end has come. g may be nil in both.
 func (g *Grant) unbounded() bool { return g == nil || *g == Grant{} }
 func (g *Grant) over() bool      { return g != nil && expired(g.ExpiresAt) }
 
-// grant is a Grant that a connection holds. Another one takes its place when the client joins again or renews it.
+// grant is a Grant that a connection holds. When the client joins again or renews it, another one replaces it.
 type grant struct {
 	room  string
 	given Grant
@@ -44,10 +44,10 @@ type grant struct {
 
 var errGrantOver = &Error{Code: protocol.CodeExpired, Message: "the right to be in the room has expired"}
 
-// hold has the connection hold a grant of a room, before it joins, and returns the one that it held before. Either is nil if it
-// has no bounds. Its end does not come before arm.
+// hold makes the connection hold a grant of a room, before it joins. It returns that grant and the one before; either
+// is nil if it has no bounds. The grant ends only after arm.
 func (o *grantee) hold(room string, given *Grant) (now, before *grant) {
-	if given.unbounded() && !o.marks.has(boundMark) {
+	if given.unbounded() && !o.state.has(boundMark) {
 		return nil, nil
 	}
 	o.mu.Lock()
@@ -64,7 +64,7 @@ func (o *grantee) put(room string, g *grant) (before *grant) {
 	before = m.grants[room]
 	switch {
 	case g != nil && m.grants == nil:
-		o.marks.set(boundMark)
+		o.state.set(boundMark)
 		m.grants = map[string]*grant{room: g}
 	case g != nil:
 		m.grants[room] = g
@@ -77,7 +77,7 @@ func (o *grantee) put(room string, g *grant) (before *grant) {
 	return before
 }
 
-// arm has a grant of a room in which the connection is end at its time, in place of the one before.
+// arm schedules the end of a grant of a room in which the connection is, in place of the grant before.
 func (o *grantee) arm(room string, now, before *grant) {
 	if now == nil && before == nil {
 		return
@@ -101,7 +101,7 @@ func (o *grantee) disarm(g *grant) {
 
 // held returns the grant of a room; nil if it has no bounds.
 func (o *grantee) held(room string) *grant {
-	if !o.marks.has(boundMark) {
+	if !o.state.has(boundMark) {
 		return nil
 	}
 	o.mu.Lock()
@@ -125,7 +125,7 @@ func (o *grantee) drop(g *grant) {
 	o.disarm(g)
 }
 
-// exchange puts a grant in the place of another, whose end must not have come.
+// exchange replaces a grant by another. It reports false if the old one is over or is no longer held.
 func (o *grantee) exchange(old *grant, given *Grant) (now *grant, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -149,7 +149,7 @@ func (o *grantee) grantEnds(g *grant) {
 	holds := o.extra != nil && o.extra.grants[g.room] == g
 	g.over = true
 	o.mu.Unlock()
-	if !holds { // it left, or holds another
+	if !holds { // the connection has left the room, or holds another grant
 		return
 	}
 	ctx, cancel := context.WithTimeout(o.hub.ctx, requestTimeout/2) // Leave may take as long again
@@ -157,12 +157,15 @@ func (o *grantee) grantEnds(g *grant) {
 	was, err := (*Conn)(o).removeFrom(ctx, g.room, errGrantOver)
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
-		o.hub.log.Warn("taking a connection out of a room failed", "conn", (*Conn)(o).ID(), "room", g.room, "err", err)
+		o.hub.log.Warn("telling the broker that a connection has left a room failed", "conn", (*Conn)(o).ID(), "room", g.room, "err", err)
 	case !was && o.rooms.Joining(g.room):
 		o.hub.setEnd(right{(*Conn)(o), g}, g.given.ExpiresAt) // with the next tick
 		return
 	}
 	o.drop(g)
+	if was {
+		(*Conn)(o).hasLeft(g.room)
+	}
 }
 
 // validFor is how long a grant is valid; zero for ever.

@@ -17,8 +17,8 @@ import (
 )
 
 // failure is what the hub needs to know of a callback that did not succeed. Only guard makes one, and only guard calls
-// the methods of what a callback returns: nothing in a failure runs the application's code, its cause apart, which goes
-// back to the application alone.
+// the methods of what a callback returns. Nothing in a failure runs the application's code, except its cause, which
+// goes back to the application alone.
 type failure struct {
 	crashed bool // the code is wrong: it panicked, ended its goroutine or returned a nil pointer as its error
 	late    bool // a context ended, or the broker cannot be reached
@@ -28,7 +28,7 @@ type failure struct {
 	cause   *cause
 }
 
-// cause is an error of the application's with its text, so that it can be printed without it.
+// cause is an error of the application's together with its text, so that printing it does not call its methods.
 type cause struct {
 	text string
 	err  error
@@ -39,18 +39,21 @@ func (e *cause) Unwrap() error { return e.err }
 
 var (
 	errGoexit = errors.New("runtime.Goexit was called")
-	// crash is what a caller of guard starts from: guard does not return if the callback ends its goroutine, and the
-	// caller's deferred functions then act on this.
+	// crash is the failure that a caller of guard starts from. If the callback ends its goroutine, guard does not
+	// return, and the caller's deferred functions act on crash.
 	crash = &failure{crashed: true, cause: &cause{text: "hub: the callback did not return"}}
 )
 
-// guard calls f, which is the application's code, and says how it failed; nil if it did not. c is nil if f does not
-// belong to a connection. All of the application's code runs below a guard: what a callback returns is encoded within f,
-// and its error is looked at here.
+// guard calls f, which is the application's code, and returns how it failed; nil if it did not. c is nil if f belongs
+// to no connection. All of the application's code runs below a guard. What a callback returns is encoded within f, and
+// its error is inspected here.
 //
-// If f calls runtime.Goexit, guard cannot return. It logs and counts that like a panic; the rest is for the callers'
+// If f calls runtime.Goexit, guard cannot return. It logs and counts that like a panic. The rest is for the callers'
 // deferred functions, which run then.
 func (h *Hub) guard(what string, c *Conn, f func() error) (failed *failure) {
+	if c != nil {
+		c.letGo() // f may take any time
+	}
 	returned := false
 	defer func() {
 		v := recover()
@@ -83,7 +86,7 @@ func (h *Hub) panicked(what string, c *Conn, v any) *failure {
 	return &failure{crashed: true, cause: &cause{text: "hub: handler panicked: " + text, err: err}}
 }
 
-// keeper is a Hub as the goroutines see it that work for no connection: a life.Owner.
+// keeper is a Hub as goroutines see it that serve no connection: a life.Owner.
 type keeper Hub
 
 // Crashed implements life.Owner.
@@ -97,7 +100,7 @@ func about(what string, c *Conn) []any {
 	return args
 }
 
-// inspect is the only place that looks at an error of the application's.
+// inspect is the only function that looks at an error of the application's.
 func inspect(err error) *failure {
 	if isNilPointer(err) {
 		return &failure{crashed: true, cause: &cause{text: fmt.Sprintf("hub: nil %T returned as an error", err)}}
@@ -135,8 +138,8 @@ func copyOf[T any, P interface {
 	return nil
 }
 
-// verdict reports whether the callback has decided. If it has not, it failed to find out: its database is away, its time
-// was up, or its code is wrong.
+// verdict reports whether the callback has decided. If not, it could not find out: its database is unreachable, its
+// time was up, or its code is wrong.
 func (f *failure) verdict() bool {
 	switch {
 	case f.crashed:
@@ -150,12 +153,15 @@ func (f *failure) verdict() bool {
 	}
 }
 
-// later reports whether the callback has decided that the client is to come back.
+// later reports whether the callback has decided that the client should reconnect later.
 func (f *failure) later() bool {
 	return f.close != nil && f.close.Code.Reconnect() && f.close.Code != protocol.CloseTokenExpired
 }
 
-// status is what the client is answered with.
+// closes reports whether the callback wants the connection to be closed with a code.
+func (f *failure) closes(code protocol.CloseCode) bool { return f.close != nil && f.close.Code == code }
+
+// status is the status of the answer.
 func (e *HTTPError) status() int {
 	if e.Status < 400 || e.Status > 599 {
 		return http.StatusInternalServerError
@@ -163,7 +169,7 @@ func (e *HTTPError) status() int {
 	return e.Status
 }
 
-// refusal is how a handshake is refused; status and message are those of a verdict that names none.
+// refusal is how a handshake is refused. status and message apply to a verdict that names none.
 func (h *Hub) refusal(f *failure, status int, message string) *HTTPError {
 	e := &HTTPError{Status: status, Message: message}
 	switch {
@@ -175,16 +181,16 @@ func (h *Hub) refusal(f *failure, status int, message string) *HTTPError {
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.close.RetryAfter
 	case !f.verdict():
 		e.Status, e.Message, e.RetryAfter = http.StatusServiceUnavailable, "try again later", f.retryAfter()
-	case f.code() == protocol.CodeUnauthorized:
+	case f.code() == protocol.CodeUnauthorized, f.closes(protocol.CloseUnauthorized):
 		e.Status, e.Message = http.StatusUnauthorized, "unauthorized"
-	case f.code() == protocol.CodeForbidden:
+	case f.code() == protocol.CodeForbidden, f.closes(protocol.CloseForbidden):
 		e.Status, e.Message = http.StatusForbidden, "forbidden"
 	}
 	e.Err = f.cause
 	return e
 }
 
-// closeFor is how a connection is refused; code is that of a verdict that names none.
+// closeFor is how a connection is refused. code applies to a verdict that names none.
 func (h *Hub) closeFor(f *failure, code protocol.CloseCode) *CloseError {
 	switch {
 	case f.crashed:
@@ -205,7 +211,7 @@ func (h *Hub) closeFor(f *failure, code protocol.CloseCode) *CloseError {
 	return &CloseError{Code: code, Err: f.cause}
 }
 
-// denial is what the client of a request hears that an authorizer did not allow.
+// denial is what a client is told if an authorizer did not allow its request.
 func (f *failure) denial() *Error {
 	switch {
 	case f.crashed:
@@ -221,7 +227,7 @@ func (f *failure) denial() *Error {
 	}
 }
 
-// code is that of an *Error; empty if the failure has none.
+// code returns the code of an *Error; empty if the failure has none.
 func (f *failure) code() protocol.ErrorCode {
 	if f.call == nil {
 		return ""
@@ -240,7 +246,7 @@ func (f *failure) hint() (after time.Duration) {
 	return 0
 }
 
-// retryAfter is when to try again, drawn if the failure does not say.
+// retryAfter is when to try again. It is drawn at random if the failure does not say.
 func (f *failure) retryAfter() time.Duration {
 	return orDrawn(f.hint())
 }
@@ -256,7 +262,7 @@ func orDrawn(after time.Duration) time.Duration {
 func retryAfter() time.Duration { return time.Second + rand.N(unavailableSpread-time.Second) }
 
 // report logs and counts a failure that is no verdict. gone says that the client has left, which ends contexts and is
-// nobody's fault.
+// no fault.
 func (h *Hub) report(what string, c *Conn, f *failure, gone bool) {
 	switch {
 	case f.crashed, f.verdict(): // guard has logged the former

@@ -19,13 +19,13 @@ func (h *Hub) newUpgrader() websocket.Upgrader {
 		CheckOrigin:  func(*http.Request) bool { return true }, // ServeHTTP has asked
 	}
 	if !h.conf.raw {
-		u.Subprotocols = []string{protocol.Subprotocol}
+		u.Subprotocols = []string{protocol.SubprotocolCBOR, protocol.Subprotocol} // the first that the client offers
 	}
 	decoder.Configure(&u)
 	return u
 }
 
-// fits answers a request that is no handshake, or comes from a page that may not ask.
+// fits answers a request that is no handshake, or comes from a page that may not connect.
 func (h *Hub) fits(w http.ResponseWriter, r *http.Request) bool {
 	ended := true
 	defer func() {
@@ -33,38 +33,39 @@ func (h *Hub) fits(w http.ResponseWriter, r *http.Request) bool {
 			h.refuseAtEnd(w, r)
 		}
 	}()
-	err := h.unfit(w, r)
+	err, why := h.unfit(w, r)
 	ended = false
 	if err != nil {
-		h.refuse(w, r, err)
+		h.refuse(w, r, why, err)
 	}
 	return err == nil
 }
 
-// unfit says why a request is no handshake that the hub would take from anybody.
-func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) *HTTPError {
+// unfit returns why a request is no handshake that the hub accepts from any client.
+func (h *Hub) unfit(w http.ResponseWriter, r *http.Request) (*HTTPError, RefusalReason) {
 	switch {
 	case !h.life.Serving():
-		return h.refusedMeanwhile()
+		return h.refusedMeanwhile(), RefusedDraining
 	case h.asksWhy(r):
 		if foreign(r) {
-			return h.originRefused(r)
+			return h.originRefused(r), RefusedOrigin
 		}
-		return h.checkOrigin(r)
+		return h.checkOrigin(r), RefusedOrigin
 	case !websocket.IsWebSocketUpgrade(r):
 		if r.ProtoMajor < 2 { // HTTP/2 has neither, and a client fails a response with one
 			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
 		}
-		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+		return &HTTPError{Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}, RefusedRequest
 	case !r.ProtoAtLeast(1, 1), len(r.Header["Sec-Websocket-Key"]) > 1, len(r.Header["Sec-Websocket-Version"]) > 1:
-		return &HTTPError{Status: http.StatusBadRequest, Message: "not a WebSocket handshake: it needs HTTP/1.1, one key and one version"}
+		return &HTTPError{Status: http.StatusBadRequest, Message: "not a WebSocket handshake: it needs HTTP/1.1, one key and one version"},
+			RefusedRequest
 	}
-	return h.checkOrigin(r)
+	return h.checkOrigin(r), RefusedOrigin
 }
 
-// answerHeader is what the answer to a handshake says beyond the handshake: what middleware before the hub has set,
-// OnHandshake's part, and the node's name. Nobody writes to it.
+// answerHeader returns what the answer to a handshake has beyond the handshake: what middleware before the hub has set,
+// the headers of OnHandshake, and the node's name. Nothing writes to it.
 func (h *Hub) answerHeader(w http.ResponseWriter, r *http.Request, c *Conn) http.Header {
 	named, set := http.Header(nil), w.Header()
 	if c != nil {
@@ -92,14 +93,17 @@ func (hs *handshake) upgradeFailed(w http.ResponseWriter, r *http.Request, err e
 	if errors.Is(err, http.ErrNotSupported) {
 		c.hub.cannotHijack(w, err)
 	}
+	if c.hub.conf.tracer != nil {
+		noteRefused(r, http.StatusBadRequest, RefusedUpgrade.String(), err)
+	}
 	c.hub.log.Debug("handshake failed", "remote", r.RemoteAddr, "err", err)
-	if c.conn != nil {
+	if c.writer.Conn() != nil {
 		c.writer.Close()
 	}
 }
 
-// ResponseHeader is added to the answer to the handshake, a refusal included: OnHandshake may set headers and cookies.
-// Headers of the handshake itself are left out. Afterwards it has no effect.
+// ResponseHeader returns the headers that are added to the answer to the handshake, a refusal included. OnHandshake may
+// set headers and cookies in it. The handshake's own headers are left out. After OnHandshake it has no effect.
 func (c *Conn) ResponseHeader() http.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +114,7 @@ func (c *Conn) ResponseHeader() http.Header {
 	return m.answer
 }
 
-// takeAnswer moves what OnHandshake has set to the response.
+// takeAnswer moves the headers of OnHandshake to the response.
 func (hs *handshake) takeAnswer(w http.ResponseWriter) {
 	c := (*Conn)(hs)
 	c.mu.Lock()
@@ -127,7 +131,7 @@ func (hs *handshake) takeAnswer(w http.ResponseWriter) {
 	}
 }
 
-// oneProtocolLine returns a request whose subprotocols are on one line, which is all that gorilla reads of them.
+// oneProtocolLine returns a request with all its subprotocols on one line. gorilla reads only one.
 func oneProtocolLine(r *http.Request) *http.Request {
 	const key = "Sec-Websocket-Protocol"
 	lines := r.Header[key]
@@ -140,22 +144,31 @@ func oneProtocolLine(r *http.Request) *http.Request {
 	return &one
 }
 
-// refuseAtEnd answers a request whose goroutine a callback has ended. Package http sends nothing more of it.
+// refuseAtEnd answers a request whose goroutine a callback has ended. Package http sends nothing more for it.
 func (h *Hub) refuseAtEnd(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
-	h.refuse(w, r, h.refusal(crash, 0, ""))
-	_ = http.NewResponseController(w).Flush() // the client hears nothing then
+	h.refuse(w, r, RefusedUnavailable, h.refusal(crash, 0, ""))
+	_ = http.NewResponseController(w).Flush() // if it fails, the client gets no answer
 }
 
 // refuse answers a request that does not become a connection.
-func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *HTTPError) { h.refuseUntil(w, r, e, 0) }
+func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, why RefusalReason, e *HTTPError) {
+	h.refuseUntil(w, r, why, e, 0)
+}
 
-// refuseUntil is refuse with a spread of the hint, for an answer that has one.
-func (h *Hub) refuseUntil(w http.ResponseWriter, r *http.Request, e *HTTPError, spread time.Duration) {
-	h.stats.refused.Add(1)
+// wholeSeconds is a delay as Retry-After has it, rounded up.
+func wholeSeconds(d time.Duration) string {
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
+}
+
+// refuseUntil is refuse with a spread, for an answer that can carry a hint with one.
+func (h *Hub) refuseUntil(w http.ResponseWriter, r *http.Request, why RefusalReason, e *HTTPError, spread time.Duration) {
+	h.stats.refused[why].Add(1)
+	if h.conf.tracer != nil {
+		noteRefused(r, e.Status, why.String(), e.Err)
+	}
 	if e.RetryAfter > 0 {
-		seconds := (e.RetryAfter + time.Second - 1) / time.Second
-		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+		w.Header().Set("Retry-After", wholeSeconds(e.RetryAfter))
 	}
 	if r.Body != nil {
 		_ = r.Body.Close()

@@ -103,7 +103,7 @@ func TestNotAWebSocketRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Header = tt.header.Clone()
-			resp, err := s.http.Client().Do(r)
+			resp, err := s.web.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,14 +9,14 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// firstFrame takes the hello.
+// firstFrame handles the hello.
 func (v *v1Client) firstFrame(q *protocol.Request, err error) {
 	c := (*Conn)(v)
 	if err != nil || q.Op != protocol.OpHello {
 		c.closeWith(&CloseError{Code: protocol.CloseHelloExpected, Reason: "the first frame must be hello", Err: err})
 		return
 	}
-	c.hello = false
+	c.state.clear(helloMark)
 	greeted := false
 	defer func() {
 		if !greeted { // a callback has ended this goroutine
@@ -52,13 +52,14 @@ func (v *v1Client) greet(q *protocol.Request) {
 	if !inTime || !(*greeting)(c).identify(by, string(q.Token)) {
 		return
 	}
+	c.gather() // the welcome and the answers about the rooms
 	(*greeting)(c).welcome(q.ID)
 	if !(*greeting)(c).connected() {
 		return
 	}
 	refused := 0
 	for _, r := range q.Resume {
-		// What OnConnect joined has gone on from its position already.
+		// A room that OnConnect joined has resumed from its position already.
 		room := string(r.Room)
 		was := c.takeResume(room)
 		if r.Joined {
@@ -67,21 +68,27 @@ func (v *v1Client) greet(q *protocol.Request) {
 			}
 			continue
 		}
-		switch wait, ok := v.resumeWithin(room, refused); {
-		case ok:
-			v.joinFor(0, room, rooms.Start{Since: toBroker(was.Position)})
-		case wait > 0:
-			refused++
-			c.replyError(0, clip(room), &Error{
-				Code: protocol.CodeRateLimited, Message: "too many rooms at once: join it later", RetryAfter: wait,
-			})
-		}
+		c.gather()
+		refused += v.resume(room, rooms.Start{Since: toBroker(was.Position)}, refused, "too many rooms at once: join it later")
 	}
 }
 
-// resumeWithin counts a room of the hello as a message, and reports whether it is to be joined. If it is beyond the limit,
-// it says how long to wait, each room of those refused longer than the one before. A room that has been joined counts
-// nothing. The client has broken no rule, which it may not know yet, so this is neither counted nor held against it.
+// resume joins a room that the client names when it connects. If that exceeds the rate limit, it tells the client and
+// returns 1: see resumeWithin.
+func (v *v1Client) resume(room string, from rooms.Start, refused int, tooMany string) int {
+	switch wait, ok := v.resumeWithin(room, refused); {
+	case ok:
+		v.joinFor(0, room, from)
+	case wait > 0:
+		(*Conn)(v).replyError(0, clip(room), &Error{Code: protocol.CodeRateLimited, Message: tooMany, RetryAfter: wait})
+		return 1
+	}
+	return 0
+}
+
+// resumeWithin counts a room of the hello as a message, and reports whether to join it. If it exceeds the limit, wait
+// is how long the client has to wait, longer for each refused room. A room that has been joined counts nothing. The
+// client may not know the limit yet, so a refusal is neither counted nor held against it.
 func (v *v1Client) resumeWithin(room string, refused int) (wait time.Duration, ok bool) {
 	c := (*Conn)(v)
 	l := c.hub.conf.messages
@@ -97,16 +104,16 @@ func (v *v1Client) resumeWithin(room string, refused int) (wait time.Duration, o
 	return max(wait+l.Cost(refused), time.Millisecond), false
 }
 
-// notAgain is told of a room that the application had put the client into, and has not put it into again.
+// notAgain is what the client is told of a room that the application had joined for it, and has not joined again.
 var notAgain = &Error{Code: protocol.CodeRemoved, Message: "the application has not joined the room again"}
 
-// resumed is how the client wants to go on with a room.
+// resumed is how the client wants to resume a room.
 type resumed struct {
 	protocol.Position
 	byServer bool // the application had joined it
 }
 
-// takeResume takes out of the hello how the client wants to go on with a room; zero if it named none.
+// takeResume takes a room's position out of the hello; zero if the hello named none.
 func (c *Conn) takeResume(room string) resumed {
 	c.mu.Lock()
 	defer c.mu.Unlock()

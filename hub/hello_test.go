@@ -15,7 +15,7 @@ import (
 
 func TestWelcome(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t)
+		s := tr.start(t, hub.WithHeartbeat(heartbeat.Default()))
 		plain := s.connect(t, nil)
 		plain.expect(`{"op":"welcome","conn":"` + s.ConnID(1) + `","node":"n1","session":"` + s.SessionOf(s.ConnID(1)) + `","ping_ms":25000,"limits":{"message":65536,"rate":100,"burst":200,"rooms":128}}`)
 		plain.alive()

@@ -13,10 +13,14 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
+	"github.com/gohubkit/hubkit/internal/engine/fastpath"
+	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 	"github.com/gohubkit/hubkit/internal/testenv"
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
@@ -32,11 +36,16 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, goleak.IgnoreCurrent()) // ants starts two goroutines when it is imported
 }
 
+// serveEnv has all tests of the poller serve by Hub.Serve.
+const serveEnv = "HUBKIT_TEST_SERVE"
+
 // transport is one of the ways a connection takes through the hub.
 type transport struct {
 	name      string
 	goroutine bool // the hub has no poller
 	tls       bool
+	cbor      bool // clients speak it, unless a test asks for something else
+	door      bool // the hub accepts
 	// sendBuffer, when set, is what the kernel keeps of what is sent.
 	sendBuffer int
 }
@@ -45,12 +54,14 @@ var (
 	poller     = transport{name: "poller"}
 	goroutines = transport{name: "goroutine", goroutine: true}
 	overTLS    = transport{name: "tls", tls: true}
+	byDoor     = transport{name: "door", door: true}
+	byNetHTTP  = transport{name: "net/http"} // whatever serveEnv says
 )
 
 // overEach runs a test on every transport.
 func overEach(t *testing.T, f func(t *testing.T, tr transport)) {
 	t.Helper()
-	for _, tr := range []transport{poller, goroutines, overTLS} {
+	for _, tr := range []transport{poller, goroutines, overTLS, byDoor} {
 		t.Run(tr.name, func(t *testing.T) { f(t, tr) })
 	}
 }
@@ -60,7 +71,19 @@ type server struct {
 	*hub.Hub
 	t    testing.TB
 	http *httptest.Server
-	url  string // ws:// or wss://
+	web  *http.Client // for requests that are no handshakes
+	url  string       // ws:// or wss://
+	cbor bool         // clients speak it
+
+	middleware *atomic.Pointer[func(http.ResponseWriter, *http.Request) http.ResponseWriter] // before the hub
+}
+
+// handle is the server's handler.
+func (s *server) handle(w http.ResponseWriter, r *http.Request) {
+	if m := s.middleware.Load(); m != nil {
+		w = (*m)(w, r)
+	}
+	s.ServeHTTP(w, r)
 }
 
 // start serves a hub on the transport that most connections have.
@@ -73,6 +96,10 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 	t.Helper()
 	opts = append([]hub.Option{
 		hub.WithNode("n1"), hub.WithLogger(slog.New(slog.DiscardHandler)), hub.WithDrain(100 * time.Millisecond),
+		// A ping comes at a random time, and one that waits for a client that does not read is counted among what waits.
+		hub.WithHeartbeat(heartbeat.Disabled()),
+		// A client that reads keeps up with a test that does not wait for it, whatever the kernel holds.
+		hub.WithBacklog(1<<16, 64<<20),
 	}, opts...)
 	if tr.goroutine {
 		opts = append(opts, hub.WithoutPoller())
@@ -81,25 +108,31 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Hub: h, t: t, http: httptest.NewUnstartedServer(h)}
+	s := &server{Hub: h, t: t, http: httptest.NewUnstartedServer(h), cbor: tr.cbor}
+	s.middleware = new(atomic.Pointer[func(http.ResponseWriter, *http.Request) http.ResponseWriter])
+	s.http.Config.Handler = http.HandlerFunc(s.handle)
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		if tr.sendBuffer > 0 {
+	if tr.door || tr == poller && os.Getenv(serveEnv) != "" {
+		s.openDoor(tr.sendBuffer)
+		return s
+	}
+	if tr.sendBuffer > 0 {
+		s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 			if tc, ok := c.(*tls.Conn); ok {
 				c = tc.NetConn()
 			}
 			if err := c.(*net.TCPConn).SetWriteBuffer(tr.sendBuffer); err != nil {
 				t.Error(err)
 			}
+			return ctx
 		}
-		return ctx
 	}
 	if tr.tls {
 		s.http.StartTLS()
 	} else {
 		s.http.Start()
 	}
-	s.url = "ws" + strings.TrimPrefix(s.http.URL, "http")
+	s.url, s.web = "ws"+strings.TrimPrefix(s.http.URL, "http"), s.http.Client()
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Close: %v", err)
@@ -107,6 +140,31 @@ func (tr transport) start(t testing.TB, opts ...hub.Option) *server {
 		s.http.Close()
 	})
 	return s
+}
+
+// openDoor serves by Hub.Serve.
+func (s *server) openDoor(sendBuffer int) {
+	l, srv := s.http.Listener.(*net.TCPListener), s.http.Config
+	if sendBuffer > 0 { // which accepted sockets inherit
+		if err := setSendBuffer(l, sendBuffer); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.http.URL = "http://" + l.Addr().String()
+	s.url = "ws://" + l.Addr().String()
+	s.web = &http.Client{Transport: new(http.Transport)}
+	s.t.Cleanup(s.web.CloseIdleConnections)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(srv, l) }()
+	s.t.Cleanup(func() {
+		if err := s.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.t.Errorf("Close: %v", err)
+		}
+		_ = srv.Close() // of connections that net/http had
+		if err := receive(s.t, "the end of Serve", served); !errors.Is(err, http.ErrServerClosed) {
+			s.t.Errorf("Serve: %v", err)
+		}
+	})
 }
 
 // Handle is Hub.Handle, which is not to fail.
@@ -128,8 +186,9 @@ func (s *server) HandleSurvey(name string, f hub.SurveyFunc) {
 // dialer returns one that trusts the server.
 func (s *server) dialer() *websocket.Dialer {
 	d := &websocket.Dialer{HandshakeTimeout: patience}
-	if t, ok := s.http.Client().Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
-		d.TLSClientConfig = &tls.Config{RootCAs: t.TLSClientConfig.RootCAs}
+	if strings.HasPrefix(s.url, "wss") {
+		roots := s.http.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		d.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	return d
 }
@@ -176,6 +235,9 @@ func (s *server) bystander(t testing.TB, room string) (stillServed func()) {
 		c.expect(`{"op":"message","room":"` + room + `","data":"still here?"}`)
 	}
 }
+
+// polls reports whether hubs have a poller here: the system has one, and HUBKIT_DEBUG has not turned it off.
+func polls() bool { return netpoll.Supported && fastpath.Poller.Enabled() }
 
 // await waits until cond holds.
 func await(t testing.TB, what string, cond func() bool) {

@@ -92,6 +92,17 @@ func TestJoinWithHistory(t *testing.T) {
 				for _, c := range clients {
 					c.expect(historyFrames(epoch, 9, 9)...)
 				}
+				var recovered, withGap int64
+				switch n := int64(len(clients)); {
+				case len(tt.answer) > 1:
+					withGap = n
+				case strings.Contains(tt.fields, "epoch"):
+					recovered = n
+				}
+				await(t, "who resumed is counted", func() bool {
+					st := s.Stats()
+					return st.Recovered == recovered && st.RecoveredWithGap == withGap
+				})
 			})
 		}
 	})

@@ -283,3 +283,18 @@ func TestCloseIsAnswered(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseIsAnsweredDespiteUnreadData: a client that sends on behind its close frame is answered all the same.
+func TestCloseIsAnsweredDespiteUnreadData(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		s := tr.start(t)
+		for range 20 {
+			c := s.dial(t)
+			c.alive()
+			bye := masked(finBit|closeFrame, string(websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")))
+			// The rest is more than a reader takes at once. Over TLS the hub may have closed the socket before all of it is written.
+			_, _ = c.ws.NetConn().Write(append(bye, strings.Repeat("x", 32<<10)...))
+			c.closed(protocol.CloseNormal)
+		}
+	})
+}

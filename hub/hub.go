@@ -33,8 +33,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Hub holds the connections of one node and the rooms they are in. It is an http.Handler. Its methods may
-// be called from several goroutines.
+// Hub holds the connections of one node and the rooms that they are in. It is an http.Handler. Several goroutines may call
+// its methods.
 type Hub struct {
 	conf     config
 	node     string
@@ -45,38 +45,46 @@ type Hub struct {
 	upgrader websocket.Upgrader
 
 	broker   broker.Broker
-	history  broker.History // nil where the broker has none
+	history  broker.History // nil if the broker has none
 	presence *presence.Node // likewise
 	nodes    *nodes.Exchange
 
 	handlers    handlers
-	gate        *admission.Gate // nil where nothing is bounded
+	posting     posting
+	gate        *admission.Gate // nil if nothing is bounded
 	tickets     *tickets        // nil unless a rate is admitted
 	refusals    refusals
 	warned      struct{ origin, hijack perMinute }
+	usual       *setting
 	conns       *registry.Conns[*Conn]
 	users       *registry.Users[*Conn]
 	revocations registry.Revocations[error] // a *CloseError, or of a room an *Error
-	claims      registry.Claims             // of users who may only have so many connections
+	claims      registry.Claims             // of users whose connections are bounded
 	rooms       *rooms.Node
+	occupancy   occupancy // of rooms, for OnRoomUsed and OnRoomEmpty
+	cluster     occupancy // likewise over all nodes
+	tender      tender
 	unruled     rule // of rooms that no pattern matches: without history, without presence
-	beats       *heartbeat.Monitor
+	beats       *heartbeat.MonitorOf[*pulse]
 	sharer      *keySharer // nil without a key to share
 	reporter    *repeater  // nil without a bus
 	readers     readers
 	rights      *expire.Wheel[right]
 	lookout     *repeater       // for clients that leave while a handler runs
-	ageSweeper  *repeater       // nil where connections may be as old and as idle as they like
-	poller      *netpoll.Poller // nil where connections need a goroutine each
+	ageSweeper  *repeater       // nil if neither age nor idleness is bounded
+	poller      *netpoll.Poller // nil if each connection needs a goroutine
 	sched       *fanout.Scheduler
 	decoders    *decoder.Pool
-	affinity    *affinity // nil where the node is not named
+	affinity    *affinity // nil without WithAffinity
 	wire        wire.Config
 	memory      *budget // nil without one
 	stats       counters
+	histograms  histograms
+	roundTrip   roundTrip
+	sent        wire.Sent
 	sessions    sessionSecret
 	nextConn    atomic.Uint64
-	limits      protocol.Limits // what clients are told to keep to
+	limits      protocol.Limits // what clients are told
 	telling     sync.Mutex      // orders what clients are told of the broker's state
 
 	poolMu  sync.Mutex
@@ -90,8 +98,9 @@ type Hub struct {
 	draining atomic.Pointer[drain.Drain] // nil before Shutdown or Close
 }
 
-// New makes a hub that is ready to be mounted. The error tells every faulty option. It must be closed, with
-// Shutdown or Close.
+// New returns a hub that is ready to be mounted. It blocks while the broker starts, at most 10 s. The error matches
+// ErrOption and names every faulty option, or says what could not start, such as the broker. End the hub with Shutdown
+// or Close.
 func New(opts ...Option) (*Hub, error) {
 	conf, err := newConfig(opts)
 	if err != nil {
@@ -118,12 +127,18 @@ func New(opts ...Option) (*Hub, error) {
 		decoders: decoders,
 		affinity: newAffinity(conf.affinity, conf.node),
 		conns:    registry.NewConns(entryOf),
-		users:    registry.NewUsers(entryOf),
+		users:    registry.NewUsers(entryOf, userOf),
 		pool:     conf.pool,
 		limits:   conf.announced(),
-		sessions: newSessionSecret(),
+
+		histograms: newHistograms(),
+		sessions:   newSessionSecret(),
 	}
-	h.logs = logbound.New(&safeLog{conf.logger.Handler(), &h.stats.panics})
+	h.usual = &setting{hub: h}
+	h.occupancy = occupancy{hub: h, tell: h.tellUse}
+	h.cluster = occupancy{hub: h, tell: h.tellClusterUse}
+	h.tender.hub, h.tender.wake = h, make(chan struct{}, 1)
+	h.logs = logbound.New(logbound.Safe(conf.logger.Handler(), func() { h.stats.panics.Add(1) }))
 	h.log = slog.New(h.logs).With("node", conf.node)
 	h.history, _ = conf.broker.(broker.History)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -136,6 +151,7 @@ func New(opts ...Option) (*Hub, error) {
 		Timeout:     conf.writeTimeout,
 		Deflater:    conf.deflater,
 		DeflateMin:  conf.compressMin,
+		Sent:        &h.sent,
 	}
 	if h.memory = h.newBudget(); h.memory != nil {
 		h.wire.Held = h.memory.add
@@ -149,6 +165,7 @@ func New(opts ...Option) (*Hub, error) {
 	h.logFastPaths()
 	h.upgrader = h.newUpgrader()
 	h.handlers.init()
+	h.posting.init()
 	h.unruled.Source = h.unruled.source()
 	bus, _ := conf.broker.(broker.Bus)
 	h.nodes = newNodes(h, bus)
@@ -161,15 +178,15 @@ func New(opts ...Option) (*Hub, error) {
 // randomName is 50 bits in lower case.
 func randomName() string { return strings.ToLower(rand.Text()[:10]) }
 
-// startTimeout bounds the broker's start: a hub that cannot reach its Redis at once comes up all the
-// same, where the broker allows it, or fails before it takes traffic.
+// startTimeout bounds the broker's start. A broker may come up without its server: then the hub starts all the same. If
+// not, New fails before the hub takes traffic.
 const startTimeout = 10 * time.Second
 
 // open starts everything that has to be stopped.
 func (h *Hub) open() error {
 	h.life.Open()
 	var err error
-	if h.beats, err = heartbeat.NewMonitor(h.conf.heartbeat); err != nil {
+	if h.beats, err = heartbeat.NewMonitorOf[*pulse](h.conf.heartbeat); err != nil {
 		return err
 	}
 	if h.conf.uses(FastPathPoller) {
@@ -182,6 +199,8 @@ func (h *Hub) open() error {
 		MaxMessages: min(roomQueueMessages, h.conf.backlogMessages),
 		MaxBytes:    min(roomQueueBytes, h.conf.backlogBytes),
 		NoUring:     !h.conf.uses(FastPathUring),
+		Batches:     h.histograms.batches,
+		Timed:       func(began time.Duration) { h.rooms.Sent(began) },
 	})
 	if err != nil {
 		return err
@@ -202,23 +221,23 @@ func (h *Hub) open() error {
 	return nil
 }
 
-// The bounds of a room's queue: what is published while a pass is under way. A batch this long is worth
-// one write, and fits what an idle connection may have waiting.
+// The bounds of a room's queue, which holds what is published while a pass is under way. A batch this long is worth one
+// write, and fits into an empty backlog.
 const (
 	roomQueueMessages = 256
 	roomQueueBytes    = 256 << 10
 )
 
-// Node is this node's name.
+// Node returns this node's name.
 func (h *Hub) Node() string { return h.node }
 
-// Ready reports whether the hub takes connections and, unless its outage policy is OutageDegrade, whether its
-// broker reaches the other nodes. It is what a readiness probe should ask.
+// Ready reports whether the hub takes connections and its broker reaches the other nodes. With OutageDegrade a lost
+// broker does not count. Use it for a readiness probe. It does not block.
 func (h *Hub) Ready() bool {
 	return h.life.Serving() && (h.conf.outage == OutageDegrade || !h.stats.stale.Load())
 }
 
-// release stops what open started, in the order that leaves nobody calling what is gone.
+// release stops what open started, in an order in which nothing calls what has been stopped.
 func (h *Hub) release(ctx context.Context) error {
 	var errs []error
 	if h.poller != nil {
@@ -235,6 +254,7 @@ func (h *Hub) release(ctx context.Context) error {
 	h.sharer.close()
 	h.rooms.Close()
 	h.reporter.close()
+	h.tender.close()
 	if err := h.broker.Close(ctx); err != nil && !errors.Is(err, broker.ErrClosed) && !errors.Is(err, broker.ErrNotStarted) {
 		errs = append(errs, err)
 	}

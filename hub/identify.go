@@ -9,8 +9,11 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// admits asks the application about a handshake, and answers it where it is refused.
+// admits asks the application about a handshake. If the application refuses it, admits answers it.
 func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+	if h.conf.tracer != nil {
+		c.noteConn(r, false)
+	}
 	ended := true
 	defer func() {
 		if ended {
@@ -22,7 +25,7 @@ func (h *Hub) admits(w http.ResponseWriter, r *http.Request, c *Conn) bool {
 	(*handshake)(c).takeAnswer(w)
 	if err != nil {
 		h.log.Info("handshake refused", "remote", r.RemoteAddr, "status", err.Status, "err", err.Err)
-		h.refuse(w, r, err)
+		h.refuse(w, r, verdictReason(err.Status), err)
 	}
 	return err == nil
 }
@@ -67,8 +70,8 @@ func (id *Identity) validate(over error) error {
 	return nil
 }
 
-// identify takes the hello's token, by a time on the hub's clock. It reports whether the connection may go on. What it asks
-// is a handshake under way, as what the authenticator asks is.
+// identify verifies the hello's token, by a deadline on the hub's clock. It reports whether the connection may go on.
+// Like the authenticator's call, it counts as a handshake under way.
 func (g *greeting) identify(by time.Duration, token string) bool {
 	c := (*Conn)(g)
 	h := c.hub
@@ -76,13 +79,13 @@ func (g *greeting) identify(by time.Duration, token string) bool {
 	if f == nil {
 		return true
 	}
-	if why := c.ticket.Verify(); why != nil {
+	if why := c.ticket.Verify(h.gate); why != nil {
 		h.refusals.note(h, c.ClientAddr(), why)
 		c.closeWith(tryAgain(why))
 		return false
 	}
-	defer c.ticket.Established()
-	ctx, cancel := context.WithDeadline(c.Context(), h.start.Add(by))
+	defer c.ticket.Established(h.gate)
+	ctx, cancel := context.WithDeadline(c.callbackContext(), h.start.Add(by))
 	defer cancel()
 	came := c.hub.revocations.Arrive()
 	defer c.hub.revocations.Done(came)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/internal/engine/wire"
@@ -13,7 +14,7 @@ import (
 )
 
 func (h *Hub) newRooms() *rooms.Node {
-	return rooms.New(rooms.Config{
+	conf := rooms.Config{
 		Context:         h.ctx,
 		Run:             h.life.Run,
 		Held:            h.memory.add,
@@ -29,16 +30,22 @@ func (h *Hub) newRooms() *rooms.Node {
 		MaxRooms:        h.conf.maxRooms,
 		BacklogMessages: h.conf.backlogMessages,
 		BacklogBytes:    h.conf.backlogBytes,
-	})
+		Stored:          h.histograms.brokered,
+		Sent:            h.histograms.latency,
+	}
+	if h.conf.tracer != nil {
+		conf.Store, conf.Delivering = h.store, h.delivering
+	}
+	return rooms.New(conf)
 }
 
-// JoinOption changes a Join, which reports every fault of every option together.
+// JoinOption changes a Join. Join reports the faults of all its options together.
 type JoinOption func(*joinOptions) error
 
 type joinOptions struct{ start rooms.Start }
 
-// Since goes on from a position: what was published after it is sent first. The zero Position is none. Since comes before
-// Newest if both are given.
+// Since makes the join resume from a position: the messages published after it are sent first. The default is the
+// position in the client's hello, if it has one. The zero Position has no effect. Since takes precedence over Newest.
 func Since(p broker.Position) JoinOption {
 	return func(o *joinOptions) error {
 		o.start.Since = p
@@ -46,7 +53,7 @@ func Since(p broker.Position) JoinOption {
 	}
 }
 
-// Newest sends the newest n messages first. Zero sends none.
+// Newest makes the join send the newest n messages of the history first. The default is 0. A negative n is an error.
 func Newest(n int) JoinOption {
 	return func(o *joinOptions) error {
 		if n < 0 {
@@ -57,42 +64,50 @@ func Newest(n int) JoinOption {
 	}
 }
 
-// Join puts the connection into a room, without asking OnJoin. In a room with history it goes on from where the client's
-// hello says that it was, unless an option says otherwise. It blocks until the broker has subscribed, and until what is
-// replayed is on its way. Joining a room again does nothing. A client of protocol v1 is told of the join with a joined frame.
+// Join puts the connection into a room, without asking OnJoin. In a room with history it resumes from the position in
+// the client's hello, unless an option says otherwise. It blocks until the broker has subscribed, and until the
+// replayed messages are on their way. Joining a room again does nothing. A client of protocol v1 gets a joined frame.
 //
-// When the client comes back it names the room, and the application decides anew. If it joins the room again, in OnConnect, the room
-// goes on from the client's position. If not, the client is told that it has left the room.
+// When the client reconnects it names the room, and the application decides anew. If the application joins the room
+// again in OnConnect, the room resumes from the client's position. If not, the client is told that it has left the
+// room.
 //
-// If RemoveFromRoom takes the room away while a callback of the connection runs, a Join by that callback fails: what the callback
-// has looked at may be out of date.
+// If RemoveFromRoom takes the room away while a callback of the connection runs, a Join by that callback fails. What
+// the callback has read may be out of date.
 //
-// The error matches ErrNoHistory if an option needs history, ErrTooManyRooms, ErrJoining, ErrRemoved, ErrOption, ErrClosed,
-// broker.ErrRoomName or broker.ErrUnavailable, or is that of ctx.
+// The error matches ErrNoHistory if an option needs history. Otherwise it matches ErrTooManyRooms, ErrJoining,
+// ErrRemoved, ErrOption, ErrClosed, broker.ErrRoomName or broker.ErrUnavailable, or is the error of ctx.
 func (c *Conn) Join(ctx context.Context, room string, opts ...JoinOption) error {
 	o, err := apply[joinOptions](opts)
 	if err != nil {
 		return err
 	}
-	if c.marks.has(barredMark) && !inCallback() {
+	if c.state.has(barredMark) && !inCallback() {
 		c.unbar(room)
 	}
 	return c.serverJoin(ctx, room, o.start)
 }
 
-// serverJoin joins a room because the application wants to.
+// serverJoin joins a room for the application.
 func (c *Conn) serverJoin(ctx context.Context, room string, from rooms.Start) error {
 	if at := c.state.at(); at == handshaking || at == closed { // LeaveAll may be still to come
 		return ErrClosed
 	}
+	if c.kind == events {
+		if err := c.streamRoom(room); err != nil {
+			return err
+		}
+	}
 	was := c.takeResume(room)
-	// Where the room has no history any more, that is no reason to refuse a client that comes back.
+	// A room that no longer has history is no reason to refuse a client that reconnects.
 	if from.IsZero() && c.hub.rule(room).Retention.Enabled() {
 		from.Since = toBroker(was.Position)
 	}
 	err := c.hub.rooms.Join(ctx, (*member)(c), byServer, room, from)
+	c.hub.roomChanged(room)
 	if told, ok := errors.AsType[*rooms.ToldError](err); ok {
 		c.tellLeft(room, leftError(told.Err))
+		c.hasLeft(room)
 		return told.Err
 	}
 	switch {
@@ -107,7 +122,7 @@ func (c *Conn) serverJoin(ctx context.Context, room string, from rooms.Start) er
 // byServer stands for the number of a request if the application joins a room. Clients' numbers are smaller.
 const byServer = protocol.MaxID + 1
 
-// leftError is what the client hears of the end of its stay in a room that err has caused.
+// leftError is what the client is told if err has ended its stay in a room.
 func leftError(err error) *Error {
 	e := *toError(err)
 	if e.Code == protocol.CodeUnavailable && e.RetryAfter == 0 {
@@ -116,11 +131,14 @@ func leftError(err error) *Error {
 	return &e
 }
 
-// Leave takes the connection out of a room. In rooms with presence it blocks while the broker is told. Leaving a room it is
-// not in does nothing. The error matches ErrJoining while a Join of the room is under way, or is the broker's: the
-// connection has left all the same.
+// Leave takes the connection out of a room. Leaving a room that it is not in does nothing. In a room with presence
+// Leave blocks while the broker removes the member. The error matches ErrJoining while a Join of the room is under way.
+// Any other error is the broker's: the connection has left all the same.
 func (c *Conn) Leave(ctx context.Context, room string) error {
-	_, err := c.leave(ctx, room)
+	was, err := c.leave(ctx, room)
+	if was && !errors.Is(err, ErrJoining) {
+		c.hasLeft(room)
+	}
 	return err
 }
 
@@ -159,14 +177,14 @@ func (m *member) Joined(request uint64, room string, from broker.Position) {
 		return
 	}
 	g := (*grantee)(m).held(room)
-	(*Conn)(m).send(func(dst []byte) []byte {
+	(*Conn)(m).send(func(dst []byte, x codec.Codec) []byte {
 		o := protocol.OK{
 			ID: request, Room: room, Epoch: from.Epoch, Offset: from.Offset, Expires: g.validFor(), ReadOnly: g.readOnly(),
 		}
 		if request == byServer {
-			return protocol.AppendJoined(dst, o)
+			return x.Joined(dst, o)
 		}
-		return protocol.AppendOK(dst, o)
+		return x.OK(dst, o)
 	})
 }
 
@@ -177,13 +195,14 @@ func (m *member) Rescue() {
 	}
 }
 
-// replay reads on in the history of a room that the connection had no place for, and closes the connection if that fails.
+// replay reads on in the history of a room whose messages did not fit into the backlog. If that fails, it closes the
+// connection.
 func (c *Conn) replay(src *frame.Source) {
 	room, err := c.hub.rooms.Replay((*member)(c), src)
 	if err == nil {
 		return
 	}
-	c.hub.log.Error("reading on from history failed", "conn", c.ID(), "room", room, "err", err)
+	c.hub.log.Error("reading on from history failed: the connection is closed", "conn", c.ID(), "room", room, "err", err)
 	if errors.Is(err, broker.ErrUnavailable) {
 		c.closeWith(c.hub.unavailable(err))
 	} else {

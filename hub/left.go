@@ -4,12 +4,12 @@ import (
 	"context"
 	"slices"
 
-	"github.com/gohubkit/hubkit/protocol"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 )
 
-// removeFrom takes a room away from the connection, and reports whether it was in it. A client of protocol v1 is told why
-// with a left frame, behind the last message of the room. It blocks while the broker is told, in rooms with presence. While the
-// connection is joining the room, nothing happens.
+// removeFrom takes a room away from the connection, and reports whether it was in it. A client of protocol v1 is told
+// why with a left frame, behind the last message of the room. In a room with presence removeFrom blocks while the
+// broker is told. While the connection is joining the room, nothing happens.
 func (c *Conn) removeFrom(ctx context.Context, room string, why *Error) (was bool, err error) {
 	finish := c.hub.rooms.Remove((*member)(c), room)
 	if finish == nil {
@@ -23,17 +23,19 @@ func (c *Conn) tellLeft(room string, why *Error) {
 	if c.kind == raw {
 		return
 	}
-	c.send(func(dst []byte) []byte { return protocol.AppendLeft(dst, room, why) })
+	c.send(func(dst []byte, x codec.Codec) []byte { return x.Left(dst, room, why) })
+	c.returnsFor(why)
 }
 
-// barred is a room that was taken away while somebody who had looked before might still have put the connection into it.
+// barred is a room that was taken away while a join that was decided before might still be under way.
 type barred struct {
 	room string
 	why  *Error
 }
 
-// revoke begins to take a room away from the connection, whether it is in the room, joins it, or is about to because a callback
-// or JoinUser has begun that may have looked before. It does not block. finish is as that of rooms.Node.Remove.
+// revoke begins to take a room away from the connection. It covers a connection that is in the room, that is joining
+// it, and one that may join it because a callback or JoinUser began before. It does not block. finish is as that of
+// rooms.Node.Remove.
 func (c *Conn) revoke(room string, why *Error) (finish func(ctx context.Context, parted func()) error) {
 	if c.mayJoin(room) { // before Remove looks
 		c.bar(room, why)
@@ -50,9 +52,9 @@ func (c *Conn) revoke(room string, why *Error) (finish func(ctx context.Context,
 	}
 }
 
-// mayJoin reports whether somebody may be about to put the connection into a room without having looked again.
+// mayJoin reports whether code that has not looked again may be about to put the connection into a room.
 func (c *Conn) mayJoin(room string) bool {
-	if c.handling.Load() != atRest || !c.state.has(accepted) || c.rooms.Joining(room) || c.hub.working(c) {
+	if c.state.handling() != atRest || !c.state.has(accepted) || c.rooms.Joining(room) || c.hub.working(c) {
 		return true
 	}
 	c.mu.Lock()
@@ -60,25 +62,25 @@ func (c *Conn) mayJoin(room string) bool {
 	return c.extra != nil && c.extra.giving > 0
 }
 
-// bar has joins of a room that have begun already fail.
+// bar makes joins of a room fail that have begun already.
 func (c *Conn) bar(room string, why *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.more()
 	m.barred = append(slices.DeleteFunc(m.barred, func(b barred) bool { return b.room == room }), barred{room, why})
-	c.marks.set(barredMark)
+	c.state.set(barredMark)
 }
 
-// unbar lets a join of a room begin that is decided now.
+// unbar allows a join of a room that is decided after the call.
 func (c *Conn) unbar(room string) {
-	if c.marks.has(barredMark) && !c.rooms.Joining(room) { // else it is still the other join's end
+	if c.state.has(barredMark) && !c.rooms.Joining(room) { // else it is still the other join's end
 		c.forget(func(b barred) bool { return b.room == room })
 	}
 }
 
-// unbarAll is called before a callback that will look itself.
+// unbarAll is called before a callback, which then decides anew.
 func (c *Conn) unbarAll() {
-	if !c.marks.has(barredMark) {
+	if !c.state.has(barredMark) {
 		return
 	}
 	joining := c.rooms.AllJoining()
@@ -93,14 +95,14 @@ func (c *Conn) forget(which func(barred) bool) {
 	}
 	if c.extra.barred = slices.DeleteFunc(c.extra.barred, which); len(c.extra.barred) == 0 {
 		c.extra.barred = nil
-		c.marks.clear(barredMark)
+		c.state.clear(barredMark)
 	}
 	c.trim()
 }
 
 // Barred implements rooms.Member.
 func (m *member) Barred(room string) error {
-	if !m.marks.has(barredMark) {
+	if !m.state.has(barredMark) {
 		return nil
 	}
 	c := (*Conn)(m)

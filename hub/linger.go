@@ -14,16 +14,19 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// ending is a Conn on its way out: its close frame, what its reader does last, and its teardown.
+// ending is a Conn that is being closed: its close frame, its reader's last steps, and its teardown.
 type ending Conn
 
 // failed ends the connection because its reader got err.
 func (e *ending) failed(err error) {
 	c := (*Conn)(e)
-	var ce *websocket.CloseError
+	ce, closes := errors.AsType[*websocket.CloseError](err)
 	switch {
-	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
+	case closes && ce.Code != websocket.CloseAbnormalClosure:
 		// gorilla has answered with a close frame, or this is the answer to ours.
+		if c.state.has(tapped) {
+			c.showFrame(frame.Close, websocket.FormatCloseMessage(ce.Code, ce.Text))
+		}
 		e.drain()
 		c.abortAndWait(&CloseError{Code: protocol.CloseCode(ce.Code), Reason: ce.Text})
 	case errors.Is(err, decoder.ErrTooLarge):
@@ -33,8 +36,8 @@ func (e *ending) failed(err error) {
 		c.closeWith(&CloseError{Code: protocol.CloseReconnect, Reason: "message took too long", Err: err})
 		e.linger()
 	case errors.Is(err, net.ErrClosed):
-		// This side has closed the socket, and whoever did knows why: see abort and WriterFailed.
-	case errors.Is(err, io.EOF), errors.As(err, &ce), isNetError(err):
+		// This side has closed the socket, and the code that did knows why: see abort and WriterFailed.
+	case errors.Is(err, io.EOF), closes, isNetError(err):
 		c.abortAndWait(&CloseError{Code: protocol.CloseAbnormal, Err: err})
 	default:
 		// A fault of the WebSocket protocol: gorilla has said so in a close frame, after which
@@ -44,7 +47,7 @@ func (e *ending) failed(err error) {
 	}
 }
 
-// drain waits until what was sent is in the socket.
+// drain waits until the socket has taken the backlog, at most for the close timeout.
 func (e *ending) drain() {
 	if n, _ := e.writer.Backlog(); n == 0 {
 		return
@@ -60,20 +63,20 @@ func isNetError(err error) bool {
 	return errors.As(err, &ne) || errors.As(err, &se)
 }
 
-// lingerBytes bounds what is read and thrown away of a client that was refused. It is more than the files
-// people send by mistake: one that never learns of the 1009 comes back and sends it again.
+// lingerBytes bounds how much of a refused client's data is read and thrown away. It exceeds the files that people send
+// by mistake: a client that never learns of the 1009 reconnects and sends the file again.
 const lingerBytes = 16 << 20
 
-// linger reads on for a while and throws away what comes, so that the close frame is not lost: a
-// socket closed with unread data in it is reset, and the peer may then never see what was sent last.
+// linger reads on for a while and throws away what comes, so that the close frame is not lost. A socket that is closed
+// with unread data in it is reset, and the client may then never see what was sent last.
 //
-// The end of what this side sends follows the close frame: the client, when it has both, closes its side at once.
+// linger also ends the sending side after the close frame. A client that has got both closes its side at once.
 func (e *ending) linger() {
 	e.drain()
-	if half, ok := e.conn.(interface{ CloseWrite() error }); ok {
+	if half, ok := e.writer.Conn().(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // an error means that it is closed already
 	}
-	if err := e.conn.SetReadDeadline(time.Now().Add(e.hub.conf.closeTimeout)); err == nil {
+	if err := e.writer.Conn().SetReadDeadline(time.Now().Add(e.hub.conf.closeTimeout)); err == nil {
 		e.discard()
 	}
 	(*Conn)(e).abortAndWait(nil)
@@ -87,7 +90,7 @@ func (e *ending) discard() {
 	c.mu.Unlock()
 	buf := make([]byte, 4<<10)
 	for kept, total := 0, 0; total < lingerBytes; {
-		n, err := c.conn.Read(buf[kept:])
+		n, err := c.writer.Conn().Read(buf[kept:])
 		if err != nil || why != nil && endsInClose(buf[:kept+n], why.Code) {
 			return
 		}
@@ -99,8 +102,8 @@ func (e *ending) discard() {
 // maxCloseFrame is the length of the longest close frame of a client: header, mask, payload.
 const maxCloseFrame = 2 + 4 + frame.MaxControl
 
-// endsInClose reports whether p ends in a client's close frame that carries a code. The frames before it may be broken, and so it
-// is looked for from the end: a client sends nothing after it.
+// endsInClose reports whether p ends in a client's close frame that carries a code. It searches from the end, because
+// the frames before may be broken, and a client sends nothing after its close frame.
 func endsInClose(p []byte, code protocol.CloseCode) bool {
 	for n := 2; n <= frame.MaxControl && n+6 <= len(p); n++ {
 		f := p[len(p)-n-6:]

@@ -9,8 +9,8 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/netpoll"
 )
 
-// While a callback runs, nobody reads from its connection, and so nobody sees its client leave. The lookout looks at the
-// sockets of those that take long. Fast ones cost nothing for it but the note of which goroutines read.
+// While a callback runs, no goroutine reads from its connection, and so none sees its client leave. The lookout looks at the
+// sockets of connections with slow callbacks. Fast callbacks pay only for the list of the goroutines that read.
 
 // lookEvery is how often the lookout looks, and slowAfter how long a callback may take without a look.
 const (
@@ -18,7 +18,7 @@ const (
 	slowAfter = 100 * time.Millisecond
 )
 
-// What the reader is at, in Conn.handling.
+// What the reader is at, in Conn.state.
 const (
 	atRest    uint32 = iota
 	atFrame          // at a message, and a frame begins where the socket's next byte is
@@ -26,10 +26,10 @@ const (
 	atClosing        // at a message, and a close frame that follows it has been read
 )
 
-// ahead is what a reader is at when it handles what d has decoded.
+// ahead returns what state.handle is told while a reader handles what d has decoded. d may be nil.
 func ahead(d *decoder.Decoder) uint32 {
 	switch {
-	case d.Buffered() == 0:
+	case d == nil, d.Buffered() == 0:
 		return atFrame
 	case d.Closing():
 		return atClosing
@@ -38,15 +38,15 @@ func ahead(d *decoder.Decoder) uint32 {
 	}
 }
 
-// readers knows the goroutines that read. Those that end give their frameReader back for another, so that a list is written
-// to only when there are more than ever before; what the garbage collector has taken is struck from it.
+// readers knows the goroutines that read. One that ends gives its frameReader back for another, so the list grows only
+// when there are more than ever before. What the garbage collector has taken is removed from it.
 type readers struct {
 	idle sync.Pool // of *frameReader
 	mu   sync.Mutex
 	all  []weak.Pointer[frameReader]
 }
 
-// enter returns a frameReader for a goroutine that reads from c by d. leave has to follow.
+// enter returns a frameReader for a goroutine that reads from c through d. leave must follow.
 func (rs *readers) enter(c *Conn, d *decoder.Decoder) *frameReader {
 	r, ok := rs.idle.Get().(*frameReader)
 	if !ok {
@@ -99,7 +99,7 @@ func (h *Hub) newLookout() *lookout { return &lookout{hub: h, buf: make([]byte, 
 func (l *lookout) look() {
 	now := uint32(l.hub.now() / time.Millisecond)
 	l.hub.readers.each(func(c *Conn) {
-		if c.handling.Load() != atRest && int32(now-c.lastMessage.Load()) >= int32(slowAfter/time.Millisecond) {
+		if c.state.handling() != atRest && int32(now-c.lastMessage.Load()) >= int32(slowAfter/time.Millisecond) {
 			l.slow = append(l.slow, c)
 		}
 	})
@@ -111,7 +111,7 @@ func (l *lookout) look() {
 }
 
 func (l *lookout) lookAt(c *Conn) {
-	begun, at := c.lastMessage.Load(), c.handling.Load()
+	begun, at := c.lastMessage.Load(), c.state.handling()
 	if at == atRest || c.state.has(left) {
 		return
 	}
@@ -121,10 +121,10 @@ func (l *lookout) lookAt(c *Conn) {
 		if at != atFrame {
 			peek = nil
 		}
-		left = netpoll.Left(c.conn, peek)
+		left = netpoll.Left(c.writer.Conn(), peek)
 	}
-	// What was seen counts if the reader has been at the same message all the while: else it was no frame's beginning.
-	if left && c.handling.Load() == at && c.lastMessage.Load() == begun {
+	// The observation counts only if the reader has been at the same message all the while. Else it may not be a frame's beginning.
+	if left && c.state.handling() == at && c.lastMessage.Load() == begun {
 		(*connContext)(c).leave()
 	}
 }

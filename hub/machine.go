@@ -7,7 +7,7 @@ import (
 	"github.com/gohubkit/hubkit/preflight"
 )
 
-// check looks at the machine, and bounds the connections by what it allows.
+// check examines the machine, and bounds the connections by what it allows.
 func (c *config) check() error {
 	if c.noPreflight {
 		if len(c.preflight) > 0 {
@@ -26,16 +26,16 @@ func (c *config) check() error {
 	}
 	most, binding := c.report.SafeConns, c.report.Binding
 	if c.asked > 0 {
-		// The operator may know better than an estimate of memory, but there are no more descriptors than there are.
+		// The operator may know better than an estimate of memory, but the number of descriptors is exact.
 		most, binding = descriptors(c.report), nofile
 	}
 	if most < 0 {
 		return nil // no limit, or none known
 	}
-	// A client that is told softly has a descriptor for about a second, and two seconds' worth may come in one.
+	// A soft refusal holds a descriptor for about a second, and two seconds' worth may come in one.
 	most -= 2 * c.admission.Soft
 	if most < 1 {
-		return fmt.Errorf("not one connection is safe: %s allows none beside what is kept back; %s", binding, c.report)
+		return fmt.Errorf("not one connection is safe: %s allows none beyond the reserves: raise it; %s", binding, c.report)
 	}
 	if c.asked == 0 || most < c.asked {
 		c.admission.MaxConns = most
@@ -43,11 +43,13 @@ func (c *config) check() error {
 	return nil
 }
 
-// leastBudget is the smallest memory budget that is derived: a machine that looks full closes nobody for a single message.
+// leastBudget is the smallest memory budget that is derived. A machine that looks full then closes no connection for a
+// single message.
 const leastBudget = 16 << 20
 
-// deriveBudget takes the memory budget from what check has found: half of the memory that idle connections leave, since the
-// garbage collector lets the heap grow to twice what is in use. They leave at least the quarter that is kept back for traffic.
+// deriveBudget derives the memory budget from the result of check. The budget is half of the memory that idle
+// connections leave, since the garbage collector lets the heap grow to twice what is in use. They leave at least the
+// quarter that is reserved for traffic.
 func (c *config) deriveBudget() {
 	left := int64(c.report.MemoryLeft)
 	if c.noPreflight || c.memoryBudget != 0 || left < 0 {
@@ -62,7 +64,7 @@ func (c *config) deriveBudget() {
 
 const nofile = "RLIMIT_NOFILE"
 
-// descriptors is how many connections the process has descriptors for.
+// descriptors returns how many connections the process has descriptors for.
 func descriptors(r preflight.Report) int {
 	for _, l := range r.Limits {
 		if l.Name == nofile {
@@ -72,7 +74,18 @@ func descriptors(r preflight.Report) int {
 	return preflight.Unknown
 }
 
-// logMachine says in one line what check has found.
+// DescriptorStats has the figures of the process's file descriptors.
+type DescriptorStats struct {
+	// Open is how many are in use. Limit is the soft RLIMIT_NOFILE as it was when the hub was made. Each is zero if it
+	// is unknown.
+	Open, Limit int
+}
+
+func (h *Hub) descriptorStats() DescriptorStats {
+	return DescriptorStats{Open: max(preflight.OpenDescriptors(), 0), Limit: max(h.conf.report.Descriptors.Soft, 0)}
+}
+
+// logMachine logs the result of check in one line.
 func (h *Hub) logMachine() {
 	c := &h.conf
 	if c.noPreflight {

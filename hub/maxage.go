@@ -1,15 +1,15 @@
 package hub
 
 import (
-	"math/rand/v2"
+	"math/bits"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/core/rate"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// ageSweeper closes connections that are too old, or from which nothing has come for too long. One goroutine walks
-// through the registry, a part at a time, so that a connection pays a few bytes for it and no timer.
+// ageSweeper closes connections that exceed the maximum age, or have been idle for too long. One goroutine walks
+// through the registry, a part at a time. So a connection pays a few bytes for it and no timer.
 type ageSweeper struct {
 	hub   *Hub
 	ticks int    // that a round through the registry takes
@@ -23,13 +23,12 @@ type ageSweeper struct {
 
 const (
 	defaultMaxAgePace = 100
-	// sweepTick is how often the ageSweeper looks, and sweepRounds how often it has gone round in the time that is
-	// allowed: connections live up to so much longer. Large hubs need not be walked through more
-	// often than sweepRound.
+	// sweepTick is how often the ageSweeper looks. sweepRounds is how many rounds it makes in the allowed time:
+	// connections live longer by at most one round. Large hubs are not walked more often than every sweepRound.
 	sweepTick   = 100 * time.Millisecond
 	sweepRounds = 32
 	sweepRound  = 30 * time.Second
-	// sweepSpread is over how long those come back that are closed together, which are few.
+	// sweepSpread is the time over which clients that are closed together reconnect. They are few.
 	sweepSpread = time.Second
 )
 
@@ -68,7 +67,7 @@ func (r *ageSweeper) walk() {
 	r.next = r.hub.conns.Some(r.next, r.hub.conns.Slots()/r.ticks+1, r.look)
 }
 
-// look closes a connection whose time is up. It returns false where the pace does not allow it yet.
+// look closes a connection whose time is up. It returns false if the pace does not allow it yet.
 func (r *ageSweeper) look(c *Conn) bool {
 	if c.state.at() >= closing {
 		return true
@@ -77,9 +76,9 @@ func (r *ageSweeper) look(c *Conn) bool {
 	ms := uint32(now / time.Millisecond)
 	why := &CloseError{Spread: sweepSpread}
 	switch {
-	case r.aging && int32(ms-c.due) >= 0:
-		why.Code, why.Reason = protocol.CloseMaxAge, "max age"
-	case r.idle > 0 && ms-c.lastMessage.Load() >= r.idle:
+	case r.aging && c.age(now) >= c.mayAge():
+		why.Code, why.Reason = protocol.CloseMaxAge, "maximum age"
+	case r.idle > 0 && c.kind != events && ms-c.lastMessage.Load() >= r.idle:
 		why.Code, why.Reason = protocol.CloseIdle, "idle"
 	default:
 		return true
@@ -94,20 +93,35 @@ func (r *ageSweeper) look(c *Conn) bool {
 	return true
 }
 
-// working reports whether the worker pool has something to do for c.
+// working reports whether the worker pool has work for c.
 func (h *Hub) working(c *Conn) bool {
 	h.poolMu.Lock()
 	defer h.poolMu.Unlock()
 	return h.pool != nil && h.pool.Pending(c.entry.Num) > 0
 }
 
-// came notes when the connection came, and draws its age.
+// bornTick is the unit in which a connection's entry keeps its birth, in Own: 32 bits of it last two years.
+const bornTick = 16 * time.Millisecond
+
+// age is the connection's age at a time on the hub's clock.
+func (c *Conn) age(now time.Duration) time.Duration {
+	return time.Duration(max(0, int32(uint32(now/bornTick)-c.entry.Own))) * bornTick
+}
+
+// mayAge is the connection's own maximum age: between three quarters of the maximum and all of it. Connections that
+// come one after the other get ages that are far apart.
+func (c *Conn) mayAge() time.Duration {
+	const golden = 0x9e3779b97f4a7c15 // the part of 2^64 whose multiples are spread most evenly
+	most := c.hub.conf.maxAge
+	less, _ := bits.Mul64(c.entry.Num*golden, uint64(most/4))
+	return most - time.Duration(less)
+}
+
+// came notes when the connection came.
 func (hs *handshake) came() {
 	c := (*Conn)(hs)
 	now := c.hub.now()
 	c.lastMessage.Store(uint32(now / time.Millisecond))
 	c.streak = -1 // the first message came after none
-	if age := c.hub.conf.maxAge; age > 0 {
-		c.due = uint32((now + age - rand.N(age/4)) / time.Millisecond)
-	}
+	c.entry.Own = uint32((now + bornTick - 1) / bornTick)
 }

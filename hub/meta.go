@@ -11,7 +11,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// PublisherView is what the members of a room are shown of those who publish in it; see ShowPublisher.
+// PublisherView is what the members of a room are shown of a message's publisher; see ShowPublisher.
 type PublisherView uint8
 
 const (
@@ -33,9 +33,9 @@ var views = [...]rooms.View{
 	PublisherFull: rooms.ViewInfo,
 }
 
-// ShowPublisher has each message say who published it, to the members of the room, to readers of its history, and in what the
-// broker keeps. The default is PublisherNone: a message then carries nothing of its publisher. What a client publishes says
-// who the client is. What the service publishes says so only with PublishedBy.
+// ShowPublisher makes each message say who published it, to the members of the room, to readers of its history, and in
+// what the broker keeps. The default is PublisherNone: a message then names no publisher. A client's message names that
+// client. A message of the service names a publisher only with PublishedBy.
 func ShowPublisher(v PublisherView) RoomOption {
 	return func(r *rule) error {
 		if int(v) >= len(views) {
@@ -46,8 +46,8 @@ func ShowPublisher(v PublisherView) RoomOption {
 	}
 }
 
-// ShowTime has each message say when it was published, in milliseconds, by the clock of the node that published it. By default
-// only messages published with Timestamp say so.
+// ShowTime makes each message say when it was published, in milliseconds, by the clock of the node that published it.
+// By default only messages published with Timestamp say so.
 func ShowTime() RoomOption {
 	return func(r *rule) error {
 		r.Times = true
@@ -55,8 +55,8 @@ func ShowTime() RoomOption {
 	}
 }
 
-// Tags has the message carry tags, which its members see: at most 16, with keys of 1 to 64 bytes without control characters
-// and values of at most 256 bytes, in UTF-8.
+// Tags adds tags to the message, which members see. By default there are none. There may be at most 16, with keys of 1 to
+// 64 bytes without control characters and values of at most 256 bytes, in UTF-8. Otherwise Publish fails with ErrOption.
 func Tags(tags map[string]string) PublishOption {
 	return func(o *publishOptions) error {
 		if err := protocol.CheckTags(tags); err != nil {
@@ -67,8 +67,9 @@ func Tags(tags map[string]string) PublishOption {
 	}
 }
 
-// Trace has the message carry a W3C trace context, which its members see: the values of the headers traceparent and
-// tracestate. state may be empty.
+// Trace adds a W3C trace context to the message, which members see: the values of the headers traceparent and
+// tracestate. By default it is that of the hub's span, if WithTracer makes one. state may be empty. If a value is
+// malformed, Publish fails with ErrOption.
 func Trace(parent, state string) PublishOption {
 	return func(o *publishOptions) error {
 		t := broker.Trace{Parent: parent, State: state}
@@ -80,7 +81,7 @@ func Trace(parent, state string) PublishOption {
 	}
 }
 
-// Timestamp has the message say when it was published, as all messages do in a room with ShowTime.
+// Timestamp makes the message say when it was published. By default only messages of rooms with ShowTime say so.
 func Timestamp() PublishOption {
 	return func(o *publishOptions) error {
 		o.carry().Time = time.Now().UnixMilli()
@@ -88,8 +89,8 @@ func Timestamp() PublishOption {
 	}
 }
 
-// PublishedBy says on whose behalf the service publishes. hub.History tells all of it; members are shown as much as
-// ShowPublisher says. Info must be one JSON value or nil.
+// PublishedBy says on whose behalf the service publishes. By default a message of the service names no publisher.
+// Hub.History returns all of it. ShowPublisher says how much of it members see. Info must be one JSON value or nil.
 func PublishedBy(p broker.Publisher) PublishOption {
 	return func(o *publishOptions) error {
 		if p.Info != nil && !protocol.Valid(p.Info) {
@@ -100,8 +101,9 @@ func PublishedBy(p broker.Publisher) PublishOption {
 	}
 }
 
-// ExceptConn has one connection not be sent the message, on whichever node it is. id is its Conn.ID. In a room with history
-// the client is told to go on behind the message. When the client comes back it is another connection: see ExceptSession.
+// ExceptConn keeps the message from one connection, on any node. By default all members receive it. id is what Conn.ID
+// returns. In a room with history the client is told to resume after the message. When the client reconnects, it has
+// another connection: see ExceptSession.
 func ExceptConn(id string) PublishOption {
 	return func(o *publishOptions) error {
 		if id == "" {
@@ -112,8 +114,8 @@ func ExceptConn(id string) PublishOption {
 	}
 }
 
-// ExceptSession is ExceptConn for c and for every connection with which its client comes back, as long as it keeps its session.
-// A client asks for that with "echo": false.
+// ExceptSession is ExceptConn for c and for every later connection of its client, while the client keeps its session. By
+// default all members receive the message. A client asks for it with "echo": false.
 func ExceptSession(c *Conn) PublishOption {
 	return func(o *publishOptions) error {
 		if c == nil {
@@ -124,7 +126,7 @@ func ExceptSession(c *Conn) PublishOption {
 	}
 }
 
-// carry is what the message is to carry.
+// carry returns the message's meta data, to be changed.
 func (o *publishOptions) carry() *broker.Meta {
 	if o.meta == nil {
 		o.meta = new(broker.Meta)
@@ -143,7 +145,7 @@ func checkTrace(t broker.Trace) error {
 	return nil
 }
 
-// meta is what a client's publication carries, as the client and OnPublish want it.
+// meta returns the meta data of a client's publication, as the client and OnPublish set it.
 func (v *v1Client) meta(p *Publication) (*broker.Meta, error) {
 	if len(p.Tags) == 0 && p.Trace.IsZero() && !p.NoEcho {
 		return nil, nil //nolint:nilnil // it carries nothing

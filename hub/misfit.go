@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// misfit tells a client what is wrong with its data, in JSON's terms. encoding/json's own texts name the server's types, and
-// an UnmarshalJSON of the application's may say anything.
+// misfit tells a client what is wrong with its data, in JSON's terms. The texts of encoding/json name the server's
+// types, and an UnmarshalJSON of the application may say anything.
 func misfit(err error) string {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("the data is not valid JSON at byte %d", e.Offset)
@@ -30,7 +30,7 @@ func misfit(err error) string {
 	return fmt.Sprintf("%s: want %s, got %s", what, want, article(got))
 }
 
-// jsonName is what JSON calls a value that fits t.
+// jsonName is JSON's name for a value that fits t.
 func jsonName(t reflect.Type) string {
 	if t == nil {
 		return "another value"

@@ -18,8 +18,8 @@ import (
 // Option configures a hub. New reports every fault of every option together.
 type Option func(*config) error
 
-// WithBroker joins the hub with others. The default is a broker in memory, for a hub that is alone. New starts the broker,
-// and Close or Shutdown closes it.
+// WithBroker sets the broker that joins the hub with other nodes. The default is a broker in memory, for a single
+// hub. New starts the broker, and Close or Shutdown closes it.
 func WithBroker(b broker.Broker) Option {
 	return func(c *config) error {
 		if b == nil {
@@ -30,11 +30,11 @@ func WithBroker(b broker.Broker) Option {
 	}
 }
 
-// WithNode names this node. The default is a random name. It must differ from the names of all other nodes alive, and is
-// made like a room's name.
+// WithNode sets the name of this node. The default is a random name. It must differ from the names of all other nodes
+// alive, and follows the rules for room names.
 //
-// A node that starts again under its name takes the place of its earlier run: members that a crash left in presence are
-// removed within seconds. If a node of that name is alive, both log it and keep their members.
+// A node that restarts under its name replaces its earlier run: members that a crash left in presence are removed
+// within seconds. If a node of that name is alive, both log it and keep their members.
 func WithNode(id string) Option {
 	return func(c *config) error {
 		if err := broker.CheckRoom(id); err != nil {
@@ -45,9 +45,9 @@ func WithNode(id string) Option {
 	}
 }
 
-// WithLogger sets where the hub logs. The default is slog.Default. Tokens and payloads are never logged. Clients
-// cannot fill the log: of records with the same level and message the hub writes at most five a second, and then
-// one that says how many were left out.
+// WithLogger sets the logger of the hub. The default is slog.Default. Tokens and payloads are never logged. Clients
+// cannot fill the log: the hub writes at most five records a second with the same level and message. Then one record
+// says how many were left out.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -58,8 +58,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithHeartbeat sets after how long a silence a connection is pinged, and how long after that it is closed. The default is
-// 25 s and 10 s. With heartbeat.Disabled() only the next write finds clients that have vanished.
+// WithHeartbeat sets when the hub pings a silent connection, and how long after that it closes the connection. The
+// default is 25 s and 10 s. With heartbeat.Disabled() only the next write finds clients that have vanished.
 func WithHeartbeat(p heartbeat.Policy) Option {
 	return func(c *config) error {
 		c.heartbeat = p
@@ -68,7 +68,8 @@ func WithHeartbeat(p heartbeat.Policy) Option {
 }
 
 // WithWorkerPool sets the pool that heavy handlers run on. By default the hub makes one, with the defaults of package
-// workerpool, when the first heavy handler is set. The pool may be shared. Its maker closes it, after the hub.
+// workerpool, when the first heavy handler is set. Several hubs may share the pool. The program that made the pool
+// closes it, after the hub.
 func WithWorkerPool(p *workerpool.Pool) Option {
 	return func(c *config) error {
 		if p == nil {
@@ -79,14 +80,15 @@ func WithWorkerPool(p *workerpool.Pool) Option {
 	}
 }
 
-// WithAuthenticator tells who is at the other end, from the handshake's request: a cookie, a header, a query parameter. By
-// default connections are anonymous until a token says otherwise. f is called in the goroutine of the HTTP request, and may
-// be given once; further checks are OnHandshake's.
+// WithAuthenticator sets a function that identifies the client from the handshake's request: from a cookie, a header
+// or a query parameter. By default connections are anonymous until a token says otherwise. f is called in the
+// goroutine of the HTTP request. The option may be given once; use OnHandshake for further checks.
 //
-// Any error refuses the handshake, and its text stays in the log. ErrUnauthorized refuses it with 401, and an *HTTPError as
-// it says. Any other error is no verdict on the client: a context that ended, or a database that cannot be reached. It is
-// logged and counted in Stats.Failures, and the client is answered with 503 and a Retry-After. A panic, or a nil pointer
-// returned as the error, is answered with 500. An Identity whose ExpiresAt has come is refused with 401.
+// Any error refuses the handshake, and its text stays in the log. ErrUnauthorized refuses it with 401, and an
+// *HTTPError with its own status. Any other error is no verdict on the client: a context that ended, or a database
+// that cannot be reached. The hub logs it, counts it in Stats.Failures, and answers with 503 and a Retry-After. A
+// panic, or a nil pointer returned as the error, is answered with 500. An Identity whose ExpiresAt has passed is
+// refused with 401.
 func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	return func(c *config) error {
 		switch {
@@ -100,20 +102,20 @@ func WithAuthenticator(f func(*http.Request) (Identity, error)) Option {
 	}
 }
 
-// WithTokenVerifier tells who is at the other end from the token in the client's hello, for clients that cannot set headers.
-// f is called for every hello, in a goroutine of the connection's own, with an empty token if the client sent none. What it
-// returns replaces what the authenticator said. It may be given once. Plain clients, which say no hello, are refused with
-// 4103.
+// WithTokenVerifier sets a function that identifies the client from the token in its hello, for clients that cannot
+// set headers. By default tokens are not verified. f is called for every hello, in a goroutine of the connection's
+// own, with an empty token if the client sent none. Its Identity replaces that of the authenticator. The option may
+// be given once. Plain clients, which send no hello, are refused with 4103.
 //
-// Any error closes the connection. ErrUnauthorized closes it with 4100, and a *CloseError as it says. Other errors close it
-// as OnConnect describes: so that the client comes back. ctx ends with the hello's time, which WithHandshakeTimeout sets. A
-// token whose Identity.ExpiresAt has come closes the connection with 4009.
+// Any error closes the connection. ErrUnauthorized closes it with 4100, and a *CloseError with its own code. Other
+// errors close it as OnConnect describes, so that the client reconnects. ctx ends with the time for the hello, which
+// WithHandshakeTimeout sets. A token whose Identity.ExpiresAt has passed closes the connection with 4009.
 //
-// f is also called for a token that a client sends later, to renew its identity or a Grant, in the goroutine of OnJoin. It must
-// name the same user. An identity takes the place of the one before; in rooms that the client is in, others are shown
-// the Info of before. If f fails, the connection and its end stay as they are. A *CloseError that has clients come back, and
-// every error that is no verdict, is answered by "unavailable"; any other by "unauthorized". ctx then ends after the time of
-// WithHandshakeTimeout.
+// f is also called for a token that a client sends later, to renew its identity or a Grant, in the goroutine of
+// OnJoin. It must name the same user. The new identity replaces the earlier one; in rooms that the client is already
+// in, others still see the earlier Info. If f fails, the connection and its expiry stay as they are. The hub answers
+// "unavailable" to a *CloseError that allows a reconnect, and to every error that is no verdict. It answers
+// "unauthorized" to any other. ctx then ends after the time of WithHandshakeTimeout.
 func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, error)) Option {
 	return func(c *config) error {
 		switch {
@@ -127,8 +129,9 @@ func WithTokenVerifier(f func(ctx context.Context, token string) (Identity, erro
 	}
 }
 
-// WithOriginCheck replaces the check of the Origin header altogether. f is called in the goroutine of the HTTP request, and
-// may be given once. A panic refuses the handshake with 500.
+// WithOriginCheck sets a function that replaces the check of the Origin header. By default the hub allows its own origin
+// and those of WithOrigins. f is called in the goroutine of the HTTP request. The option may be given once. A panic
+// refuses the handshake with 500.
 func WithOriginCheck(f func(*http.Request) bool) Option {
 	return func(c *config) error {
 		switch {
@@ -142,8 +145,8 @@ func WithOriginCheck(f func(*http.Request) bool) Option {
 	}
 }
 
-// WithRooms says what the rooms are like whose names match pattern, in which * stands for any run of characters. If several
-// patterns match, the one given first counts. Rooms that none matches have neither history nor presence.
+// WithRooms configures the rooms whose names match a pattern, in which * matches any run of characters. If several
+// patterns match, the first one given applies. By default rooms have neither history nor presence.
 func WithRooms(pattern string, opts ...RoomOption) Option {
 	return func(c *config) error {
 		r, err := newRule(pattern, opts)
@@ -155,8 +158,8 @@ func WithRooms(pattern string, opts ...RoomOption) Option {
 	}
 }
 
-// WithOpenRooms lets every client that gets in join the rooms that match a pattern, and publish in them. In all other rooms
-// a client may do only what OnJoin and OnPublish allow.
+// WithOpenRooms lets every connected client join the rooms that match a pattern, and publish in them. By default no room
+// is open: a client may do only what OnJoin and OnPublish allow.
 func WithOpenRooms(patterns ...string) Option {
 	return func(c *config) error {
 		if len(patterns) == 0 {
@@ -170,9 +173,10 @@ func WithOpenRooms(patterns ...string) Option {
 	}
 }
 
-// WithRaw makes every frame the application's own, text or binary: no envelopes, no hello, no welcome. By default clients
-// speak protocol v1. Frames go to OnMessage, from the goroutine that reads the connection. Only the server joins rooms, with
-// Conn.Join. New returns an error that matches ErrOption if another option needs protocol v1.
+// WithRaw leaves the content of every frame, text or binary, to the application: no envelopes, no hello, no welcome.
+// By default clients speak protocol v1. OnMessage receives the frames, from the goroutine that reads the connection.
+// Only the server joins rooms, with Conn.Join. New returns an error that matches ErrOption if another option needs
+// protocol v1.
 func WithRaw() Option {
 	return func(c *config) error {
 		c.raw = true
@@ -180,7 +184,7 @@ func WithRaw() Option {
 	}
 }
 
-// WithSubprotocols names the WebSocket subprotocols of a raw hub, the preferred first. By default it has none.
+// WithSubprotocols sets the WebSocket subprotocols of a raw hub, the preferred first. By default it has none.
 func WithSubprotocols(names ...string) Option {
 	return func(c *config) error {
 		if len(names) == 0 {
@@ -191,7 +195,7 @@ func WithSubprotocols(names ...string) Option {
 	}
 }
 
-// OutagePolicy says what Publish does while the broker cannot be reached.
+// OutagePolicy decides what Publish does while the broker is unreachable.
 type OutagePolicy int
 
 const (
@@ -202,8 +206,8 @@ const (
 	OutageDegrade
 )
 
-// WithOutage sets what happens while the broker cannot be reached. The default is OutageRefuse. Either way clients are told
-// "stale", and "live" when it is back.
+// WithOutage sets what Publish does while the broker is unreachable. The default is OutageRefuse. With either policy
+// the hub sends clients "stale", and "live" when the broker is back.
 func WithOutage(p OutagePolicy) Option {
 	return func(c *config) error {
 		if p != OutageRefuse && p != OutageDegrade {
@@ -214,30 +218,31 @@ func WithOutage(p OutagePolicy) Option {
 	}
 }
 
-// WithMaxMessage bounds what a client may send in one message, in bytes, after decompression too. The default is 64 KiB. A
-// larger message closes the connection with 1009.
+// WithMaxMessage bounds the size of one message from a client, in bytes, and also its size after decompression. The
+// default is 64 KiB. A larger message closes the connection with 1009.
 func WithMaxMessage(bytes int) Option {
 	return positive("WithMaxMessage", bytes, func(c *config) *int { return &c.maxMessage })
 }
 
-// WithMaxRooms bounds the rooms of one connection. The default is 128. Another join is refused with too_many_rooms;
+// WithMaxRooms bounds the rooms of one connection. The default is 128. A further join is refused with too_many_rooms;
 // Conn.Join returns ErrTooManyRooms.
 func WithMaxRooms(n int) Option {
 	return positive("WithMaxRooms", n, func(c *config) *int { return &c.maxRooms })
 }
 
-// WithBacklog bounds what waits for one slow consumer, in messages and in bytes. The default is 256 and 1 MiB. Beyond it the
-// Overflow of the connection's rooms counts. If that does not help, the connection is closed with 4001. If the hub is short
-// of memory, it is closed earlier: see WithMemoryBudget.
+// WithBacklog bounds the backlog of one slow consumer, in messages and in bytes. The default is 256 messages and 1
+// MiB. Above it, the Overflow policy of the connection's rooms applies. If that does not help, the hub closes the
+// connection with 4001. If the hub is short of memory, it closes the connection earlier: see WithMemoryBudget.
 func WithBacklog(messages, bytes int) Option {
 	return both(
 		positive("WithBacklog: messages", messages, func(c *config) *int { return &c.backlogMessages }),
 		positive("WithBacklog: bytes", bytes, func(c *config) *int { return &c.backlogBytes }))
 }
 
-// WithRateLimit bounds how many messages a second a connection may send, and how many at once. The default is 100 and 200. A
-// message beyond it is refused with rate_limited. A client that goes on all the same is closed with 4003; that of a raw hub
-// is closed at once. Pings count as messages, and so do pongs that answer no ping of the hub's.
+// WithRateLimit bounds how many messages a second a connection may send, and how many at once. The default is 100 a
+// second and 200 at once. A message above it is refused with rate_limited. If the client continues to exceed it, the
+// hub closes the connection with 4003. A raw hub closes it at once. Pings count as messages, and so do pongs that
+// answer no ping of the hub.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(c *config) error {
 		if !(perSecond > 1e-9 && perSecond <= 1e6) || burst <= 0 { // below that the time between two messages is no Duration
@@ -254,12 +259,13 @@ func WithRateLimit(perSecond float64, burst int) Option {
 // maxBurst keeps sums of times from overflowing.
 const maxBurst = 10_000 * 24 * time.Hour
 
-// WithByteRateLimit bounds how many bytes a second a connection may send, and how many at once. By default the only bound is
-// the one that WithRateLimit and WithMaxMessage make together, 6.4 MB/s. A message counts as what it took on the wire, with
-// the headers and pings within it, or as what it decompressed to, whichever is more. Pings and pongs count too.
+// WithByteRateLimit bounds how many bytes a second a connection may send, and how many at once. By default the only
+// bound is the product of WithRateLimit and WithMaxMessage, 6.4 MB/s. A message counts with its size on the wire,
+// including headers and the pings within it, or with its decompressed size if that is more. Pings and pongs count
+// too.
 //
-// A message beyond it is treated as WithRateLimit says, and a client is closed when it has sent as much again as the burst.
-// The burst must hold a message of WithMaxMessage.
+// A message above the bound is treated as WithRateLimit says. A client is closed when it has sent as much again as
+// the burst. The burst must hold a message of WithMaxMessage.
 func WithByteRateLimit(perSecond, burst int) Option {
 	return func(c *config) error {
 		if perSecond <= 0 || burst <= 0 {
@@ -273,7 +279,8 @@ func WithByteRateLimit(perSecond, burst int) Option {
 	}
 }
 
-// WithoutRateLimit lets a connection send as many messages as it can. WithByteRateLimit still holds.
+// WithoutRateLimit lets a connection send as many messages as it can. By default WithRateLimit bounds them.
+// WithByteRateLimit still holds.
 func WithoutRateLimit() Option {
 	return func(c *config) error {
 		c.messages = rate.Limit{}
@@ -281,20 +288,21 @@ func WithoutRateLimit() Option {
 	}
 }
 
-// WithMaxAge sets the maximum connection age. Older connections are closed with 4006 and a hint to come back at once. By
-// default there is none. Balancers place connections only when they are made, so without a maximum age a new node stays
-// empty until clients happen to reconnect.
+// WithMaxAge sets the maximum connection age. The hub closes older connections with 4006 and a hint to reconnect at
+// once. By default there is no maximum. Load balancers place a connection only when it is made. If there is
+// no maximum, a new node therefore stays empty until clients happen to reconnect.
 //
-// Each connection has its own age, random between three quarters of d and d, and WithMaxAgePace bounds how many end at once:
-// those that came together do not leave together. One that waits for an answer from the worker pool is closed after it. d is
-// at most 24 days.
+// Each connection has its own age, random between three quarters of d and d, and WithMaxAgePace bounds how many end
+// at once. Connections that were made together therefore do not end together. A connection that waits for an answer
+// from the worker pool is closed after that answer. d is at most 24 days.
 func WithMaxAge(d time.Duration) Option {
 	return lifetime("WithMaxAge", d, func(c *config) *time.Duration { return &c.maxAge })
 }
 
-// WithMaxIdle closes connections from which no message has come for d, with 4007, in the way of WithMaxAge. By default none
-// is closed for that. Pings and pongs are no messages. What the client receives does not count, and neither does the time in
-// which an answer from the worker pool is outstanding. Leave it out if clients only listen. d is at most 24 days.
+// WithMaxIdle closes a connection that has sent no message for d, with 4007, in the same way as WithMaxAge. By
+// default no connection is closed as idle. Pings and pongs are no messages. Messages to the client do not count, and
+// neither does the time in which an answer from the worker pool is outstanding. Do not set it if clients only listen.
+// d is at most 24 days.
 func WithMaxIdle(d time.Duration) Option {
 	return lifetime("WithMaxIdle", d, func(c *config) *time.Duration { return &c.maxIdle })
 }
@@ -330,20 +338,20 @@ func WithRoomLinger(d time.Duration) Option {
 	}
 }
 
-// WithWriteTimeout sets how long a connection's socket may take nothing while something waits for it. The default is 5 s.
-// Beyond it the connection ends.
+// WithWriteTimeout sets how long a connection's socket may accept no data while some is waiting for it. The default
+// is 5 s. After that the hub ends the connection.
 func WithWriteTimeout(d time.Duration) Option {
 	return positive("WithWriteTimeout", d, func(c *config) *time.Duration { return &c.writeTimeout })
 }
 
-// WithReadTimeout sets how long the rest of a message may take to arrive once it has begun. The default is 30 s. Beyond it
-// the connection ends.
+// WithReadTimeout sets how long the rest of a message may take to arrive after its start. The default is 30 s. After
+// that the hub ends the connection.
 func WithReadTimeout(d time.Duration) Option {
 	return positive("WithReadTimeout", d, func(c *config) *time.Duration { return &c.readTimeout })
 }
 
-// WithHandshakeTimeout sets how long a client of the subprotocol may take to say hello. The default is 10 s. The HTTP
-// request before it is bounded by the http.Server's ReadHeaderTimeout.
+// WithHandshakeTimeout sets how long a client of the subprotocol may take to send its hello. The default is 10 s. The
+// http.Server's ReadHeaderTimeout bounds the HTTP request before it.
 func WithHandshakeTimeout(d time.Duration) Option {
 	return positive("WithHandshakeTimeout", d, func(c *config) *time.Duration { return &c.handshakeTimeout })
 }
@@ -358,9 +366,9 @@ func WithDrain(window time.Duration) Option {
 	return positive("WithDrain", window, func(c *config) *time.Duration { return &c.drain })
 }
 
-// WithCompression offers permessage-deflate. By default nothing is compressed. A room's message is compressed once for all,
-// at a level of compress/flate (flate.BestSpeed is enough); messages shorter than minSize bytes are sent as they are. It
-// trades server CPU for the network: leave it off unless messages are large.
+// WithCompression offers permessage-deflate. By default nothing is compressed. A room's message is compressed once
+// for all recipients, at a level of compress/flate (flate.BestSpeed is enough). Messages shorter than minSize bytes
+// are sent uncompressed. It trades server CPU for network bandwidth: leave it off unless messages are large.
 func WithCompression(level, minSize int) Option {
 	return both(
 		func(c *config) error {

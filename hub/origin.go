@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// WithOrigins allows browsers on pages of other origins than the hub's own. An origin is written as in the Origin
-// header: "http://app.example.com:8080", or without the scheme, which is https then. A host may contain *. A loopback
-// host without a scheme ("localhost:5173") stands for http too. "*" alone allows every page on the web to connect as
-// whoever looks at it, so that cookies must not be what identifies a user then. New rejects what no browser sends:
-// a path, a space, the scheme's default port, "null".
+// WithOrigins allows browsers on pages of other origins than the hub's own. By default only pages of the hub's own origin
+// may connect. An origin is written as in the Origin header: "http://app.example.com:8080". If the scheme is left out, it
+// is https, and for a loopback host ("localhost:5173") http too. A host may contain *. "*" alone allows every page on the
+// web to connect with its visitor's cookies: do not identify users by cookies then. New rejects an origin that no browser
+// sends: with a path, a space or the scheme's standard port, or "null".
 func WithOrigins(origins ...string) Option {
 	return func(c *config) error {
 		if len(origins) == 0 {
@@ -32,12 +32,12 @@ func WithOrigins(origins ...string) Option {
 	}
 }
 
-// originPattern is one of WithOrigins.
+// originPattern is an origin of WithOrigins.
 type originPattern struct {
 	any      bool
 	scheme   string
 	host     string // in lower case, * for any run of characters
-	loopback bool   // http will do as well
+	loopback bool   // http is allowed too
 }
 
 func parseOrigin(s string) (originPattern, error) {
@@ -62,7 +62,7 @@ func parseOrigin(s string) (originPattern, error) {
 	case strings.ContainsAny(o.host, "/ \t\r\n?#@,\\"):
 		return o, errors.New("give scheme and host, such as example.com or https://*.example.com:8443, without a path")
 	case withoutDefaultPort(o.scheme, o.host) != o.host:
-		return o, errors.New("browsers leave the default port out")
+		return o, errors.New("browsers omit the default port: leave it out")
 	}
 	return o, nil
 }
@@ -71,7 +71,7 @@ func (o *originPattern) matches(scheme, host string) bool {
 	return o.any || host != "" && (scheme == o.scheme || o.loopback && scheme == "http") && matchPattern(o.host, host)
 }
 
-// checkOrigin refuses a handshake that is asked for by a page which may not.
+// checkOrigin refuses a handshake of a page that may not connect.
 func (h *Hub) checkOrigin(r *http.Request) *HTTPError {
 	allowed := false
 	if f := h.conf.checkOrigin; f == nil {
@@ -85,9 +85,9 @@ func (h *Hub) checkOrigin(r *http.Request) *HTTPError {
 	return nil
 }
 
-// allowOrigin is the same-origin rule: a browser says which page it runs, and that page must come from the host and by
-// the scheme that the request goes to, or be of WithOrigins. Other clients send no Origin. If nobody says which
-// scheme the hub is reached by, either will do.
+// allowOrigin is the same-origin rule. A browser names the origin of its page, which must have the host and the scheme
+// of the request, or be of WithOrigins. Other clients send no Origin. If the scheme of the request is unknown, it is
+// not compared.
 func (h *Hub) allowOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -112,7 +112,8 @@ func (h *Hub) allowOrigin(r *http.Request) bool {
 	return false
 }
 
-// scheme is that by which the client reaches the hub: https or http; empty if only an untrusted proxy could know.
+// scheme returns the scheme by which the client reaches the hub: https or http; empty if only an untrusted proxy could
+// know.
 func (h *Hub) scheme(r *http.Request) string {
 	if r.TLS != nil {
 		return "https"
@@ -138,27 +139,35 @@ func withoutDefaultPort(scheme, host string) string {
 	return host
 }
 
-// perMinute lets one of a kind through a minute.
-type perMinute struct{ next atomic.Int64 } // on the hub's clock
-
-func (l *perMinute) pass(h *Hub) bool {
-	now, next := int64(h.now()), l.next.Load()
-	return now >= next && l.next.CompareAndSwap(next, now+int64(time.Minute))
+// perMinute lets one event a minute through, and counts the others.
+type perMinute struct {
+	next    atomic.Int64 // on the hub's clock
+	leftOut atomic.Int64
 }
 
-// originRefused tells the operator what was compared with what: the browser shows its user nothing of it.
+// pass reports whether this event may pass, and how many have not since the last that did.
+func (l *perMinute) pass(h *Hub) (ok bool, leftOut int64) {
+	now, next := int64(h.now()), l.next.Load()
+	if now >= next && l.next.CompareAndSwap(next, now+int64(time.Minute)) {
+		return true, l.leftOut.Swap(0)
+	}
+	l.leftOut.Add(1)
+	return false, 0
+}
+
+// originRefused tells the operator what was compared: the browser shows its user none of it.
 func (h *Hub) originRefused(r *http.Request) *HTTPError {
-	if h.warned.origin.pass(h) {
+	if ok, leftOut := h.warned.origin.pass(h); ok {
 		h.log.Warn("origin refused: allow it with WithOrigins, or have the proxy pass on Host and X-Forwarded-Proto (WithTrustedProxies)",
-			"origin", r.Header.Get("Origin"), "host", r.Host, "scheme", h.scheme(r), "remote", r.RemoteAddr)
+			"origin", r.Header.Get("Origin"), "host", r.Host, "scheme", h.scheme(r), "remote", r.RemoteAddr, "left_out", leftOut)
 	}
 	return &HTTPError{Status: http.StatusForbidden, Message: "origin not allowed"}
 }
 
 // cannotHijack tells the operator that no handshake can succeed.
 func (h *Hub) cannotHijack(w http.ResponseWriter, err error) {
-	if h.warned.hijack.pass(h) {
-		h.log.Warn("handshake failed: the ResponseWriter cannot be hijacked; middleware before the hub must pass it on or have "+
-			"Unwrap, and http.TimeoutHandler must not be before a hub", "writer", fmt.Sprintf("%T", w), "err", err)
+	if ok, leftOut := h.warned.hijack.pass(h); ok {
+		h.log.Warn("handshake failed: the ResponseWriter cannot be hijacked; serve the hub without http.TimeoutHandler, and give "+
+			"the wrappers of other middleware (gzip, metrics, logging, tracing) a method Unwrap", "writer", fmt.Sprintf("%T", w), "err", err, "left_out", leftOut)
 	}
 }

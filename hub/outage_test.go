@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func (o *outage) Start(ctx context.Context, node string, r broker.Receiver) erro
 
 func (o *outage) unavailable() error {
 	if o.down.Load() {
-		return fmt.Errorf("test: %w", broker.ErrUnavailable)
+		return fmt.Errorf("test: %w: %w", broker.ErrUnavailable, net.ErrClosed) // the broker's connection, not the client's
 	}
 	return nil
 }

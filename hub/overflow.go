@@ -6,26 +6,26 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 )
 
-// OverflowPolicy says what becomes of a room's messages when a connection reads so slowly that its backlog is
-// full; see Overflow and WithBacklog.
+// OverflowPolicy says how the hub treats a room's messages for a slow consumer, whose backlog is full; see Overflow and
+// WithBacklog.
 type OverflowPolicy uint8
 
 const (
-	// OverflowDisconnect closes the connection with 4001, so that its client comes back, and in a room with history gets
-	// what it missed.
+	// OverflowDisconnect closes the connection with 4001. The client reconnects, and in a room with history gets what
+	// it missed.
 	OverflowDisconnect OverflowPolicy = iota
-	// OverflowDropOldest drops the room's messages that have waited longest. It is for what grows stale.
+	// OverflowDropOldest drops the room's messages that have waited longest. Use it for data that becomes stale.
 	OverflowDropOldest
-	// OverflowDropNewest drops messages for which there is no place. It is for rooms in which the beginning counts.
+	// OverflowDropNewest drops the messages that do not fit. Use it if the first messages count.
 	OverflowDropNewest
-	// OverflowConflate replaces a message that waits by a newer one with the same ConflationKey, which goes to the end;
-	// messages without a key have the same one. It does so whenever something waits, so that a slow reader gets the latest
-	// state and not the way to it. If even that is too much, it is OverflowDisconnect.
+	// OverflowConflate replaces a waiting message by a newer one with the same ConflationKey, which goes to the end.
+	// Messages without a key share one. It does so whenever a message waits, so that a slow consumer gets the latest
+	// state and skips those before. If the backlog still overflows, it acts as OverflowDisconnect.
 	OverflowConflate
-	// OverflowReplay forgets what waits, and reads on from the room's history at the pace of the socket: the client gets
-	// everything in order, as long as the history has it, and else a gap; the hub needs no more memory for one that
-	// stalls for a minute than for one that stalls for a second. Meanwhile the write timeout does not
-	// apply to the connection: the heartbeat decides whether it is alive.
+	// OverflowReplay removes the room's messages from the backlog, and reads them from the room's history instead, at
+	// the pace of the socket. The client gets all messages in order, or a gap if the history no longer has them. The
+	// hub's memory does not grow with the length of the stall. Meanwhile the write timeout does not apply to the
+	// connection: the heartbeat decides whether it is alive.
 	OverflowReplay
 )
 
@@ -46,14 +46,13 @@ func (p OverflowPolicy) String() string {
 	return fmt.Sprintf("OverflowPolicy(%d)", uint8(p))
 }
 
-// Overflow sets what becomes of the rooms' messages for a connection whose backlog is full. The default is
-// OverflowDisconnect. Rooms with history promise every message in order. They have OverflowDisconnect or OverflowReplay,
-// and OverflowReplay is for them only.
+// Overflow sets how the hub treats the rooms' messages for a slow consumer, whose backlog is full. The default is
+// OverflowDisconnect. Rooms with history promise every message in order, so they allow OverflowDisconnect and
+// OverflowReplay alone. OverflowReplay needs History.
 //
-// A message that the socket has begun to take is always sent whole, and who joins and who leaves is never
-// dropped: if that alone is too much, or what the connection is sent besides rooms, it is closed. To such
-// frames, and to rooms with another policy, dropping rooms make way, and rooms with OverflowReplay fall back on their
-// history.
+// A partly sent message is always completed. Presence events are never dropped. If they alone overflow the backlog, or
+// if frames outside rooms do, the connection is closed. Rooms that drop make way for such frames and for rooms with
+// another policy. Rooms with OverflowReplay then fall back on their history.
 func Overflow(p OverflowPolicy) RoomOption {
 	return func(r *rule) error {
 		if p > OverflowReplay {
@@ -64,19 +63,19 @@ func Overflow(p OverflowPolicy) RoomOption {
 	}
 }
 
-// faults of the rule's overflow policy.
+// overflowFault returns what is wrong with the rule's overflow policy.
 func (r *rule) overflowFault() error {
 	switch history := r.Retention.Enabled(); {
 	case r.overflow == OverflowReplay && !history:
 		return fmt.Errorf("rooms %q: OverflowReplay reads from the history: add History", r.pattern)
 	case r.overflow != OverflowReplay && r.overflow != OverflowDisconnect && history:
-		return fmt.Errorf("rooms %q: %s makes holes in what History promises: use OverflowReplay, or OverflowDisconnect", r.pattern, r.overflow)
+		return fmt.Errorf("rooms %q: %s drops messages that History promises: use OverflowReplay or OverflowDisconnect", r.pattern, r.overflow)
 	}
 	return nil
 }
 
-// ConflationKey says what a message is the latest value of, in rooms with OverflowConflate. A newer message with the same
-// key takes the place of one that still waits.
+// ConflationKey names the value that a message updates, in rooms with OverflowConflate. A newer message with the same
+// key replaces one that still waits. The default is the empty key.
 func ConflationKey(key string) PublishOption {
 	return func(o *publishOptions) error {
 		o.conflationKey = key
@@ -98,16 +97,16 @@ func (r *rule) source() frame.Source {
 	return frame.Source{Account: &r.account, Overflow: overflows[r.overflow]}
 }
 
-// RuleStats is what became of the messages of all rooms that have a rule of WithRooms in common.
+// RuleStats has the figures of all rooms that share a rule of WithRooms.
 type RuleStats struct {
-	// Pattern as given to WithRooms; empty for the rooms that none matches.
+	// Pattern is as given to WithRooms; empty for the rooms that no pattern matches.
 	Pattern  string
 	Overflow OverflowPolicy
-	// Delivered, Dropped and Conflated count each published message once for every member, when it is wholly in the socket,
-	// will not be sent, or was replaced by a newer one; what is none of them waits. Replayed messages were read from the
-	// history; they are Delivered or Dropped too.
+	// Delivered, Dropped and Conflated count each published message once for every member: when it is wholly in the
+	// socket, when it is dropped, or when a newer one replaces it. A message that is none of them waits. Replayed
+	// messages were read from the history, and are Delivered or Dropped too.
 	Delivered, Dropped, Conflated, Replayed int64
-	// PresenceEvents are wholly in the socket: each counts once for every member that it was told.
+	// PresenceEvents counts each presence event once for every member, when it is wholly in the socket.
 	PresenceEvents int64
 }
 
@@ -125,23 +124,35 @@ func (r *rule) stats() RuleStats {
 	}
 }
 
-// ConnStats is what became of published messages on one connection, and what waits for it.
+// ConnStats has the figures of one connection: its traffic, the fate of published messages on it, and its backlog.
 type ConnStats struct {
-	// Delivered messages are wholly in the socket, Dropped ones will not be sent, Conflated ones were replaced by a
+	// ReceivedBytes and SentBytes are the bytes on the wire, the handshake's answer included. They include the headers
+	// of WebSocket frames and control frames, compressed data as it is sent, and the bytes of an event stream. TLS
+	// comes on top. Received bytes count when they are read, and sent ones when the socket has taken them.
+	ReceivedBytes, SentBytes int64
+	// ReceivedMessages are all messages of the client, those beyond the rate limit and pings of the protocol included.
+	// SentMessages are wholly in the socket: messages of rooms, answers, and all else that the client is sent.
+	// WebSocket control frames, the comments that keep an event stream alive, and the end of a stream are no messages.
+	ReceivedMessages, SentMessages int64
+	// Delivered messages are wholly in the socket. Dropped ones will not be sent. Conflated ones were replaced by a
 	// newer one. Presence events are in none of them.
 	Delivered, Dropped, Conflated int64
-	// BacklogMessages and BacklogBytes wait for the socket, replies and control frames too.
+	// BacklogMessages and BacklogBytes are the backlog, replies and control frames included.
 	BacklogMessages, BacklogBytes int
-	// Replaying is how many rooms are read from their history, because the connection had no place for their
-	// messages.
+	// Replaying is how many rooms are read from their history, because the backlog had no place for their messages.
 	Replaying int
 }
 
-// Stats returns the connection's figures, for the application's own judgement of a slow reader. After its end they
-// are the last.
+// Stats returns the connection's figures. With them an application can treat slow consumers itself. It does not block.
+// After the connection's end it returns the last figures.
 func (c *Conn) Stats() ConnStats {
 	s := c.writer.Stats()
 	return ConnStats{
+		ReceivedBytes:    int64(c.traffic.bytes.Load()),
+		ReceivedMessages: int64(c.traffic.messages.Load()),
+		SentBytes:        int64(s.SentBytes),
+		SentMessages:     int64(s.SentMessages),
+
 		Delivered:       s.Delivered,
 		Dropped:         s.Dropped,
 		Conflated:       s.Conflated,

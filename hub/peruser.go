@@ -11,41 +11,42 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// OnExcess says which connection of a user goes if there are too many.
+// OnExcess says which connection the hub closes if a user has too many.
 type OnExcess int
 
 const (
-	// RefuseNew closes the new connection with 1013 and a hint: its client comes back after 5 to 15 s, and may find a place
-	// then. A connection does not count from when either side closes it, whatever its handlers still do. One whose client has
-	// gone without a word counts until that is found out: a refusal has the others pinged, and one that does not answer
-	// within the heartbeat's timeout is closed.
+	// RefuseNew closes the new connection with 1013 and a retry hint: its client tries again after 5 to 15 s. A
+	// connection stops counting when either side closes it, even while its handlers run. A connection whose client has
+	// vanished counts until that is noticed. So each refusal makes the hub ping the user's other connections, and close
+	// those that do not answer within the heartbeat's timeout.
 	RefuseNew OnExcess = iota
-	// CloseOldest closes the user's oldest connections with 4102, so that their clients do not come back by themselves.
+	// CloseOldest closes the user's oldest connections with 4102, after which their clients do not reconnect by
+	// themselves.
 	CloseOldest
 )
 
-// userLimit is how many connections a user may have; the zero userLimit is none.
+// userLimit bounds a user's connections; the zero userLimit has no bound.
 type userLimit struct {
 	most   int
 	excess OnExcess
 }
 
 // WithMaxPerUser bounds how many connections a user may have on this node. By default there is no bound. Anonymous
-// connections are not counted, and each other one takes about 320 bytes more. WithMaxPerUserOverall counts over all nodes;
-// both may be given.
+// connections do not count. Each other connection takes about 320 bytes more. WithMaxPerUserOverall counts over all
+// nodes, and both may be given.
 func WithMaxPerUser(n int, excess OnExcess) Option {
 	return perUser("WithMaxPerUser", n, excess, func(c *config) *userLimit { return &c.perUserHere })
 }
 
-// WithMaxPerUserOverall bounds how many connections a user may have on all nodes together: 1 is a single session per user. By
-// default there is no bound. All nodes must have the option, with the same values. Connections that come at once are counted
-// exactly.
+// WithMaxPerUserOverall bounds how many connections a user may have on all nodes together: 1 is a single session per
+// user. By default there is no bound. All nodes must have the option, with the same values. Simultaneous connections
+// are counted exactly.
 //
-// Each new connection of a user costs two questions to all nodes. With RefuseNew its welcome waits for the answers, up to 3 s
-// if a node is silent; with CloseOldest it waits for the first, up to 1 s. Nodes that do not answer, and all others while the
-// broker cannot be reached, are not counted: nobody is kept out by an outage. So during a partition a user may have n connections
-// on each side of it. They stay when it ends, and the user's next connection is decided by the count of all: it is refused, or closes all
-// that are too many.
+// Each new connection of a user costs two questions to all nodes. With RefuseNew its welcome waits for the answers, at
+// most 3 s if a node is silent. With CloseOldest it waits for the first, at most 1 s. Nodes that do not answer are not
+// counted, nor are all other nodes while the broker is unreachable: an outage keeps no user out. So during a partition
+// a user may have n connections on each side. They stay when it ends. The user's next connection is then decided by the
+// total: it is refused, or closes all that are too many.
 func WithMaxPerUserOverall(n int, excess OnExcess) Option {
 	return perUser("WithMaxPerUserOverall", n, excess, func(c *config) *userLimit { return &c.perUserOverall })
 }
@@ -64,26 +65,26 @@ func perUser(name string, n int, excess OnExcess, field func(*config) *userLimit
 }
 
 const (
-	// claimsTimeout bounds a question about a user's connections, and claimTimeout what is asked about one connection.
+	// claimsTimeout bounds a question about a user's connections, and claimTimeout all questions about one connection.
 	claimsTimeout = time.Second
 	claimTimeout  = 3 * time.Second
 	// claimPause is how long a connection waits for others that come at the same time.
 	claimPause = 5 * time.Millisecond
 
-	// A client that was refused comes back after refusedFor, and a random part of refusedSpread.
+	// A refused client tries again after refusedFor and a random part of refusedSpread.
 	refusedFor    = 5 * time.Second
 	refusedSpread = 10 * time.Second
 )
 
-// limitsUsers reports whether users may only have so many connections.
+// limitsUsers reports whether the number of a user's connections is bounded.
 func (c *config) limitsUsers() bool { return c.perUserHere.most > 0 || c.perUserOverall.most > 0 }
 
-// claim decides whether the connection may stay beside the others of its user, or which of them have to go. If it may be
-// refused, or no other node has to be asked, the decision is made when claim returns.
+// claim decides whether the connection may stay beside the others of its user, or which of them have to go. If it may
+// be refused, or no other node has to be asked, the decision is made when claim returns.
 func (g *greeting) claim(user string) {
 	c := (*Conn)(g)
 	h, here, overall := c.hub, c.hub.conf.perUserHere, c.hub.conf.perUserOverall
-	// At once, so that a connection which comes after the welcome of this one counts as later.
+	// Before the welcome, so that a connection that comes after it counts as later.
 	h.claims.Choose(user, c.ID(), h.claimsOf(c.Context(), user))
 	if asks := overall.most > 0 && !h.nodes.Alone(); !asks || here.mayRefuse() || overall.mayRefuse() {
 		g.decide(user)
@@ -120,7 +121,7 @@ func (g *greeting) decide(user string) {
 	}
 }
 
-// keeps does what a limit says about those of a user's connections that came before this one, the oldest first. It reports
+// keeps applies a limit to those of a user's connections that came before this one, the oldest first. It reports
 // whether this one stays.
 func (g *greeting) keeps(user string, before []string, l userLimit) bool {
 	c := (*Conn)(g)
@@ -139,13 +140,13 @@ func (g *greeting) keeps(user string, before []string, l userLimit) bool {
 	commands{c.hub}.closeExcess(cmd)
 	if c.hub.conf.perUserOverall.most > 0 {
 		if err := c.hub.nodes.Tell(c.Context(), tellExcess, cmd); err != nil {
-			c.hub.log.Warn("too many connections of a user: other nodes could not be told", "conn", c.ID(), "err", err)
+			c.hub.log.Warn("telling other nodes to close a user's excess connections failed", "conn", c.ID(), "err", err)
 		}
 	}
 	return true
 }
 
-// claimsOf lists a user's connections, on all nodes that answer if they count.
+// claimsOf lists a user's connections. If the bound is overall, it includes those of all nodes that answer.
 func (h *Hub) claimsOf(ctx context.Context, user string) []registry.Claim {
 	all := h.claims.Of(user)
 	if h.conf.perUserOverall.most == 0 || h.nodes.Alone() || h.stats.stale.Load() {
@@ -155,7 +156,7 @@ func (h *Hub) claimsOf(ctx context.Context, user string) []registry.Claim {
 	defer cancel()
 	answers, err := nodes.Ask[[]registry.Claim](ctx, h.nodes, askClaims, claimsQuestion{User: user})
 	if silent := nodes.Silent(answers); h.ctx.Err() == nil && (err != nil || len(silent) > 0) {
-		h.log.Warn("not all nodes have said which connections a user has", "silent", silent, "err", err)
+		h.log.Warn("counting a user's connections failed on some nodes: they are not counted", "silent", silent, "err", err)
 	}
 	for _, a := range answers {
 		if a.Node != h.node {
@@ -165,20 +166,20 @@ func (h *Hub) claimsOf(ctx context.Context, user string) []registry.Claim {
 	return all
 }
 
-// probe has the connections pinged for which this one is refused: one whose client has gone without a word is found out before
-// the client that was refused comes back.
+// probe makes the hubs ping the connections because of which this one is refused. A dead one is then noticed before the
+// refused client tries again.
 func (g *greeting) probe(user string, before []string) {
 	c := (*Conn)(g)
 	cmd := excessCommand{User: user, Conns: before}
 	commands{c.hub}.probe(cmd)
 	if c.hub.conf.perUserOverall.most > 0 {
 		if err := c.hub.nodes.Tell(c.Context(), tellProbe, cmd); err != nil {
-			c.hub.log.Debug("connections of a user on other nodes could not be probed", "conn", c.ID(), "err", err)
+			c.hub.log.Debug("telling other nodes to ping a user's connections failed", "conn", c.ID(), "err", err)
 		}
 	}
 }
 
-// probe pings those of the connections that are here.
+// probe pings those of the connections that are on this node.
 func (h commands) probe(cmd excessCommand) {
 	for _, c := range h.users.Conns(cmd.User) {
 		if slices.Contains(cmd.Conns, c.ID()) {
@@ -197,7 +198,7 @@ type claimsQuestion struct {
 	User string `json:"user"`
 }
 
-// closeExcess closes those of the connections that are here.
+// closeExcess closes those of the connections that are on this node.
 func (h commands) closeExcess(cmd excessCommand) {
 	why := &CloseError{Code: protocol.CloseDisconnected, Reason: "replaced by another connection"}
 	for _, c := range h.users.Conns(cmd.User) {

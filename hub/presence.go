@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/presence"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Presence tells who is in a room, on all nodes: how many there are, and up to limit of them; zero lists all. It blocks
-// while the broker is asked, for as long as ctx allows. The error matches ErrNoPresence if the room's rule does not enable
+// Presence returns how many members a room has on all nodes, and up to limit of them. A limit of zero lists all. It
+// blocks while the broker is asked, until ctx ends. The error matches ErrNoPresence if the room's rule does not enable
 // presence, or is the broker's.
 func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Presence, error) {
 	if h.presence == nil || !h.rule(room).Presence {
@@ -20,7 +21,7 @@ func (h *Hub) Presence(ctx context.Context, room string, limit int) (protocol.Pr
 	return h.presence.List(ctx, room, limit)
 }
 
-// checkRoom is what a client hears of a bad room name; nil for a good one.
+// checkRoom is what a client is told of a bad room name; nil for a good one.
 func checkRoom(room string) *Error {
 	if err := broker.CheckRoom(room); err != nil {
 		return &Error{Code: protocol.CodeBadRoom, Message: err.Error()}
@@ -52,7 +53,7 @@ func (v *v1Client) members(ctx context.Context, id uint64, r *rooms.Room, after 
 	return nil
 }
 
-// everybody answers with the first page of a room's members, which all share that ask.
+// everybody answers with the first page of a room's members, which all clients that ask share.
 func (v *v1Client) everybody(ctx context.Context, id uint64, r *rooms.Room) error {
 	answer, err := r.Attendance.Ask(ctx)
 	if err != nil {
@@ -69,18 +70,25 @@ func (v *v1Client) chargeMembers(n int) {
 }
 
 func (v *v1Client) sendData(id uint64, room string, data []byte) {
-	(*Conn)(v).send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Data: data}) })
+	(*Conn)(v).send(func(dst []byte, x codec.Codec) []byte { return x.OK(dst, protocol.OK{ID: id, Room: room, Data: data}) })
 }
 
-// sendAnswer sends what all are answered, behind a head with the request's id.
+// sendAnswer sends a shared answer, behind a head with the request's ID.
 func (v *v1Client) sendAnswer(id uint64, room string, a *presence.Answer) {
 	c := (*Conn)(v)
 	buf := scratch.Get().(*[]byte) //nolint:forcetypeassert // the pool's only type
 	defer scratch.Put(buf)
 	var header [frame.MaxHeader]byte
-	*buf = protocol.AppendOKHead(append((*buf)[:0], header[:]...), protocol.OK{ID: id, Room: room})
-	h := frame.AppendHead(header[:0], frame.Text, len(*buf)-len(header)+a.Data.Size())
-	head := (*buf)[len(header)-len(h):]
-	copy(head, h)
-	_ = c.writer.SendAnswer(head, a.Data) // if the connection is gone nobody needs to hear of it
+	x := c.codec()
+	data := a.Data(x)
+	*buf = x.OKHead(append((*buf)[:0], header[:]...), protocol.OK{ID: id, Room: room}, data.Size()-len(x.Tail()))
+	head := *buf
+	if opcode := x.Form().Opcode(); opcode != 0 {
+		h := frame.AppendHead(header[:0], opcode, len(head)-len(header)+data.Size())
+		head = head[len(header)-len(h):]
+		copy(head, h)
+	} else {
+		head = head[len(header):]
+	}
+	_ = c.writer.SendAnswer(head, data) // an error means that the connection is gone
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// Result says where a publication is stored.
+// Result says which position a stored publication has, and whether it is a duplicate.
 type Result = broker.Result
 
-// PublishOption changes a Publish, which reports every fault of every option together.
+// PublishOption changes a Publish. Publish reports the faults of all its options together.
 type PublishOption func(*publishOptions) error
 
 type publishOptions struct {
@@ -28,9 +28,9 @@ type publishOptions struct {
 	by             rooms.Author // the client that publishes; nil for the service
 }
 
-// IdempotencyKey makes a retry harmless. Within ttl a publication of the service to the same room with the same key is
-// neither stored nor delivered again, and its Result is marked as a duplicate. A ttl of zero is five minutes; an empty key
-// is none. Keys that clients send are never taken for one of these.
+// IdempotencyKey makes a retry harmless. Within ttl, a publication of the service to the same room with the same key is
+// neither stored nor delivered again, and its Result is marked as a duplicate. A ttl of zero means five minutes. By
+// default, and with an empty key, a repeated publication is a new message. The keys of clients never match one of these.
 func IdempotencyKey(key string, ttl time.Duration) PublishOption {
 	return func(o *publishOptions) error {
 		if ttl < 0 {
@@ -41,7 +41,9 @@ func IdempotencyKey(key string, ttl time.Duration) PublishOption {
 	}
 }
 
-// Binary publishes a binary frame. Only raw hubs have them; on others Publish returns ErrRaw.
+// Binary publishes data of any kind, as it is. By default data is one JSON value, or text on a raw hub. A client of
+// hubkit.v1.cbor gets the bytes, a client of hubkit.v1 gets them in base64, and a client of a raw hub gets a binary
+// frame.
 func Binary() PublishOption {
 	return func(o *publishOptions) error {
 		o.binary = true
@@ -49,12 +51,12 @@ func Binary() PublishOption {
 	}
 }
 
-// Publish sends data to every member of a room, on every node: one JSON value, or on a raw hub the text or binary frame as
-// it is. data must not be changed afterwards. It blocks while the room's queue is full, and until the broker has the
-// message, for as long as ctx allows. In a room with history the message is stored when it returns.
+// Publish sends data to every member of a room, on every node. data is one JSON value, or on a raw hub the content of a
+// text or binary frame. You must not change data afterwards. Publish blocks while the room's queue is full, and until
+// the broker has the message, until ctx ends. In a room with history the message is stored when Publish returns.
 //
-// The error matches ErrData, ErrText, ErrRaw, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is that
-// of ctx.
+// The error matches ErrData, ErrText, ErrOption, broker.ErrRoomName, broker.ErrUnavailable or ErrClosed, or is the
+// error of ctx.
 func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...PublishOption) (Result, error) {
 	o, err := apply[publishOptions](opts)
 	if err != nil {
@@ -63,7 +65,8 @@ func (h *Hub) Publish(ctx context.Context, room string, data []byte, opts ...Pub
 	return h.publish(ctx, room, data, o)
 }
 
-// PublishJSON is Publish of what json.Marshal makes of v. The error is also that of json.Marshal.
+// PublishJSON publishes v as json.Marshal encodes it. Otherwise it is like Publish. The error may also be that of
+// json.Marshal.
 func (h *Hub) PublishJSON(ctx context.Context, room string, v any, opts ...PublishOption) (Result, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -72,13 +75,16 @@ func (h *Hub) PublishJSON(ctx context.Context, room string, v any, opts ...Publi
 	return h.Publish(ctx, room, data, opts...)
 }
 
-func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOptions) (Result, error) {
+func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOptions) (res Result, err error) {
+	if h.conf.tracer != nil {
+		var span Span
+		ctx, o.meta, span = h.publishing(ctx, name, o.meta, o.by != nil)
+		defer h.endPublish(span, &err)
+	}
 	switch {
 	case h.life.Closed():
 		return Result{}, ErrClosed
-	case !h.conf.raw && o.binary:
-		return Result{}, ErrRaw
-	case !h.conf.raw && !protocol.Valid(data):
+	case !h.conf.raw && !o.binary && !protocol.Valid(data):
 		return Result{}, ErrData
 	case h.conf.raw && !o.binary && !utf8.Valid(data):
 		return Result{}, ErrText
@@ -86,7 +92,7 @@ func (h *Hub) publish(ctx context.Context, name string, data []byte, o publishOp
 	res, degraded, err := h.rooms.Publish(ctx, name, broker.Publication{
 		Data:           data,
 		Binary:         o.binary,
-		JSON:           !h.conf.raw,
+		JSON:           !h.conf.raw && !o.binary,
 		ConflationKey:  o.conflationKey,
 		IdempotencyKey: o.idempotencyKey,
 		IdempotencyTTL: o.idempotencyTTL,
@@ -126,7 +132,7 @@ func (x receiver) StateChanged(s broker.State) {
 	}
 	h.life.Run(func() {
 		if s == broker.Live {
-			h.rooms.AwaitSent(h.ctx) // that all is well again is told after what was missed
+			h.rooms.AwaitSent(h.ctx) // clients get what they missed before the live frame
 			h.rooms.PresenceMissed()
 		}
 		for _, c := range h.conns.All() {

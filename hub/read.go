@@ -4,13 +4,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
+	"github.com/gohubkit/hubkit/internal/engine/stack"
 )
 
-// hot is how long a goroutine stays with a connection after a message, and hotAfter how many must have come so
-// soon after each other for one to stay at all. Connections that speak now and then, only answer pings, or have just
-// come, join and fall silent, cost a goroutine for as long as it takes to read; busy ones cost no call to the
-// poller.
+// hot is how long a goroutine stays with a connection after a message. hotAfter is how many messages must follow each
+// other that fast before a goroutine stays at all. A quiet connection costs a goroutine only while it is read: one that
+// speaks now and then, only answers pings, or joins and falls silent. A busy connection costs no call to the poller.
 const (
 	hot      = time.Second
 	hotAfter = 3
@@ -25,33 +26,40 @@ func (h *Hub) readable(token uint64, data bool) {
 	if c == nil {
 		return
 	}
+	if c.kind == events {
+		h.life.RunFor((*endpoint)(c), c.readStream)
+		return
+	}
 	var early []byte
-	if data {
+	if data && c.watched == byPoller {
 		var done bool
 		if early, done = (*intake)(c).takeBeat(); done {
 			return
 		}
 	}
-	h.life.RunFor((*endpoint)(c), func() { h.readers.wake(c, early) })
+	h.life.RunFor((*endpoint)(c), func() {
+		stack.Reserve()
+		h.readers.wake(c, early)
+	})
 }
 
-// frameReader is a goroutine that reads from a connection and handles what comes, until the connection is idle or at its end,
-// which it sees to. For one connection there is at most one, since the poller reports a socket once and then not until it is
-// armed again.
+// frameReader is a goroutine that reads from a connection and handles what comes, until the connection is idle or ends.
+// Then it parks the connection, or ends it. A connection has at most one, since the poller reports a socket once, and
+// then not until it is armed again.
 type frameReader struct {
 	at      atomic.Pointer[Conn] // by which the lookout finds the connection; nil while the reader only waits
 	conn    *Conn
 	decoder *decoder.Decoder
 }
 
-// wake reads from a connection that was idle, of which some bytes may have been read.
+// wake reads from a connection that was idle. Some bytes may have been read already.
 func (rs *readers) wake(c *Conn, early []byte) {
-	// The reader before armed the poller under this lock: taking it makes what that reader wrote visible
-	// here, which the way through the kernel does not.
+	// The previous reader armed the poller under this lock. Taking it makes what that reader wrote visible
+	// here; the way through the kernel does not.
 	if err := c.writer.Use(func(int) error { return nil }); err != nil {
 		return // gone meanwhile
 	}
-	rs.read(c, c.hub.decoders.GetWith((*endpoint)(c), c.deflate, early))
+	rs.read(c, c.hub.decoders.GetWith((*endpoint)(c), c.state.has(deflateMark), early))
 }
 
 // read reads from a connection. It owns d. If a callback ends this goroutine, another one goes on.
@@ -62,7 +70,7 @@ func (rs *readers) read(c *Conn, d *decoder.Decoder) {
 		if v := recover(); v != nil {
 			c.crashed(v)
 			c.hub.life.RunFor((*endpoint)(c), (*ending)(c).linger)
-		} else if !returned && c.handling.Load() != atRest {
+		} else if !returned && c.state.handling() != atRest {
 			r.handled()
 			c.hub.life.RunFor((*endpoint)(c), func() { rs.read(c, d) })
 		}
@@ -74,10 +82,10 @@ func (rs *readers) read(c *Conn, d *decoder.Decoder) {
 	returned = true
 }
 
-// during calls f, which is at the connection before anything is read from it.
+// during calls f, which handles the connection before anything is read from it.
 func (rs *readers) during(c *Conn, d *decoder.Decoder, f func()) {
 	r := rs.enter(c, d)
-	c.handling.Store(ahead(d))
+	c.state.handle(ahead(d))
 	defer func() {
 		r.handled()
 		rs.leave(r)
@@ -85,11 +93,15 @@ func (rs *readers) during(c *Conn, d *decoder.Decoder, f func()) {
 	f()
 }
 
-// run returns nil when the connection is idle, and the decoder has been given back in any case: the end may take its time.
+// run returns nil when the connection is idle. In any case it has given the decoder back, because the end may take a
+// while.
 func (r *frameReader) run() error {
 	c, d := r.conn, r.decoder
 	h := c.hub
 	linger := time.Duration(0) // the first wait is for what has arrived already
+	if c.watched == byPollerSeal {
+		linger = hot // that may be less than a message
+	}
 	for {
 		ready, err := d.Wait(linger)
 		if err != nil {
@@ -100,25 +112,32 @@ func (r *frameReader) run() error {
 			break
 		}
 		opcode, payload, err := d.Next(h.conf.readTimeout)
+		c.traffic.bytes.Add(uint64(d.Wire()))
 		if err != nil {
 			_ = h.decoders.Put(d) // err says more
 			return err
 		}
 		h.beats.Heard(&c.beat)
-		if !c.watched {
+		if c.watched == byReader {
 			r.at.Store(c)
 		}
 		busy := r.handle(opcode, payload)
-		if !c.watched {
+		if c.state.has(gathersMark) && !d.Whole() { // else the answer to what comes next goes with those before it
+			c.letGo()
+		}
+		if c.watched == byReader {
 			r.at.Store(nil) // it may be long until the next message
 		}
-		if !c.watched || d.Buffered() > 0 {
+		if c.watched == byReader || d.Buffered() > 0 {
 			continue
 		}
-		if !busy {
+		if !busy && c.watched == byPoller {
 			break
 		}
 		linger = hot
+		if !busy {
+			linger = decoder.AtOnce // TLS may have read more than it has given
+		}
 	}
 	if err := h.decoders.Put(d); err != nil {
 		return err
@@ -126,10 +145,13 @@ func (r *frameReader) run() error {
 	return c.writer.Use(func(fd int) error { return h.poller.Arm(fd, c.entry.Token()) })
 }
 
-// handle handles one message, ping or pong, that the decoder has read, and reports whether more is to be expected soon.
+// handle handles one message, ping or pong that the decoder has read. It reports whether to expect more soon.
 func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 	c := r.conn
 	size := r.decoder.Size()
+	if c.state.has(tapped) {
+		c.showFrame(opcode, payload)
+	}
 	now := c.hub.now()
 	ms := uint32(now / time.Millisecond)
 	soon := ms-c.lastMessage.Load() < uint32(hot/time.Millisecond)
@@ -137,6 +159,10 @@ func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 	if c.beats = opcode == decoder.Ping || opcode == decoder.Pong; c.beats {
 		(*intake)(c).allow(now, 0, size, false) // endpoint has counted it as a message, unless it answers a ping
 		return busy
+	}
+	c.traffic.messages.Add(1)
+	if c.kind != raw {
+		_, c.beats = codec.Ping(c.writer.Form(), payload)
 	}
 	if !(*intake)(c).allowFrame(now, size, payload) {
 		return busy
@@ -149,7 +175,8 @@ func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 		c.streak++
 	}
 	c.hub.stats.received.Add(1)
-	c.handling.Store(ahead(r.decoder))
+	c.hub.stats.receivedBytes.Add(int64(size))
+	c.state.handle(ahead(r.decoder))
 	if c.state.at() < closing {
 		if c.kind == raw {
 			c.handleRaw(opcode, payload)
@@ -163,7 +190,7 @@ func (r *frameReader) handle(opcode int, payload []byte) (busy bool) {
 
 // handled is called after a message.
 func (r *frameReader) handled() {
-	r.conn.handling.Store(atRest)
+	r.conn.state.handle(atRest)
 	if r.conn.state.at() >= closing {
 		r.conn.closeIfAnswered()
 	}

@@ -132,19 +132,18 @@ func TestLastOrderCounts(t *testing.T) {
 				}
 			}
 		})
-		wg.Go(func() {
-			for {
-				if r := c.read(); r.ID == 2 {
-					return
-				}
+		readUntil := func(id uint64) {
+			for c.read().ID != id {
 			}
-		})
+		}
+		wg.Go(func() { readUntil(2) })
 		for range rounds / 10 {
 			s.joinUser(t, "ada", room)
 			s.remove(t, "ada", room, "")
 		}
 		close(stop)
 		wg.Wait()
+		wg.Go(func() { readUntil(3) }) // it is told of each round
 		for range rounds {
 			s.joinUser(t, "ada", room)
 			if got := conn.Rooms(); len(got) != 1 {
@@ -155,6 +154,8 @@ func TestLastOrderCounts(t *testing.T) {
 				t.Fatalf("after RemoveFromRoom in %v", got)
 			}
 		}
+		c.write(`{"op":"ping","id":3}`)
+		wg.Wait()
 		_ = c.ws.Close()
 	}
 }

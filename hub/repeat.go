@@ -2,8 +2,7 @@ package hub
 
 import "time"
 
-// repeater calls a function from time to time, from a goroutine of its own. A call that panics is the last of none but
-// itself.
+// repeater calls a function at an interval, from a goroutine of its own. A panic ends that call alone.
 type repeater struct {
 	hub  *Hub
 	f    func()
@@ -21,7 +20,7 @@ func repeat(h *Hub, every time.Duration, f func()) *repeater {
 	return r
 }
 
-// repeatNow is repeat, but calls f at once too.
+// repeatNow is repeat, and also calls f at once.
 func repeatNow(h *Hub, every time.Duration, f func()) *repeater {
 	r := newRepeater(h, f)
 	go func() {
@@ -54,7 +53,7 @@ func (r *repeater) run(every time.Duration) {
 	}
 }
 
-// close ends the goroutine and returns when it is gone. It may be called of nil.
+// close ends the goroutine and returns when it is gone. r may be nil.
 func (r *repeater) close() {
 	if r != nil {
 		close(r.stop)

@@ -15,7 +15,7 @@ import (
 // that, and then gets all of them in order.
 func TestReplay(t *testing.T) {
 	const early, late, later, size = 500, 2000, 2500, 2 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := slowServer(t, tr)
 		slow, conn := s.stall(t, "replay")
 		s.publishMany(t, "replay", 0, early, size)
@@ -63,7 +63,7 @@ func TestReplay(t *testing.T) {
 // TestReplayBeyondHistory: what the history has no more is a gap, and counted as dropped.
 func TestReplayBeyondHistory(t *testing.T) {
 	const messages, size = 400, 4 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := slowServer(t, tr)
 		slow, conn := s.stall(t, "short")
 		s.publishMany(t, "short", 0, messages, size)
@@ -150,7 +150,7 @@ func TestEndsOfReplay(t *testing.T) {
 // TestRejoinDuringReplay: who joins the room again from a position of its own gets everything after it, once.
 func TestRejoinDuringReplay(t *testing.T) {
 	const messages, size = 300, 4 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := slowServer(t, tr)
 		slow, _ := s.behind(t, "replay", messages, size)
 		page, err := s.History(t.Context(), "replay", broker.Position{}, 1)

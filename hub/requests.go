@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/gohubkit/hubkit/broker"
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/internal/core/rooms"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// allowed asks an authorizer what a client may do, and returns what the client hears if it may not.
+// allowed asks an authorizer whether a client may do something. If not, it returns what the client is told.
 func (v *v1Client) allowed(what, room string, ask func() error) *Error {
 	c := (*Conn)(v)
 	if c.hub.isOpen(room) {
@@ -40,7 +41,7 @@ func (v *v1Client) asked(what, room string, ask func() error) *Error {
 	return failed.denial()
 }
 
-// admitted asks an authorizer and answers the client if it does not allow what was asked, or ends this goroutine.
+// admitted asks an authorizer. If that refuses, or ends this goroutine, admitted answers the client.
 func (v *v1Client) admitted(id uint64, what, room string, ask func() error) bool {
 	return v.decided(id, room, func() *Error { return v.allowed(what, room, ask) })
 }
@@ -48,13 +49,18 @@ func (v *v1Client) admitted(id uint64, what, room string, ask func() error) bool
 // decided answers the client with what decide returns, and reports whether that is nil.
 func (v *v1Client) decided(id uint64, room string, decide func() *Error) bool {
 	c := (*Conn)(v)
-	refused := crash.denial() // see guard
+	var refused *Error
+	ended := true
 	defer func() {
+		if ended { // see guard
+			refused = crash.denial()
+		}
 		if refused != nil {
 			c.replyError(id, room, refused)
 		}
 	}()
 	refused = decide()
+	ended = false
 	return refused == nil
 }
 
@@ -67,7 +73,7 @@ func (v *v1Client) join(q *protocol.Request) {
 	v.joinFor(q.ID, room, from)
 }
 
-// joinFor joins a room because the client wants to.
+// joinFor joins a room for the client.
 func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	c := (*Conn)(v)
 	h := c.hub
@@ -90,6 +96,7 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	now, before := o.hold(room, given)
 	c.owe(1, h.conf.costs.ofJoin(h.rule(room).Presence))
 	err := h.rooms.Join(ctx, (*member)(c), id, room, from)
+	h.roomChanged(room)
 	switch {
 	case err == nil:
 		o.arm(room, now, before)
@@ -100,12 +107,15 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 		o.drop(now)
 		o.disarm(before)
 	}
-	if errors.Is(err, net.ErrClosed) {
+	told, ok := errors.AsType[*rooms.ToldError](err)
+	if ok {
+		defer c.hasLeft(room)
+	}
+	if errors.Is(err, ErrClosed) {
 		return
 	}
 	v.fault("join", room, err)
-	told, ok := errors.AsType[*rooms.ToldError](err)
-	if ok { // an error alone does not say that the client is no longer where it was
+	if ok { // an error alone does not say that the client has left the room
 		c.tellLeft(room, leftError(told.Err))
 	}
 	if !ok || !told.Answered {
@@ -113,7 +123,8 @@ func (v *v1Client) joinFor(id uint64, room string, from rooms.Start) {
 	}
 }
 
-// askToJoin returns what asks OnJoin about a room, and what it grants then; nil if nobody is asked, or nothing is bounded.
+// askToJoin returns a function that asks OnJoin about a room, and the Grant that it fills. ask is nil if no callback is
+// set, and given if nothing is bounded.
 func (v *v1Client) askToJoin(room string) (ask func() error, given *Grant) {
 	c := (*Conn)(v)
 	set := c.hub.handlers.set.Load()
@@ -122,23 +133,23 @@ func (v *v1Client) askToJoin(room string) (ask func() error, given *Grant) {
 	case f == nil:
 		return nil, nil
 	case !set.grants:
-		return func() error { _, err := f(c.Context(), c, room); return err }, nil
+		return func() error { _, err := f(c.callbackContext(), c, room); return err }, nil
 	}
 	given = new(Grant)
 	return func() (err error) {
-		*given, err = f(c.Context(), c, room)
+		*given, err = f(c.callbackContext(), c, room)
 		return err
 	}, given
 }
 
-// replayed charges the client for messages of a history that it joins with.
+// replayed charges the client for the messages of a history that its join replays.
 func (v *v1Client) replayed(messages int) {
 	c := (*Conn)(v)
 	c.owe(messages, c.hub.conf.costs.Replayed)
 }
 
-// fault logs an error that the client is told about only vaguely. That a client has left while its request was under way
-// is none.
+// fault logs an error of which the client is told only the kind. If the client has left while its request was under
+// way, it logs nothing.
 func (v *v1Client) fault(what, room string, err error) {
 	c := (*Conn)(v)
 	if c.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed)) {
@@ -161,18 +172,18 @@ func (v *v1Client) leave(q *protocol.Request) {
 	case errors.Is(err, ErrJoining):
 		c.replyError(id, room, toError(err))
 	default:
-		if err != nil { // the broker's: the client has left, and others hear of it later
+		if err != nil { // the broker's: the client has left, and other members are told later
 			v.fault("leave", room, err)
 		}
 		if id != 0 {
-			c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room}) })
+			c.send(func(dst []byte, x codec.Codec) []byte { return x.OK(dst, protocol.OK{ID: id, Room: room}) })
 		}
+		c.hasLeft(room)
 	}
 }
 
 func (v *v1Client) publish(q *protocol.Request) {
 	c := (*Conn)(v)
-	h := c.hub
 	id, room := q.ID, string(q.Room)
 	if err := checkRoom(room); err != nil {
 		c.replyError(id, clip(room), err)
@@ -183,46 +194,66 @@ func (v *v1Client) publish(q *protocol.Request) {
 		return
 	}
 	p := &Publication{
-		Room: room, Data: bytes.Clone(q.Data), IdempotencyKey: string(q.IdempotencyKey), Tags: protocol.ParseTags(q.Tags),
+		Room: room, Data: bytes.Clone(q.Data), Binary: q.Binary, IdempotencyKey: string(q.IdempotencyKey), Tags: protocol.ParseTags(q.Tags),
 		Trace: broker.Trace{Parent: string(q.TraceParent), State: string(q.TraceState)}, NoEcho: q.NoEcho,
 	}
-	var ask func() error
-	if f := h.handlers.set.Load().publish; f != nil {
-		ask = func() error { return f(c.Context(), c, p) }
-	}
-	if !v.admitted(id, "OnPublish", room, ask) {
+	if !v.admitted(id, "OnPublish", room, v.askToPublish(p)) {
 		return
 	}
+	res, failed := v.store(p)
+	if failed != nil {
+		c.replyError(id, room, failed)
+		return
+	}
+	if id != 0 {
+		c.send(func(dst []byte, x codec.Codec) []byte {
+			return x.OK(dst, protocol.OK{ID: id, Room: room, Epoch: res.Position.Epoch, Offset: res.Position.Offset})
+		})
+	}
+}
+
+// askToPublish returns a function that asks OnPublish about a publication; nil if no callback is set.
+func (v *v1Client) askToPublish(p *Publication) func() error {
+	c := (*Conn)(v)
+	if c.hub.conf.tracer != nil {
+		v.within(p)
+	}
+	f := c.hub.handlers.set.Load().publish
+	if f == nil {
+		return nil
+	}
+	return func() error { return f(c.callbackContext(), c, p) }
+}
+
+// store publishes what OnPublish has allowed. If that fails, it returns what the client is told.
+func (v *v1Client) store(p *Publication) (Result, *Error) {
+	c := (*Conn)(v)
+	room := p.Room
 	ctx := v.request()
 	defer ctx.finish()
 	var res Result
 	meta, err := v.meta(p)
 	if err == nil {
-		res, err = h.publish(ctx, p.Room, p.Data, publishOptions{
-			idempotencyKey: p.IdempotencyKey, publisher: v.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey,
+		res, err = c.hub.publish(ctx, room, p.Data, publishOptions{
+			idempotencyKey: p.IdempotencyKey, publisher: v.publisher(p.IdempotencyKey), conflationKey: p.ConflationKey, binary: p.Binary,
 			meta: meta, by: (*member)(c),
 		})
 	}
 	if err != nil {
 		v.fault("publish", room, err)
-		c.replyError(id, room, toError(err))
-		return
+		return Result{}, toError(err)
 	}
-	if id != 0 {
-		c.send(func(dst []byte) []byte {
-			return protocol.AppendOK(dst, protocol.OK{ID: id, Room: room, Epoch: res.Position.Epoch, Offset: res.Position.Offset})
-		})
-	}
+	return res, nil
 }
 
 const (
-	// unreadPatience is how long a question waits for the client to read the answer before.
+	// unreadPatience is how long a question waits for the client to read the previous answer.
 	unreadPatience = 100 * time.Millisecond
-	// unreadPause is when a client may ask again that has not.
+	// unreadPause is when a client may ask again that has not read the previous answer.
 	unreadPause = time.Second
 )
 
-// unread reports whether an answer about a room is still not in the socket after some patience.
+// unread reports whether an answer about a room is still not in the socket after unreadPatience.
 func (v *v1Client) unread(r *rooms.Room) bool {
 	c := (*Conn)(v)
 	if !c.writer.Answering(r.Source()) {
@@ -238,7 +269,7 @@ func (v *v1Client) presence(q *protocol.Request) {
 	id, room := q.ID, string(q.Room)
 	r := c.rooms.Find(room)
 	if strings.ContainsRune(string(q.After), 0) {
-		c.replyError(id, clip(room), &Error{Code: protocol.CodeBadRequest, Message: "after is no cursor"})
+		c.replyError(id, clip(room), &Error{Code: protocol.CodeBadRequest, Message: "after is not a cursor of an answer"})
 		return
 	}
 	switch {
@@ -249,7 +280,7 @@ func (v *v1Client) presence(q *protocol.Request) {
 		c.replyError(id, room, toError(ErrNoPresence))
 		return
 	case v.unread(r):
-		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "read the answer before first", RetryAfter: unreadPause})
+		c.replyError(id, room, &Error{Code: protocol.CodeRateLimited, Message: "the previous answer is still unread: read it before you ask again", RetryAfter: unreadPause})
 		return
 	}
 	ctx := v.request()
@@ -269,7 +300,7 @@ func (v *v1Client) presence(q *protocol.Request) {
 	}
 }
 
-// clip shortens a name that was refused, to name it in the refusal.
+// clip shortens a refused name for the refusal that repeats it.
 func clip(room string) string {
 	const most = 64
 	if len(room) <= most {

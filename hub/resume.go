@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// ticketLife is how long a resume ticket is valid, from the welcome on, if connections may have any age.
+	// ticketLife is how long a resume ticket is valid, from the welcome on, without a maximum connection age.
 	ticketLife = 30 * 24 * time.Hour
-	// ticketWindow is how long after the oldest connection's end its ticket is valid.
+	// ticketWindow is how long a ticket is valid after its connection has reached the maximum age.
 	ticketWindow = time.Hour
 
 	resumeKeySize = 32
-	// resumeKeyName is what the broker keeps the key under.
+	// resumeKeyName is the name under which the broker keeps the key.
 	resumeKeyName = "resume"
 	// resumeKeyRetry is how long the hub waits before it asks the broker for the key again.
 	resumeKeyRetry = 5 * time.Second
-	// resumeKeyEvery is how often it looks whether the broker still has it.
+	// resumeKeyEvery is how often the hub checks that the broker still has the key.
 	resumeKeyEvery = 10 * time.Minute
 )
 
-// tickets are the resume tickets of a hub. Nil means that it has none, since it admits at any rate.
+// tickets are the resume tickets of a hub. A hub without a bound on its rate of admission has none: nil.
 type tickets struct {
 	ring                    *admission.Keyring
-	own                     []byte // what it signs with until it has another key
+	own                     []byte // the key that signs until there is another
 	valid, invalid, expired atomic.Int64
 }
 
-// newTickets makes a keyring of the option's keys. Without them the key is random, until shareResumeKey has that of the
-// broker.
+// newTickets returns a keyring of the option's keys. Without them the key is random, until shareResumeKey has that of
+// the broker.
 func (c *config) newTickets() *tickets {
 	if c.admission.Rate == 0 {
 		return nil
@@ -54,8 +54,8 @@ func (c *config) newTickets() *tickets {
 	return &tickets{ring: admission.NewKeyring(life, own), own: own}
 }
 
-// keySharer has this node and the others of its broker accept each other's tickets. A broker that has lost the key gets it
-// back. What the node has signed with a key before, it accepts.
+// keySharer makes this node and the others of its broker accept each other's tickets. If the broker has lost the key,
+// it gets the key back. The node still accepts tickets that it signed with an earlier key.
 type keySharer struct {
 	hub     *Hub
 	secrets broker.Secrets
@@ -79,7 +79,7 @@ func (h *Hub) shareResumeKey() *keySharer {
 	return k
 }
 
-// close returns when nothing is under way any more. It may be called of nil.
+// close returns when nothing is under way. k may be nil.
 func (k *keySharer) close() {
 	if k != nil {
 		k.cancel()
@@ -97,7 +97,7 @@ func (k *keySharer) share() {
 	shared, err := k.secrets.Secret(ctx, resumeKeyName, k.key)
 	if err != nil || len(shared) < minResumeKey {
 		if !k.told && k.ctx.Err() == nil {
-			h.log.Warn("the broker gave no key for resume tickets: other nodes may not accept those of this one", "err", err)
+			h.log.Warn("sharing the key of resume tickets failed: other nodes may reject this node's tickets until a retry succeeds", "err", err)
 		}
 		k.told = true
 		return
@@ -109,7 +109,7 @@ func (k *keySharer) share() {
 	k.told, k.next = false, h.now()+resumeKeyEvery
 }
 
-// resumes reports whether a client shows a valid ticket.
+// resumes reports whether the request has a valid ticket.
 func (h *Hub) resumes(r *http.Request) bool {
 	t := h.tickets
 	if t == nil || r.URL.RawQuery == "" {

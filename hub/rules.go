@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -16,15 +17,17 @@ type rule struct {
 	rooms.Rule
 	pattern  string
 	overflow OverflowPolicy
+	data     reflect.Type // of messages, for WriteTypeScript; nil if it is not known
 
 	account frame.Account // of all its rooms
 }
 
-// RoomOption says what rooms are like; see WithRooms.
+// RoomOption configures rooms; see WithRooms.
 type RoomOption func(*rule) error
 
-// History keeps the newest n messages of a room for at most ttl, so that clients resume without a loss
-// and newcomers can ask for the last few. HistoryBytes bounds them further. The broker must have the capability.
+// History keeps the newest n messages of a room for at most ttl. Clients then resume without a loss, and new members
+// can ask for the last few messages. HistoryBytes bounds the history further. By default rooms have no history. New
+// returns an error if n or ttl is not positive, or if the broker has no history.
 func History(n int, ttl time.Duration) RoomOption {
 	return func(r *rule) error {
 		if n <= 0 || ttl <= 0 {
@@ -35,8 +38,8 @@ func History(n int, ttl time.Duration) RoomOption {
 	}
 }
 
-// HistoryBytes bounds what the history of a room may take, in bytes: messages and what it takes to keep them. The default
-// is 16 MiB. Beyond it the oldest are dropped, which is a gap for who asks for them. It needs History.
+// HistoryBytes bounds a room's history in bytes, overhead included. The default is 16 MiB. Beyond it the oldest
+// messages are dropped, and clients that ask for them get a gap. It needs History.
 func HistoryBytes(n int64) RoomOption {
 	return func(r *rule) error {
 		if n <= 0 {
@@ -47,11 +50,11 @@ func HistoryBytes(n int64) RoomOption {
 	}
 }
 
-// DefaultHistory is History(1000, 10*time.Minute).
+// DefaultHistory is History(1000, 10*time.Minute). By default rooms have no history.
 func DefaultHistory() RoomOption { return History(1000, 10*time.Minute) }
 
-// Presence makes known who is in a room: members are listed, and each hears of those that come and go. PresenceRate
-// bounds how often. The broker must have the capability.
+// Presence makes the members of a room known: clients can list them, and each member is told of joins and leaves.
+// PresenceRate bounds how often. By default rooms have no presence. New returns an error if the broker has no presence.
 func Presence(opts ...PresenceOption) RoomOption {
 	return func(r *rule) error {
 		r.Presence = true
@@ -63,21 +66,21 @@ func Presence(opts ...PresenceOption) RoomOption {
 	}
 }
 
-// PresenceOption says how presence is told; see Presence.
+// PresenceOption configures how members are told of joins and leaves; see Presence.
 type PresenceOption func(*rule) error
 
-// The defaults of PresenceRate.
+// DefaultPresenceRate and DefaultPresenceBurst are the defaults of PresenceRate.
 const (
 	DefaultPresenceRate  = 50
 	DefaultPresenceBurst = 100
 )
 
-// PresenceRate bounds how many join and leave events a second each member of a room is sent, with a burst. The default is
-// 50 with a burst of 100. A member with more than 512 bytes of user and info counts once for each 512 bytes begun.
+// PresenceRate bounds how many join and leave events a second each member of a room is sent, with a burst. The default
+// is 50 with a burst of 100. A member with more than 512 bytes of user and info counts once for each 512 bytes begun.
 //
-// Below the rate each event goes out at once. Above it events are gathered and told twice a second, in their order. A
-// member that came and went meanwhile is not told at all. If more than 10 s of events wait, members are told only how
-// many they are, at most every 10 s, and have to ask for the list; this ends when the room is calm.
+// Below the rate each event goes out at once. Above it events are gathered and sent twice a second, in their order. A
+// member that has joined and left meanwhile is left out. If more than 10 s of events wait, members are told only their
+// number, at most every 10 s, and have to ask for the list. This ends when the rate falls.
 func PresenceRate(perSecond, burst int) PresenceOption {
 	return func(r *rule) error {
 		if perSecond <= 0 || burst <= 0 {
@@ -92,10 +95,10 @@ func (r *rule) setPresenceRate(perSecond, burst int) {
 	r.Changes.Limit, r.Changes.Burst = rate.New(float64(perSecond), burst), burst
 }
 
-// PresenceCounts has the members of a room with more than n members told only how many they are, at most every 10 s. By default
-// only PresenceRate bounds what they are told. Clients can still ask for the members, page by page. When the room has n members
-// or fewer, they are told of each again. Each node asks the broker once for the number, when the first member of a room comes or
-// goes.
+// PresenceCounts bounds the rooms in which members are told of each other: with more than n members, they are told only
+// their number, at most every 10 s. By default PresenceRate alone bounds what they are told. Clients can still list the
+// members, page by page. With n members or fewer, members are told of each other again. Each node asks the broker once
+// for the number, when the first member of a room joins or leaves.
 func PresenceCounts(n int) PresenceOption {
 	return func(r *rule) error {
 		if n <= 0 {
@@ -147,7 +150,7 @@ func matchPattern(pattern, name string) bool {
 	}
 }
 
-// rule of a room: the first pattern that matches.
+// rule returns a room's rule: the first whose pattern matches.
 func (h *Hub) rule(room string) *rule {
 	for _, r := range h.conf.rules {
 		if matchPattern(r.pattern, room) {

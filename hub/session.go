@@ -14,16 +14,16 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// The name of a session, as the welcome tells it and the next hello gives it back, is the ID of the first connection, a dot,
-// and something that cannot be guessed: nobody else can name the session, though IDs are known to others. Hubs
-// keep nothing of it, and need not know each other's secrets. Of a long ID only the beginning is there.
+// The welcome tells the client a session name, and its next hello repeats it. The name is the ID of the first connection, a
+// dot, and a part that cannot be guessed: other clients may know the ID, but cannot name the session. Hubs keep nothing of
+// it, and need not know each other's secrets. A long ID is cut to its beginning.
 const (
 	sessionProof = 22
 	sessionID    = protocol.MaxSession - sessionProof - len(".")
 )
 
-// sessionSecret is what this hub makes them from: the number of a connection, encrypted, which is as good as random to whoever
-// has not the key. A hash would do as well, but needs more stack than the handshake's goroutine has left.
+// sessionSecret makes that part: the number of a connection, encrypted. Without the key it is as good as random. A hash
+// would do as well, but needs more stack than the handshake's goroutine has left.
 type sessionSecret struct{ cipher.Block }
 
 func newSessionSecret() sessionSecret {
@@ -55,7 +55,7 @@ func sessionLabel(session string) string {
 	return session
 }
 
-// session is the name that the client gives when it comes back.
+// session is the name that the client gives when it reconnects.
 func (c *Conn) session() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,9 +65,9 @@ func (c *Conn) session() string {
 	return c.hub.sessions.of(c.ID(), c.entry.Num)
 }
 
-// sessionTag is the name of the client's session as messages carry it that the session is not sent. The broker keeps it and the
-// application can read it, so that it tells nobody the session's own name. It is what may be shown of that, for most
-// comparisons to be cheap, a dot and a hash.
+// sessionTag identifies the client's session in messages that the session does not get. The broker keeps the tag and
+// the application can read it, so it must not reveal the session's name. It is a hash, a dot, and the part of the name
+// that may be shown, which makes most comparisons cheap.
 func (c *Conn) sessionTag() string { return tagOf(c.session()) }
 
 func tagOf(session string) string {
@@ -75,7 +75,7 @@ func tagOf(session string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16]) + "." + tagLabel(session)
 }
 
-// tagLabel is empty for a name that the client has chosen.
+// tagLabel is the part that may be shown; empty for a name that the client has chosen.
 func tagLabel(session string) string {
 	if label := sessionLabel(session); label != session {
 		return label
@@ -83,7 +83,7 @@ func tagLabel(session string) string {
 	return ""
 }
 
-// Excepted implements frame.Excepter: who is the broker.Except of a message.
+// Excepted implements frame.Excepter. who is the broker.Except of a message.
 func (e *endpoint) Excepted(who any) bool {
 	x, ok := who.(*broker.Except)
 	return ok && (*Conn)(e).excepted(x)
@@ -112,7 +112,7 @@ func (c *Conn) excepted(e *broker.Except) bool {
 	return c.sessionTag() == e.Session
 }
 
-// publisher is whose the idempotency keys are that the client sends: the user's, or the session's if it is anonymous.
+// publisher is the owner of the client's idempotency keys: its user, or its session if it is anonymous.
 func (v *v1Client) publisher(key string) string {
 	c := (*Conn)(v)
 	if key == "" {

@@ -8,15 +8,18 @@ import (
 	"github.com/gohubkit/hubkit/internal/core/drain"
 )
 
-// Shutdown ends the hub in order. Ready turns false, handshakes are refused and other nodes are told at once. Then the
-// connections are closed with 1012 one after another, at the pace at which the nodes that remain admit
-// new ones, and over the drain window, or what ctx leaves of it, where they do not say: see WithAdmission. Each
-// has a hint when to come back, so that those nodes are not stormed however short the window is. A connection
-// with calls under way, heavy or not, is closed after their answers. Publishing goes on until the last has gone. When ctx
-// ends first, what is left is cut. It returns when nothing is left running, or with an error that says what is.
+// Shutdown ends the hub in order. At once Ready turns false, the hub refuses handshakes, and the other nodes are told.
+// Then the hub closes the connections with 1012 one after another, at the pace at which the remaining nodes admit new
+// ones. If these nodes have no WithAdmission, the hub spreads the closes over the drain window. If ctx ends earlier, it
+// spreads them over the time until then. Each close frame has a retry hint, so even a short window does not overrun the
+// remaining nodes. The hub closes a connection with calls under way, heavy or not, after their answers. Publishing works
+// until the last connection has gone.
 //
-// A callback that calls Shutdown would wait for itself. Shutdown then does its work in a goroutine of its own, within the
-// deadline of ctx, and returns ErrCallback at once.
+// Shutdown blocks until nothing is left running. If ctx ends first, Shutdown cuts the remaining connections and returns an
+// error that names what is left. The error matches ErrClosed if the hub is already closed or draining.
+//
+// A callback that calls Shutdown would wait for itself. Shutdown then returns ErrCallback at once, and does its work in
+// a goroutine of its own, within the deadline of ctx.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	if !h.life.Drain() {
 		return ErrClosed
@@ -26,7 +29,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	cancel := func() {}
 	deadline, bounded := ctx.Deadline()
-	ctx = context.WithoutCancel(ctx) // it ends with the callback, as likely as not
+	ctx = context.WithoutCancel(ctx) // it probably ends with the callback
 	if bounded {
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	}
@@ -37,10 +40,10 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	return ErrCallback
 }
 
-// logEnd is for an end whose error nobody waits for.
+// logEnd logs the error of a Close or Shutdown that a callback called.
 func (h *Hub) logEnd(err error) {
 	if err != nil {
-		h.log.Error("the end that a callback asked for was not in order", "err", err)
+		h.log.Error("closing the hub from a callback failed", "err", err)
 	}
 }
 
@@ -52,7 +55,7 @@ func (h *Hub) drain(ctx context.Context) error {
 		err = h.life.Wait(ctx)
 	}
 	if !h.life.Close() {
-		// Close came meanwhile and does the rest; its last act but one is to end h.ctx.
+		// Close was called meanwhile and does the rest. Its last step but one is to end h.ctx.
 		select {
 		case <-h.ctx.Done():
 		case <-ctx.Done():
@@ -60,11 +63,12 @@ func (h *Hub) drain(ctx context.Context) error {
 		}
 		return errors.Join(err, h.life.Wait(ctx))
 	}
+	h.posting.cut()
 	for _, c := range h.conns.All() {
 		c.abort(restartNow())
 	}
 	if err != nil {
-		// The time is up: what remains is a moment for those who can end at once.
+		// The time is up. Connections that can end at once get a moment.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cutTimeout)
 		defer cancel()
@@ -72,14 +76,19 @@ func (h *Hub) drain(ctx context.Context) error {
 	return errors.Join(err, h.release(ctx))
 }
 
-// cutTimeout is what connections that are cut have to end.
+// cutTimeout is how long connections that are cut have to end.
 const cutTimeout = 2 * time.Second
 
-// Close ends the hub at once: every connection is cut, after a close frame if its socket takes one. It
-// returns when nothing is left running, handlers included; to bound the wait for those use Shutdown.
+// Done returns a channel that is closed when the hub has ended: after Close, or at the end of Shutdown. Use it to stop
+// code that depends on the hub.
+func (h *Hub) Done() <-chan struct{} { return h.ctx.Done() }
+
+// Close ends the hub at once. It cuts every connection, after a close frame if the socket takes one. It blocks until
+// nothing is left running, handlers included. To bound the wait, use Shutdown. The error matches ErrClosed if the hub
+// is already closed.
 //
-// A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is closing, and
-// the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
+// A callback that calls Close would wait for itself. Close then returns ErrCallback as soon as every connection is
+// closing, and the rest ends after the callback. A goroutine that the callback starts and waits for is not recognized.
 func (h *Hub) Close() error {
 	if !h.life.Close() {
 		return ErrClosed
@@ -90,6 +99,7 @@ func (h *Hub) Close() error {
 	for _, c := range conns {
 		c.closeNow(restart(together.Hint(0)))
 	}
+	h.posting.cut()
 	if inCallback() {
 		go func() { h.logEnd(h.release(context.Background())) }()
 		return ErrCallback
@@ -97,12 +107,12 @@ func (h *Hub) Close() error {
 	return h.release(context.Background())
 }
 
-// shed closes the connections one after another, at an even pace. Those that are busy close themselves.
+// shed closes the connections one after another, at an even pace. A connection that is busy closes itself.
 func (h *Hub) shed(ctx context.Context) error {
 	conns := h.conns.All()
 	window := h.conf.drain
 	if deadline, ok := ctx.Deadline(); ok {
-		// The last to go needs time to go in order.
+		// The last connection needs time to close in order.
 		window = min(window, max(0, time.Until(deadline)-h.conf.closeTimeout-time.Second))
 	}
 	plan := h.successors(ctx).Plan(len(conns), window)

@@ -48,7 +48,7 @@ func payload(i, n int) []byte {
 // everything, and every message is counted as delivered or dropped, once for each member.
 func TestSlowConsumer(t *testing.T) {
 	const size = 8 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(64, 256<<10), hub.WithWriteTimeout(patience))
 		ends := make(chan error, 2)
@@ -88,7 +88,7 @@ func TestSlowConsumer(t *testing.T) {
 // TestBacklogIsCounted: what waits for a client when it goes is dropped, what its socket has taken is delivered.
 func TestBacklogIsCounted(t *testing.T) {
 	const messages, size = 40, 8 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+1, messages*size*2), hub.WithMaxMessage(messages*size))
 		stalled := s.dialStalled(t, "news")
@@ -114,7 +114,7 @@ func TestBacklogIsCounted(t *testing.T) {
 // TestCatchingUp: a client that reads late, but in time, gets everything in order.
 func TestCatchingUp(t *testing.T) {
 	const messages, size = 60, 8 << 10
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+10, 2*messages*size))
 		c := s.dialStalled(t, "news")

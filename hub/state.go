@@ -3,16 +3,14 @@ package hub
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
-	"github.com/gohubkit/hubkit/internal/engine/frame"
 	"github.com/gohubkit/hubkit/protocol"
 	"github.com/gohubkit/hubkit/workerpool"
 )
 
-// state is where a connection is in its life. A connection only moves on, and may leave a state out. DESIGN.md shows who
-// moves it. All moves are in this file.
+// state is where a connection is in its life. A connection only moves forward, and may skip a state. DESIGN.md shows
+// what moves it. All moves are in this file.
 type state uint32
 
 const (
@@ -22,51 +20,51 @@ const (
 	closed                   // the socket is closed, and the connection leaves all that it is part of
 )
 
-// lifecycle is a connection's state and what has happened on the way, in one word. Each is read and changed without a lock,
-// and each change tells what was there before.
-type lifecycle struct{ word atomic.Uint32 }
+// lifecycle is a connection's state, its past events and its marks, in one word: see marks. Each is read and changed without a
+// lock.
+type lifecycle struct{ marks }
 
 const stateBits = 1<<2 - 1
 
 const (
-	// registered: the connection is in the registry. Whoever closes it from then on starts its teardown.
+	// registered: the connection is in the registry. From then on, the code that closes it starts its teardown.
 	registered uint32 = 1 << (iota + 2)
-	// accepted: OnConnect has taken the connection, so OnDisconnect is told of its end.
+	// accepted: OnConnect has accepted the connection, so OnDisconnect is told of its end.
 	accepted
 	// released: the teardown has looked at accepted.
 	released
-	// left: the context is over, because the client has left or the connection is closed.
+	// left: the context has ended, because the client has left or the connection is closed.
 	left
+	// tapped: what the client sends is shown to the taps of extra.
+	tapped
+	firstMark = tapped << 1
 )
 
 func stateOf(word uint32) state { return state(word & stateBits) }
 
 // at is the present state.
-func (l *lifecycle) at() state { return stateOf(l.word.Load()) }
-
-// has reports whether something has happened.
-func (l *lifecycle) has(what uint32) bool { return l.word.Load()&what != 0 }
+func (l *lifecycle) at() state { return stateOf(l.bits.Load()) }
 
 // note notes that something has happened, and returns the word as it was before.
-func (l *lifecycle) note(what uint32) (before uint32) { return l.word.Or(what) }
+func (l *lifecycle) note(what uint32) (before uint32) { return l.bits.Or(what) }
 
-// moveTo moves on to a state, if the connection is not there already or further. It returns the word as it was before.
+// moveTo moves forward to a state, unless the connection is there or further. It returns the word as it was before.
 func (l *lifecycle) moveTo(to state) (before uint32) {
 	for {
-		before = l.word.Load()
-		if stateOf(before) >= to || l.word.CompareAndSwap(before, before&^stateBits|uint32(to)) {
+		before = l.bits.Load()
+		if stateOf(before) >= to || l.bits.CompareAndSwap(before, before&^stateBits|uint32(to)) {
 			return before
 		}
 	}
 }
 
-// over reports whether the context is over.
+// over reports whether the context has ended.
 func (l *lifecycle) over() bool {
-	word := l.word.Load()
+	word := l.bits.Load()
 	return word&left != 0 || stateOf(word) == closed
 }
 
-// opened moves a connection on whose handshake has been answered.
+// opened moves a connection to open after its handshake was answered.
 func (c *Conn) opened() {
 	c.mu.Lock()
 	before := stateOf(c.state.moveTo(open))
@@ -75,7 +73,7 @@ func (c *Conn) opened() {
 		why, _ = errors.AsType[*CloseError](c.extra.cause)
 	}
 	c.mu.Unlock()
-	if why != nil { // closeWith has left it to us
+	if why != nil { // closeWith has left the close frame to this call
 		(*ending)(c).sendClose(why)
 	}
 }
@@ -90,11 +88,11 @@ func (c *Conn) register() bool {
 	return true
 }
 
-// closeWith sends a close frame, and sees to it that the end comes. It may be called from anywhere. The first call counts, and
-// during the handshake the frame is sent after it. It reports whether this was the first call.
+// closeWith sends a close frame, and makes sure that the end follows. Any goroutine may call it. Only the first call
+// has an effect; closeWith reports whether this was the first. During the handshake the frame is sent after it.
 func (c *Conn) closeWith(why *CloseError) bool { return c.closeUnless(why, nil) }
 
-// closeUnless is closeWith, unless something has changed the matter; it asks for that with mu held.
+// closeUnless is closeWith, unless changed returns true. It calls changed with mu held.
 func (c *Conn) closeUnless(why *CloseError, changed func() bool) bool {
 	if !why.Code.Sendable() {
 		why = (*ending)(c).sendable(why)
@@ -114,7 +112,7 @@ func (c *Conn) closeUnless(why *CloseError, changed func() bool) bool {
 	return true
 }
 
-// sendClose is called once, by whoever moved the connection to closing, or out of the handshake after that.
+// sendClose is called once, by the code that moved the connection to closing, or out of the handshake after that.
 func (e *ending) sendClose(why *CloseError) {
 	c := (*Conn)(e)
 	c.mu.Lock()
@@ -124,11 +122,15 @@ func (e *ending) sendClose(why *CloseError) {
 	}
 	m.timer = time.AfterFunc(c.hub.conf.closeTimeout, func() { c.abort(why) })
 	c.mu.Unlock()
-	c.writer.Finish(frame.AppendClose(nil, uint16(why.Code), why.wireReason()))
+	hint := protocol.Hint{RetryAfter: why.RetryAfter, Spread: why.Spread, Reason: why.Reason}
+	c.writer.Finish(c.codec().Close(nil, why.Code, hint))
+	if c.kind == events { // its client sends no answer
+		e.endStream(why)
+	}
 }
 
-// closeAfterAnswers is closeWith, but after the answers to what the client has sent so far. What it sends from now on is for
-// another connection.
+// closeAfterAnswers is closeWith, but after the answers to what the client has sent so far. Later frames are left to
+// the client's next connection.
 func (c *Conn) closeAfterAnswers(why *CloseError) {
 	c.state.moveTo(closing)
 	(*greeting)(c).unclaim()
@@ -138,10 +140,10 @@ func (c *Conn) closeAfterAnswers(why *CloseError) {
 	c.closeIfAnswered()
 }
 
-// closeIfAnswered does what closeAfterAnswers has left to do, if the reader is at no message. It is called by
-// closeAfterAnswers, and by the reader after each message: whoever comes last does it.
+// closeIfAnswered does the rest of closeAfterAnswers, if the reader is at no message. closeAfterAnswers calls it, and
+// the reader after each message: the later of the two has the effect.
 func (c *Conn) closeIfAnswered() {
-	if c.handling.Load() != atRest {
+	if c.state.handling() != atRest {
 		return
 	}
 	c.mu.Lock()
@@ -160,7 +162,7 @@ func (c *Conn) closeIfAnswered() {
 	}
 }
 
-// closeBehindTasks is closeWith, but behind all that the connection has on the worker pool, in its turn.
+// closeBehindTasks is closeWith, but in turn, behind all tasks of the connection on the worker pool.
 func (e *ending) closeBehindTasks(why *CloseError) {
 	c := (*Conn)(e)
 	ctx := c.Context()
@@ -182,11 +184,11 @@ func (e *ending) closeBehindTasks(why *CloseError) {
 	}
 }
 
-// farewell is what a socket has to take the close frame that only a goroutine can write: under TLS, and on systems without a
-// poller.
+// farewell bounds how long the socket has to take a close frame that only a goroutine can write: under TLS, and on
+// systems without a poller.
 const farewell = time.Second
 
-// closeNow is closeWith, and then abort: the close frame goes out if the socket takes it now.
+// closeNow is closeWith and then abort: the close frame goes out only if the socket takes it now.
 func (c *Conn) closeNow(why *CloseError) {
 	c.closeWith(why)
 	if c.writer.Immediate() {
@@ -201,30 +203,30 @@ func (c *Conn) closeNow(why *CloseError) {
 	})
 }
 
-// crashed closes a connection whose goroutine has panicked: that was the hub's own code, the broker's, or that of a net.Conn
-// that the application has made.
+// crashed closes a connection whose goroutine has panicked. The panic is in the hub's own code, the broker's, or that
+// of the application's net.Conn.
 func (c *Conn) crashed(v any) {
 	failed := c.hub.panicked("the hub itself", c, v)
 	c.closeWith(&CloseError{Code: protocol.CloseInternal, Err: failed.cause})
 }
 
-// abort closes the socket at once. It may be called from anywhere, a fan-out pass included, and so the teardown has a goroutine
-// of its own. The first call counts.
+// abort closes the socket at once. Any goroutine may call it, a fan-out pass included, so the teardown has a goroutine
+// of its own. Only the first call has an effect.
 func (c *Conn) abort(why error) {
 	if (*ending)(c).closeSocket(why) {
 		c.hub.life.RunFor((*endpoint)(c), func() { (*ending)(c).teardown(why) })
 	}
 }
 
-// abortAndWait is abort for a reader at its end, which has nothing else to do: it returns when OnDisconnect has.
+// abortAndWait is abort for a reader at its end, which has nothing else to do: it returns after OnDisconnect.
 func (c *Conn) abortAndWait(why error) {
 	if (*ending)(c).closeSocket(why) {
 		(*ending)(c).teardown(why)
 	}
 }
 
-// closeSocket moves a connection to closed. It reports whether the teardown is the caller's to start: before the connection
-// is registered it is left to register, if that comes.
+// closeSocket moves a connection to closed. It reports whether the caller has to start the teardown. Before the
+// connection is registered, that is left to register.
 func (e *ending) closeSocket(why error) bool {
 	c := (*Conn)(e)
 	c.mu.Lock()
@@ -241,8 +243,8 @@ func (e *ending) closeSocket(why error) bool {
 	return before&registered != 0
 }
 
-// accept notes that OnConnect has taken the connection. It reports false, and why, if the connection was torn down meanwhile:
-// the teardown has then left it to the caller to tell OnDisconnect.
+// accept notes that OnConnect has accepted the connection. If the connection was torn down meanwhile, it reports false
+// and why: the caller then tells OnDisconnect.
 func (c *Conn) accept() (ok bool, why error) {
 	if c.state.note(accepted)&released == 0 {
 		return true, nil
@@ -255,8 +257,8 @@ func (c *Conn) accept() (ok bool, why error) {
 	return false, why
 }
 
-// release ends what is left of a connection's own life in its teardown. It returns whether OnDisconnect has to hear of the
-// end, and why the connection has ended.
+// release ends what is left of a connection's own life in its teardown. It returns whether to tell OnDisconnect, and
+// why the connection has ended.
 func (e *ending) release(why error) (tell bool, cause error) {
 	c := (*Conn)(e)
 	c.mu.Lock()

@@ -17,7 +17,7 @@ func TestLifecycleMoves(t *testing.T) {
 				t.Errorf("from %d to %d: it was %d, and is %d", from, to, stateOf(before), l.at())
 			}
 			if !l.has(registered) || !l.has(accepted) || l.has(released|left) {
-				t.Errorf("from %d to %d: what has happened is %b", from, to, l.word.Load())
+				t.Errorf("from %d to %d: what has happened is %b", from, to, l.bits.Load())
 			}
 			if l.over() != (l.at() == closed) {
 				t.Errorf("in state %d the context is over: %t", l.at(), l.over())

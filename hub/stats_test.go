@@ -17,7 +17,7 @@ import (
 // count the same.
 func TestEveryMessageIsCounted(t *testing.T) {
 	const members, published = 4, 60
-	overEach(t, func(t *testing.T, tr transport) {
+	overAll(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()),
 			hub.WithRooms("past", hub.Presence(), hub.DefaultHistory()))
 		var messages, events atomic.Int64
@@ -144,6 +144,8 @@ func TestStats(t *testing.T) {
 		{"Replayed", st.Replayed, 2},
 		{"Dropped", st.Dropped, 0},
 		{"Gaps", st.Gaps, 0},
+		{"Recovered", st.Recovered, 0},
+		{"RecoveredWithGap", st.RecoveredWithGap, 0},
 		{"Panics", st.Panics, 0},
 		{"Heartbeat.Peers", int64(st.Heartbeat.Peers), 1},
 		{"Pool.Submitted", st.Pool.Submitted, 1},

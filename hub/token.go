@@ -4,10 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/gohubkit/hubkit/internal/core/codec"
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// clientToken takes a new token in place. Whatever comes of it, the connection stays until its end.
+// token handles a new token on an open connection. Whatever the result, the connection stays until its end.
 func (v *v1Client) token(q *protocol.Request) {
 	c := (*Conn)(v)
 	if c.hub.conf.verifyToken == nil {
@@ -23,7 +24,7 @@ func (v *v1Client) token(q *protocol.Request) {
 			c.replyError(ok.ID, clip(ok.Room), refused)
 			return
 		}
-		c.send(func(dst []byte) []byte { return protocol.AppendOK(dst, ok) })
+		c.send(func(dst []byte, x codec.Codec) []byte { return x.OK(dst, ok) })
 	}()
 	if ok.Room == "" {
 		ok.Expires, refused = v.renewIdentity(string(q.Token))
@@ -35,7 +36,8 @@ func (v *v1Client) token(q *protocol.Request) {
 	}
 }
 
-// refreshed calls OnRefresh. A panic costs the connection, for what was to follow the new token may be done in part.
+// refreshed calls OnRefresh. A panic closes the connection, because what follows from the new token may be done in
+// part.
 func (c *Conn) refreshed(room string) {
 	f := c.hub.handlers.set.Load().refresh
 	if f == nil {
@@ -65,12 +67,13 @@ func (v *v1Client) renewIdentity(token string) (time.Duration, *Error) {
 	}
 	o := (*grantee)(v)
 	if !o.is(id) {
-		return 0, ErrUnauthorized // which nobody hears
+		return 0, ErrUnauthorized // the connection is closing, so the client does not get it
 	}
 	return o.validFor(), nil
 }
 
-// renewGrant returns how long the right to be in a room is valid from now on, zero for ever, and whether it is one to read only.
+// renewGrant returns how long the right to be in a room is valid from now on, zero for ever, and whether it is
+// read-only.
 func (v *v1Client) renewGrant(room, token string) (valid time.Duration, readOnly bool, refused *Error) {
 	o := (*grantee)(v)
 	old := o.held(room)
@@ -99,15 +102,15 @@ func (v *v1Client) renewGrant(room, token string) (valid time.Duration, readOnly
 	return now.validFor(), now.readOnly(), nil
 }
 
-// verifyAgain asks the verifier about a token of a connection whose user is known. It is a handshake under way meanwhile, as
-// with the token of a hello.
+// verifyAgain verifies a token of a connection whose user is known. Like the token of a hello, it counts as a handshake
+// under way meanwhile.
 func (v *v1Client) verifyAgain(token string) (id Identity, refused *Error) {
 	c := (*Conn)(v)
 	h := c.hub
-	if !c.ticket.Renew() {
+	if !c.ticket.Renew(h.gate) {
 		return id, tryLater(0)
 	}
-	defer c.ticket.Established()
+	defer c.ticket.Established(h.gate)
 	ctx, cancel := context.WithTimeout(c.Context(), h.conf.handshakeTimeout)
 	defer cancel()
 	failed := c.guard("token verifier", func() (err error) {
@@ -130,7 +133,7 @@ func (v *v1Client) verifyAgain(token string) (id Identity, refused *Error) {
 	return id, nil
 }
 
-// tokenRefusal is what the client hears of a token that was not accepted in place.
+// tokenRefusal is what the client is told of a refused token.
 func (f *failure) tokenRefusal() *Error {
 	switch {
 	case f.crashed:
@@ -145,7 +148,7 @@ func (f *failure) tokenRefusal() *Error {
 	return ErrUnauthorized
 }
 
-// tryLater tells a client to ask again, after a time that is drawn if it is zero.
+// tryLater tells a client to ask again after a time. Zero draws that time.
 func tryLater(after time.Duration) *Error {
 	return &Error{Code: protocol.CodeUnavailable, Message: "try again", RetryAfter: orDrawn(after)}
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// JoinUser puts every connection of a user into a room, on every node, as Conn.Join does. Connections that come later are not
-// joined, and those that have not been welcomed yet are OnConnect's to join: give the user the right to be in the room first, and
-// call JoinUser then. It overrules a RemoveFromRoom of before.
+// JoinUser puts every connection of a user into a room, on every node, as Conn.Join does. It does not join later
+// connections, nor those that have not been welcomed yet, which OnConnect may join. So first give the user the right to
+// be in the room, and then call JoinUser. It overrides an earlier RemoveFromRoom. The empty name, which anonymous
+// connections have, selects no connection.
 //
-// It waits for the other nodes, until ctx ends, for 15 s at most. If the error matches ErrNoAnswer, or is the broker's, what other
-// nodes have done is unknown; call it again then. The error also tells of connections that could not join. The anonymous, whose
-// name is empty, are not joined.
+// JoinUser blocks until the other nodes have answered or ctx ends, at most 15 s. If the error matches ErrNoAnswer, or
+// is the broker's, what other nodes have done is unknown: call it again then. The error also names connections that
+// could not join. It matches ErrOption, ErrClosed or broker.ErrRoomName if nothing was done.
 func (h *Hub) JoinUser(ctx context.Context, user, room string, opts ...JoinOption) error {
 	o, err := apply[joinOptions](opts)
 	if err != nil {
@@ -36,27 +37,37 @@ func (h *Hub) JoinUser(ctx context.Context, user, room string, opts ...JoinOptio
 	return errors.Join(err, orderOthers(ctx, h, askJoin, order))
 }
 
-// RemoveFromRoom takes a room away from a user: every connection of the user leaves it, on every node. A client of protocol v1
-// is told with a left frame that has the code removed and reason as its message. It may ask to join again, and OnJoin then
-// decides anew.
+// RemoveFromRoom takes the connections that whose selects out of a room, on every node. A client of protocol v1 gets a
+// left frame with the code removed and reason as its message. It may ask to join again, and OnJoin then decides anew.
+// ByRoom with the same room empties it.
 //
-// Withdraw the right first, and call RemoveFromRoom then. Joins under way are included: one that OnJoin, OnConnect or another
-// callback of the connection has decided before is refused. So are connections on their way in. From when it returns on, no
-// connection of the user on this node is sent what is published in the room. In a room with presence it blocks while the broker
-// is told.
+// First withdraw the right, and then call RemoveFromRoom. It also covers joins under way that OnJoin, OnConnect or
+// another callback of the connection has decided before: they are refused. ByRoom does not cover them. ByUser also
+// covers connections whose handshake is under way. Once RemoveFromRoom has returned, the selected connections on this
+// node get no message of the room. In a room with presence it blocks while the broker is told.
 //
-// It waits for the other nodes, until ctx ends, for 15 s at most. If the error matches ErrNoAnswer, or is the broker's, the user
-// may still be in the room on other nodes; call it again then.
-func (h *Hub) RemoveFromRoom(ctx context.Context, user, room, reason string) error {
+// It blocks until the other nodes have answered or ctx ends, at most 15 s. If the error matches ErrNoAnswer, or is the
+// broker's, connections on other nodes may still be in the room: call it again then. It matches ErrClosed or
+// broker.ErrRoomName if nothing was done.
+func (h *Hub) RemoveFromRoom(ctx context.Context, whose Target, room, reason string) error {
 	if err := broker.CheckRoom(room); err != nil {
 		return err
 	}
 	if h.life.Closed() {
 		return ErrClosed
 	}
-	order := removeOrder{User: user, Room: room, Reason: reason}
+	order := removeOrder{
+		User: whose.user, Room: room, Reason: reason, Session: whose.session, Conn: whose.conn, MembersOf: whose.room,
+	}
 	_, err := commands{h}.remove(order)(ctx)
-	return errors.Join(err, orderOthers(ctx, h, askRemove, order))
+	kind := askRemove
+	switch {
+	case whose == Target{}, whose.conn != "" && h.connNum(whose.conn) != 0:
+		return err
+	case whose.user == "":
+		kind = askRemoveTarget
+	}
+	return errors.Join(err, orderOthers(ctx, h, kind, order))
 }
 
 // joinOrder and removeOrder are what other nodes are asked.
@@ -72,9 +83,13 @@ type removeOrder struct {
 	User   string `json:"user"`
 	Room   string `json:"room"`
 	Reason string `json:"reason,omitempty"`
+	// One of these instead of User is set in askRemoveTarget.
+	Session   string `json:"session,omitempty"`
+	Conn      string `json:"conn,omitempty"`
+	MembersOf string `json:"members_of,omitempty"`
 }
 
-// done is the answer to an order that has nothing to say.
+// done is the answer to an order without a result.
 type done struct{}
 
 // orderOthers asks the other nodes, if there are any, to carry out an order.
@@ -86,11 +101,12 @@ func orderOthers(ctx context.Context, h *Hub, kind string, order any) error {
 	return unanswered(answers, err)
 }
 
-// join notes that the user's connections are being joined, before a later order looks, and returns what joins them.
+// join notes that the user's connections are being joined, before a later order looks. It returns the function that
+// joins them.
 func (h commands) join(o joinOrder) func(context.Context) (done, error) {
 	var conns []*Conn
 	for _, c := range h.users.Conns(o.User) {
-		if c.kind == raw || c.marks.has(greetedMark) {
+		if c.kind == raw || c.state.has(greetedMark) {
 			c.give(o.Room)
 			conns = append(conns, c)
 		}
@@ -136,7 +152,7 @@ func (c *Conn) give(room string) {
 	c.more().giving++
 }
 
-// given is the end of what give began.
+// given ends what give began.
 func (c *Conn) given() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,29 +160,30 @@ func (c *Conn) given() {
 	c.trim()
 }
 
-// remove takes the room from the user's connections as far as that does not block, before a later order looks, and returns what
-// does the rest.
+// remove does as much of a removal as does not block, before a later order looks. It returns the function that does the
+// rest.
 func (h commands) remove(o removeOrder) func(context.Context) (done, error) {
-	if o.User == "" {
-		return func(context.Context) (done, error) { return done{}, nil }
-	}
 	why := &Error{Code: protocol.CodeRemoved, Message: o.Reason}
-	h.revocations.Note(o.User, o.Room, why)
+	if o.User != "" {
+		h.revocations.Note(o.User, o.Room, why)
+	}
 	var conns []*Conn
 	var finish []func(context.Context, func()) error
-	for _, c := range h.users.Conns(o.User) {
+	for c := range h.meant(Target{o.User, o.Session, o.Conn, o.MembersOf}) {
 		if f := c.revoke(o.Room, why); f != nil {
 			conns, finish = append(conns, c), append(finish, f)
 		}
 	}
 	return func(ctx context.Context) (done, error) {
 		return done{}, h.forEach(conns, func(i int) error {
+			defer conns[i].hasLeft(o.Room)
 			return finish[i](ctx, func() { conns[i].tellLeft(o.Room, why) })
 		})
 	}
 }
 
-// forEach calls f for all connections at once, as the broker may have to be asked about each, and returns when all are done.
+// forEach calls f for all connections concurrently, as each may have to wait for the broker. It returns when all are
+// done.
 func (h *Hub) forEach(conns []*Conn, f func(i int) error) error {
 	errs := make([]error, len(conns))
 	var wg sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 
 func (s *server) remove(t testing.TB, user, room, reason string) {
 	t.Helper()
-	if err := s.RemoveFromRoom(t.Context(), user, room, reason); err != nil {
+	if err := s.RemoveFromRoom(t.Context(), hub.ByUser(user), room, reason); err != nil {
 		t.Errorf("RemoveFromRoom: %v", err)
 	}
 }

@@ -5,7 +5,15 @@ import "github.com/gohubkit/hubkit/internal/core/registry"
 // entryOf is a connection's place in the registry.
 func entryOf(c *Conn) *registry.Entry[*Conn] { return &c.entry }
 
-// enlist makes the connection one of its user's, whom the application has named since a.
+// userOf is the user that a connection's identity names; empty for an anonymous one.
+func userOf(c *Conn) string {
+	if id := c.identity.Load(); id != nil {
+		return id.user
+	}
+	return ""
+}
+
+// enlist adds the connection to its user's. a is when the application began to name the user.
 func (g *greeting) enlist(a registry.Arrival) {
 	c := (*Conn)(g)
 	h, user := c.hub, c.Identity().User
@@ -24,7 +32,7 @@ func (g *greeting) enlist(a registry.Arrival) {
 		g.unlist(user)
 	}
 	for room, why := range h.revocations.Since(a, user) {
-		switch why := why.(type) { //nolint:errorlint // nobody wraps it
+		switch why := why.(type) { //nolint:errorlint // it is never wrapped
 		case *CloseError:
 			c.closeWith(why)
 		case *Error:
@@ -41,7 +49,7 @@ func (g *greeting) enlist(a registry.Arrival) {
 	g.claim(user)
 }
 
-// unlist is the end of what enlist began.
+// unlist ends what enlist began.
 func (g *greeting) unlist(user string) {
 	c := (*Conn)(g)
 	c.hub.users.Remove(user, c)
@@ -50,7 +58,7 @@ func (g *greeting) unlist(user string) {
 	}
 }
 
-// unclaim has a connection that is about to end not count among its user's any more.
+// unclaim stops counting a connection that is about to end among its user's.
 func (g *greeting) unclaim() {
 	c := (*Conn)(g)
 	if c.hub.conf.limitsUsers() {

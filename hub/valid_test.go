@@ -27,6 +27,7 @@ func TestRawTextMustBeUTF8(t *testing.T) {
 		"Publish":  func() error { _, err := s.Publish(t.Context(), "all", half); return err },
 		"Send":     func() error { return c.Send(half) },
 		"SendUser": func() error { return s.SendUser(t.Context(), "ada", half) },
+		"SendTo":   func() error { return s.SendTo(t.Context(), hub.ByRoom("all"), half) },
 	} {
 		if err := send(); !errors.Is(err, hub.ErrText) {
 			t.Errorf("%s: %v, want ErrText", name, err)
