@@ -164,10 +164,15 @@ func inOrder(r report) bool {
 	return true
 }
 
-// TestClicksUnderLoad: 200 messages a second leave the page free to answer its user.
+// TestClicksUnderLoad: 200 messages a second leave the page free to answer its user. The aim is 100 ms, from when the browser has a
+// click until the next frame is painted. The test logs the median, the worst, how many missed the aim, and the rate that the machine
+// reached. It does not fail for a late click: other tests and other processes take the processors for longer than the aim, and that
+// says nothing of the client. It fails for what cannot be noise: a message or a click that is lost, or half of all clicks above ten
+// times the aim, which is a page that works through a backlog.
 func TestClicksUnderLoad(t *testing.T) {
 	t.Parallel()
 	const messages, clicks = 1000, 25
+	const aim = 100.0 // ms
 	s := newSite(t)
 	h := s.hub(t, "/ws")
 	b := browser.Start(t)
@@ -176,6 +181,7 @@ func TestClicksUnderLoad(t *testing.T) {
 	var box []float64
 	p.Into(`(({x, y, width, height}) => [x + width / 2, y + height / 2])(document.querySelector("button").getBoundingClientRect())`, &box)
 	published := make(chan error, 1)
+	began := time.Now()
 	go func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
@@ -197,6 +203,7 @@ func TestClicksUnderLoad(t *testing.T) {
 	if err := <-published; err != nil {
 		t.Fatal(err)
 	}
+	rate := messages / time.Since(began).Seconds()
 	p.Await(fmt.Sprintf(`page.got.length >= %d && page.clicks.length >= %d`, messages, clicks))
 	var took []float64
 	p.Into(`page.clicks`, &took)
@@ -204,9 +211,10 @@ func TestClicksUnderLoad(t *testing.T) {
 		t.Errorf("%d messages, gaps %v, %d clicks", len(r.Got), r.Gaps, len(took))
 	}
 	slices.Sort(took)
-	t.Logf("a click is answered in %.0f ms (median), %.0f ms at most", took[clicks/2], took[clicks-1])
-	// A machine may be busy; a page that answers none of them in a second is.
-	if took[clicks/2] > 1000 {
-		t.Errorf("half of the clicks took more than %.0f ms", took[clicks/2])
+	late, _ := slices.BinarySearch(took, aim)
+	t.Logf("at %.0f messages/s a click is answered in %.1f ms (median), %.1f ms at most; %d of %d took %.0f ms or more",
+		rate, took[clicks/2], took[clicks-1], clicks-late, clicks, aim)
+	if took[clicks/2] > 10*aim {
+		t.Errorf("half of the clicks took more than %.0f ms", 10*aim)
 	}
 }

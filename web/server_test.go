@@ -51,6 +51,15 @@ func serveNode(conf []string) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", h)
+	mux.Handle("/events", h.SSE())
+	mux.Handle("/post", h.Post())
+	mux.HandleFunc("/blocked", func(w http.ResponseWriter, r *http.Request) { // what a proxy makes of WebSockets
+		if r.Header.Get("Upgrade") != "" {
+			http.Error(w, "no upgrades here", http.StatusBadRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 	mux.Handle("/hubkit/", hub.Script())
 	mux.HandleFunc("/conns", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, h.Stats().Conns) })
 	mux.Handle("/", http.FileServer(http.Dir("testdata")))

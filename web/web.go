@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed dist/hubkit.js dist/shared.js dist/shared-worker.js
+//go:embed dist/hubkit.js dist/shared.js dist/shared-worker.js dist/cbor.js dist/sse.js
 var dist embed.FS
 
 // script is a module of the client.
@@ -55,7 +55,8 @@ func Name() string { return "hubkit-" + scripts()["hubkit"].version + ".js" }
 // Script returns a handler that serves the modules of the client by the last element of the request's path. "hubkit.js" is the client,
 // with an ETag, and browsers ask each time whether it has changed. The name that Name returns is the same with a version in it, and
 // browsers keep it for a year. "shared.js" and "shared-worker.js" are the client for all tabs of an origin, which loads "hubkit.js" from
-// beside it. Any other name, and a version that this program does not have, is answered with 404.
+// beside it, "cbor.js" has WebSockets that speak CBOR, and
+// "sse.js" has event streams in their place. Any other name, and a version that this program does not have, is answered with 404.
 func Script() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {

@@ -37,6 +37,8 @@ func TestScript(t *testing.T) {
 		{web.Name(), "hubkit.js", "public, max-age=31536000, immutable"},
 		{"shared.js", "shared.js", "no-cache"},
 		{"shared-worker.js", "shared-worker.js", "no-cache"},
+		{"cbor.js", "cbor.js", "no-cache"},
+		{"sse.js", "sse.js", "no-cache"},
 	} {
 		want, err := os.ReadFile("dist/" + tt.file)
 		if err != nil {

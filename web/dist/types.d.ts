@@ -8,6 +8,8 @@ export interface Position {
 export interface Message<T = unknown> {
     readonly room?: string;
     readonly data: T;
+    /** A binary payload, in base64; `data` is undefined then. */
+    readonly bin?: string | undefined;
     /** The position of the message, in rooms with history. */
     readonly epoch?: string;
     readonly offset?: number;
@@ -104,8 +106,13 @@ export interface RequestOptions {
     /** Gives the request up. Whether the server carried it out is then unknown. */
     signal?: AbortSignal;
 }
+/** Options of `send`. */
+export interface SendOptions extends RequestOptions {
+    /** A binary payload, in base64, in place of `data`, which must be undefined. */
+    bin?: string;
+}
 /** Options of `publish`. */
-export interface PublishOptions extends RequestOptions {
+export interface PublishOptions extends SendOptions {
     /** The idempotency key, 1 to 128 bytes. Of several publications with the same key, the server takes one. The default is random. */
     key?: string;
     /** Tags that the message carries: at most 16, with keys of 1 to 64 bytes and values of at most 256. */
@@ -283,5 +290,5 @@ export interface Hub {
     /** Calls a method of the application. It is sent at most once: "disconnected" says that it may have run. */
     call<Out = unknown>(method: string, data?: unknown, options?: RequestOptions): Promise<Out>;
     /** Sends data to the application, and resolves when it was handled. It is sent at most once. */
-    send(data: unknown, options?: RequestOptions): Promise<void>;
+    send(data: unknown, options?: SendOptions): Promise<void>;
 }

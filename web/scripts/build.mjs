@@ -17,7 +17,7 @@ await build({
   external: ["react"],
   // Names that only the client's own parts use of each other. None of them is of the API, of the protocol or of the browser.
   mangleProps:
-    /^(again|all|asked|body|connection|crowded|cut|done|dropLargest|emit|ended|expires|first|frame|handlers|inside|largest|live|loops|lost|names|network|next|paused|postpone|progress|pump|renew|reset|sent|served|settle|slowDown|spread|stop|tell|wait|waitBytes|wake|weight|welcome)$/,
+    /^(again|all|asked|body|connection|crowded|cut|done|dropLargest|emit|ended|expires|first|frame|handlers|inside|largest|live|loops|lost|names|network|next|paused|postpone|progress|pump|renew|reset|sent|served|settle|slowDown|spread|stop|tell|wait|wake|weight|welcome)$/,
 });
 // The other entry points use the client beside them.
 const beside = {
@@ -25,7 +25,7 @@ const beside = {
   setup: ({ onResolve }) => onResolve({ filter: /^\.\/(index|errors)\.js$/ }, () => ({ path: "./hubkit.js", external: true })),
 };
 await build({
-  entryPoints: { shared: "src/shared.ts", "shared-worker": "src/shared-worker.ts" },
+  entryPoints: { shared: "src/shared.ts", "shared-worker": "src/shared-worker.ts", cbor: "src/cbor.ts", sse: "src/sse.ts" },
   outdir,
   bundle: true,
   minify: true,

@@ -28,7 +28,7 @@ async function bundle(test, outfile, react) {
     bundle: true,
     platform: "node",
     format: "esm",
-    target: "node18",
+    target: "node20",
     sourcemap: "inline",
     ...(react ? { alias: react, banner: { js: banner } } : { packages: "external" }),
   });

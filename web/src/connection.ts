@@ -6,15 +6,10 @@ import { bytes, HubError } from "./errors.js";
 import type { Frame, Limits } from "./frames.js";
 import { createPace, helloLimits } from "./pace.js";
 import type { Queue, Request } from "./queue.js";
+import { HANDSHAKE, LAST_ANSWERS, ONLINE, PING, PONG, QUICK_PONG } from "./times.js";
 import type { ConnectOptions, State, WebSocketLike } from "./types.js";
 
 const PROTOCOL = "hubkit.v1";
-const HANDSHAKE = 1e4; // from the token to the welcome
-const PING = 25e3; // the interval of a server that names none
-const PONG = 1e4;
-const QUICK_PONG = 5e3; // of a connection that there is a reason to doubt
-const LAST_ANSWERS = 5e3; // after a goaway
-const ONLINE = 2e3; // the window of attempts after the network is back
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
@@ -188,6 +183,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
         goIfAnswered();
       }, wait);
     } else {
+      pace(0, 0, frame.id);
       hooks.frame(frame);
       goIfAnswered();
     }
@@ -222,7 +218,7 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     self.limits = limits;
     queue.largest = limits.message || Infinity;
     pace = createPace(limits);
-    if (limits.rate) pace.sent(1 + greeted, 0);
+    if (limits.rate) pace(1 + greeted, 0, 0);
     // A client that lets itself be heard a little more often than the server pings is not pinged.
     interval = (ping_ms || PING) * 0.9;
     pulse();
@@ -235,14 +231,14 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
   function pump(): void {
     clearTimeout(pumping);
     while (self.live) {
-      let wait = pace.wait();
+      let wait = pace(1, pending?.weight ?? 0);
       if (!wait) {
         const next = pending ?? queue.next();
         if (typeof next === "number") wait = next;
         else {
-          wait = pace.waitBytes(next.weight);
+          wait = pace(1, next.weight);
           pending = wait ? next : undefined;
-          if (!wait) send(next.body, next.weight);
+          if (!wait) send(next.body, next.weight, next.op === "publish" ? next.id : 0);
         }
       }
       if (wait) {
@@ -252,8 +248,8 @@ export function createConnection(url: URL, options: ConnectOptions, queue: Queue
     }
   }
 
-  function send(text: string, size: number): void {
-    pace.sent(1, size);
+  function send(text: string, size: number, id = 0): void {
+    pace(1, size, id);
     // A socket that is closing takes nothing, and the browser would complain: the end follows.
     if (!(socket!.readyState! > 1)) socket!.send(text);
   }

@@ -97,7 +97,7 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
   }
 
   function receive(frame: Frame): void {
-    const { op, id, room, code, data, retry_after_ms } = frame;
+    const { op, id, room, code, data, bin, retry_after_ms } = frame;
     const r = queue.sent.get(id!);
     if (op === "error" && code === "rate_limited" && (!id || !room)) {
       // It is about the connection's rate; one that names the room of a request is the application's.
@@ -109,7 +109,7 @@ export function connect(url: string | URL, options: api.ConnectOptions = {}): ap
       if (r) queue.settle(r, undefined, frame);
     } else if (op === "refresh") void tokens.renew(room);
     else if (room) rooms.frame(frame);
-    else if (op === "message") handlers.emit("onMessage", { data });
+    else if (op === "message") handlers.emit("onMessage", { data, bin });
     else if (op === "error") handlers.tell("onError", failure(frame));
   }
 

@@ -1,9 +1,8 @@
 // Positions that outlive a reload of the page.
 
 import { isPosition } from "./rooms.js";
+import { SAVE } from "./times.js";
 import type { Position, PositionStore, StorageLike } from "./types.js";
-
-const SAVE = 1e3; // how often positions are written, at most
 
 /**
  * Keeps the positions of rooms in a storage, so that a page that is reloaded goes on where it was: `store: persist(sessionStorage)`.

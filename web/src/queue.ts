@@ -2,6 +2,7 @@
 
 import { bytes, HubError } from "./errors.js";
 import type { Frame, Outgoing } from "./frames.js";
+import { NEVER, PATIENCE } from "./times.js";
 
 /** A request on its way. */
 export interface Request {
@@ -18,9 +19,6 @@ export interface Request {
 }
 
 export type Queue = ReturnType<typeof createQueue>;
-
-const PATIENCE = 24e4; // with a server that refuses a request for its rate
-const NEVER = 36e5;
 
 // Requests that concern one connection only.
 const passing = (r: Request) => /^(join|leave|token)$/.test(r.op);

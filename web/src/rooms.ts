@@ -6,9 +6,8 @@ import { createEmitter, type Emitter } from "./emitter.js";
 import { bytes, check, checkRoom, type HubError } from "./errors.js";
 import { failure, positionOf, type Frame } from "./frames.js";
 import type { Queue } from "./queue.js";
+import { REJOIN } from "./times.js";
 import type * as api from "./types.js";
-
-const REJOIN = 1e3; // the delay of a server that names none
 
 type Status = api.Room["status"];
 
@@ -166,8 +165,8 @@ export function createRooms(core: Core) {
     }
     connection.progress = true;
     room.next = at ?? next;
-    const { data, from, time, tags, traceparent, tracestate } = frame;
-    const value = { data, from, time, tags, traceparent, tracestate, room: room.name, ...at } as api.Message;
+    const { data, bin, from, time, tags, traceparent, tracestate } = frame;
+    const value = { data, bin, from, time, tags, traceparent, tracestate, room: room.name, ...at } as api.Message;
     if (!skip && !room.emit("onMessage", value)) hub.emit("onMessage", value);
     if (at) see(room);
   };

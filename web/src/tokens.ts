@@ -4,10 +4,8 @@ import { random } from "./backoff.js";
 import type { Emitter } from "./emitter.js";
 import { HubError } from "./errors.js";
 import type { Frame, Outgoing } from "./frames.js";
+import { RENEW_AGAIN, RENEW_AHEAD } from "./times.js";
 import type { ConnectOptions, HubHandlers } from "./types.js";
-
-const AHEAD = 6e4; // of the end, or a quarter of the time if that is less
-const AGAIN = 2e3; // after a failure
 
 /** Renews the identity of a connection, which has no room, and the grants of its rooms. */
 export function createTokens(token: ConnectOptions["token"], handlers: Emitter<HubHandlers>, send: (frame: Outgoing) => Promise<Frame>) {
@@ -21,7 +19,7 @@ export function createTokens(token: ConnectOptions["token"], handlers: Emitter<H
 
   /** Notes after which time the identity, or the grant of a room, ends. */
   const expires = (ms: number | undefined, room?: string) => {
-    if (ms) renewIn(ms - Math.min(AHEAD, ms / 4), room);
+    if (ms) renewIn(ms - Math.min(RENEW_AHEAD, ms / 4), room);
   };
 
   /** Renews at once. */
@@ -36,7 +34,7 @@ export function createTokens(token: ConnectOptions["token"], handlers: Emitter<H
       if (signal.aborted) return;
       // A refusal of the server is a verdict; "unavailable" and a failed fetch are not.
       if (error instanceof HubError && error.code !== "unavailable") handlers.tell("onError", error);
-      else renewIn(((error as HubError).retryAfter || AGAIN) + random(AGAIN), room);
+      else renewIn(((error as HubError).retryAfter || RENEW_AGAIN) + random(RENEW_AGAIN), room);
     }
   }
 

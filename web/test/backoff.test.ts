@@ -10,7 +10,7 @@ test("the close codes are those of the protocol", () => {
   }
   assert.ok(table.size > 25, `${table.size} codes in PROTOCOL.md`);
   for (let code = 1000; code < 5100; code++) {
-    // "Codes that are not listed: 4000–4099 come back; the rest of 3000–4999 do not; any other comes back."
+    // Codes that are not listed: clients reconnect after 4000–4099, do not after the rest of 3000–4999, and do after any other.
     const want = table.get(code) ?? ((code >= 4000 && code < 4100) || code < 3000 || code >= 5000);
     assert.equal(comesBack(code), want, String(code));
   }

@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setMaxListeners } from "node:events";
 import { test } from "node:test";
 import { connect, HubError, type Hub, type State } from "../src/index.js";
+import { cbor } from "../src/cbor.js";
 import * as shared from "../src/shared.js";
 import { Clock, settle } from "./clock.js";
-import { dialed, Socket, type Json } from "./server.js";
+import { BinarySocket, dialed, Socket, type Json } from "./server.js";
 import { Channel, Locks } from "./tabs.js";
 
 interface Case {
@@ -15,6 +16,8 @@ interface Case {
   for?: Json[];
   steps: Json[];
 }
+
+type How = "alone" | "shared" | "cbor";
 
 const dir = "../protocol/cases/";
 
@@ -27,20 +30,20 @@ class Run {
   readonly #hub: Hub;
   #socket!: Socket;
 
-  /** With tabs, the client is a tab that holds the connection of all tabs. */
+  /** How the client connects: "shared" is a tab that holds the connection of all tabs. */
   constructor(
     c: Case,
     bound: Json,
-    readonly tabs: boolean,
+    readonly how: How,
   ) {
     this.#bound = bound;
     this.clock.install();
     Socket.all = [];
-    Socket.chooses = "hubkit.v1";
+    Socket.chooses = how === "cbor" ? "hubkit.v1.cbor" : "hubkit.v1";
     const { token } = c.options ?? {};
-    this.#hub = (tabs ? shared : { connect }).connect("ws://example.com/ws", {
-      WebSocket: Socket,
-      ...(tabs ? { worker: false } : {}),
+    this.#hub = (how === "shared" ? shared : { connect }).connect("ws://example.com/ws", {
+      WebSocket: how === "cbor" ? cbor(BinarySocket) : Socket,
+      ...(how === "shared" ? { worker: false } : {}),
       ...(token ? { token: () => token } : {}),
       onState: (s) => this.#states.push({ ...s, at: this.clock.now }),
       onMessage: (message) => this.#events.push({ message }),
@@ -100,7 +103,7 @@ class Run {
       case "dial": {
         await this.#until(() => Socket.all.length > 0, "a connection");
         this.#socket = await dialed();
-        assert.equal(this.#socket.asked, "hubkit.v1");
+        assert.equal(this.#socket.asked, this.how === "cbor" ? "hubkit.v1.cbor hubkit.v1" : "hubkit.v1");
         if ("ticket" in arg) assert.equal(new URL(this.#socket.url).searchParams.get("hubkit_resume"), arg.ticket);
         return this.#socket.open();
       }
@@ -178,7 +181,8 @@ class Run {
       if (typeof value === "string" && value.startsWith("$")) this.#bound[value.slice(1)] ??= got[field];
     }
     // The rooms of all tabs are resumed in any order.
-    const sorted = (f: Json) => (this.tabs && Array.isArray(f.resume) ? { ...f, resume: [...(f.resume as Json[])].sort(byRoom) } : f);
+    const sorted = (f: Json) =>
+      this.how === "shared" && Array.isArray(f.resume) ? { ...f, resume: [...(f.resume as Json[])].sort(byRoom) } : f;
     assert.deepEqual(frame(sorted(got)), frame(sorted(this.#fill(want) as Json)));
   }
 }
@@ -201,8 +205,8 @@ Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable:
 Object.assign(globalThis, { document: new EventTarget(), window: globalThis, addEventListener() {}, BroadcastChannel: Channel });
 setMaxListeners(0, document);
 
-async function run(c: Case, bound: Json, tabs: boolean): Promise<void> {
-  const run = new Run(c, { ...bound }, tabs);
+async function run(c: Case, bound: Json, how: How): Promise<void> {
+  const run = new Run(c, { ...bound }, how);
   try {
     for (const [n, step] of c.steps.entries()) {
       try {
@@ -225,8 +229,9 @@ for (const file of readdirSync(dir)) {
   for (const c of cases) {
     for (const bound of c.for ?? [{}]) {
       const name = `${file}: ${c.name} ${c.for ? JSON.stringify(bound) : ""}`;
-      test(name, () => run(c, bound, false));
-      test("shared, " + name, () => run(c, bound, true));
+      test(name, () => run(c, bound, "alone"));
+      test("shared, " + name, () => run(c, bound, "shared"));
+      test("cbor, " + name, () => run(c, bound, "cbor"));
     }
   }
 }

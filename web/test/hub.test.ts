@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HubError, type Message, type State } from "../src/index.js";
 import { settle } from "./clock.js";
-import { dialed, greeted, Socket } from "./server.js";
+import { dialed, greeted, type Json, Socket } from "./server.js";
 import { clock, start } from "./setup.js";
 
 const statuses = (list: State[]) => list.map((s) => s.status);
@@ -225,6 +225,7 @@ test("a publication is not sent again after the retry window", async () => {
 test("the welcome's rate is kept to", async () => {
   const h = start();
   const { socket } = await greeted({ limits: { rate: 10, burst: 20 } });
+  socket.answers = true;
   const all = Promise.allSettled(Array.from({ length: 50 }, (_, i) => h.publish("a", i)));
   await settle();
   // The hello is one of eighteen.
@@ -244,6 +245,7 @@ test("the welcome's rate is kept to", async () => {
 test("the welcome's byte rate is kept to", async () => {
   const h = start();
   const { socket } = await greeted({ limits: { byte_rate: 1000, byte_burst: 2000 } });
+  socket.answers = true;
   const all = Promise.allSettled([1, 2, 3].map((n) => h.publish("a", n + "x".repeat(1200))));
   await settle();
   assert.equal(socket.frames.length, 1);
@@ -253,9 +255,35 @@ test("the welcome's byte rate is kept to", async () => {
   await all;
 });
 
+for (const [what, limits, rate, burst, cost] of [
+  ["messages", { rate: 20, burst: 40 }, 20, 40, () => 1],
+  ["bytes", { byte_rate: 2000, byte_burst: 4000 }, 2000, 4000, (frame: Json) => JSON.stringify(frame).length + 6],
+] as [string, Json, number, number, (frame: Json) => number][])
+  test(`a server that stalls again and again refuses nothing for the rate: ${what}`, async () => {
+    const h = start();
+    const { socket } = await greeted({ limits });
+    const all = Promise.all(Array.from({ length: 300 }, (_, i) => h.publish("a", i)));
+    let tokens = burst - 1;
+    for (let n = 0; n < 300;) {
+      await clock.pass(9000); // a ping's answer would be due after 10 s
+      await socket.push({ op: "ok", id: 1 });
+      tokens = Math.min(burst, tokens + 9 * rate);
+      for (const frame of socket.frames.splice(0)) {
+        if (frame.op !== "publish") continue;
+        tokens -= cost(frame);
+        assert.ok(tokens >= 0, `publication ${n} is beyond the rate`);
+        assert.equal(frame.data, n++);
+        await socket.push({ op: "ok", id: frame.id });
+      }
+    }
+    await all;
+    h.close();
+  });
+
 test("joins and requests alternate, and what is asked of a room does not overtake its join", async () => {
   const h = start();
   const { socket } = await greeted({ limits: { rate: 1, burst: 1 } });
+  socket.answers = true;
   const publications = Promise.allSettled([h.publish("c", 1), h.publish("x", 2), h.publish("x", 3)]);
   for (const room of ["a", "b", "c", "d"]) h.subscribe(room);
   await clock.pass(20_000);

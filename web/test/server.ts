@@ -1,5 +1,6 @@
 // A server that the tests play by hand.
 import assert from "node:assert/strict";
+import { decode, encode } from "../src/cbor-frames.js";
 import { settle } from "./clock.js";
 
 export type Json = Record<string, unknown>;
@@ -17,6 +18,8 @@ export class Socket {
   onerror: ((event: never) => unknown) | null = null;
   /** What the client sent and nobody has looked at yet. */
   readonly frames: Json[] = [];
+  /** Publications are answered at once. */
+  answers = false;
   closedWith: number | "none" | undefined;
   ended = false;
 
@@ -29,7 +32,9 @@ export class Socket {
 
   send(text: string): void {
     assert.ok(!this.ended, "sent on a WebSocket that has ended");
-    this.frames.push(JSON.parse(text) as Json);
+    const frame = JSON.parse(text) as Json;
+    this.frames.push(frame);
+    if (this.answers && frame.op === "publish") queueMicrotask(() => void this.push({ op: "ok", id: frame.id }));
   }
 
   close(code?: number): void {
@@ -67,6 +72,37 @@ export class Socket {
   /** Reports that nothing else was sent. */
   quiet(): void {
     assert.deepEqual(this.frames, []);
+  }
+}
+
+/** A WebSocket of a client that speaks CBOR if the server chooses it. */
+export class BinarySocket extends Socket {
+  readonly readyState = 1;
+  binaryType = "";
+
+  constructor(url: string, asked: string[]) {
+    super(url, asked.join(" "));
+  }
+
+  override send(frame: string | Uint8Array): void {
+    assert.equal(typeof frame === "string", this.protocol === "hubkit.v1");
+    super.send(typeof frame === "string" ? frame : decode(frame));
+  }
+
+  override async push(...frames: (Json | string)[]): Promise<void> {
+    if (this.protocol === "hubkit.v1") return super.push(...frames);
+    assert.equal(this.binaryType, "arraybuffer");
+    for (const frame of frames) this.onmessage?.({ data: binary(typeof frame === "string" ? frame : JSON.stringify(frame)) } as never);
+    await settle();
+  }
+}
+
+// A text that is no frame becomes bytes that are none.
+function binary(text: string): ArrayBuffer {
+  try {
+    return encode(text).buffer;
+  } catch {
+    return new TextEncoder().encode(text).buffer;
   }
 }
 

@@ -1,9 +1,12 @@
 // A page that publishes numbers and notes everything that comes, over reloads too.
+// ?sse=1 takes event streams if WebSockets are blocked.
 // ?shared=worker and ?shared=tab share one connection. ?ws= is the address of the hub, and ?token= that of the tokens.
 const params = new URLSearchParams(location.search);
 const shared = params.get("shared");
 const tokens = params.get("token");
 const { connect, persist } = await import(shared ? "/hubkit/shared.js" : "/hubkit/hubkit.js");
+
+const sse = params.get("sse") && (await import("/hubkit/sse.js")).sse({ events: "/events", post: "/post" });
 
 const list = document.querySelector("ul");
 document.querySelector("button").onclick = ({ timeStamp }) => {
@@ -39,6 +42,7 @@ const hub = connect(params.get("ws") ?? "/ws", {
       return answer.text();
     },
   }),
+  ...(sse && { WebSocket: sse }),
   store: persist(sessionStorage),
   onState: ({ status, error }) => page.states.push(status + (error ? ` (${error.message})` : "")),
 });
@@ -51,10 +55,14 @@ hub.subscribe(room, {
   onGap: (gap) => page.gaps.push(gap),
 });
 
+// Beside a stream, publications go one after the other: at most so many wait for their answers.
+const AHEAD = sse ? 20 : Infinity;
+
 let timer;
 page.hub = hub;
 page.start = (ms) => {
   timer = setInterval(() => {
+    if (page.sent - page.settled - page.failed.length >= AHEAD) return;
     const n = ++page.sent;
     hub.publish(room, [page.id, n]).then(
       () => page.settled++,

@@ -1,0 +1,12 @@
+export declare const HANDSHAKE = 10000;
+export declare const PING = 25000;
+export declare const PONG = 10000;
+export declare const QUICK_PONG = 5000;
+export declare const LAST_ANSWERS = 5000;
+export declare const ONLINE = 2000;
+export declare const PATIENCE = 240000;
+export declare const NEVER = 3600000;
+export declare const REJOIN = 1000;
+export declare const RENEW_AHEAD = 60000;
+export declare const RENEW_AGAIN = 2000;
+export declare const SAVE = 1000;
