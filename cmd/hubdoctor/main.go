@@ -32,7 +32,7 @@ func run(args []string, stdout, stderr io.Writer, opts ...preflight.Option) int 
 	flags := flag.NewFlagSet("hubdoctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON")
-	target := flags.Int("target", 0, "exit with status 1 unless so many `connections` are safe, and show the lines that get there")
+	target := flags.Int("target", 0, "exit with status 1 if fewer `connections` are safe, and show the settings that allow them")
 	reserve := flags.Int("reserve", 0, "file `descriptors` to keep back from connections (default 64 and 1 % of the limit)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

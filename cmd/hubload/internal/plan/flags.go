@@ -43,10 +43,10 @@ func (c *Command) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("hubload", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.IntVar(&p.Conns, "conns", 1000, "`connections` in all")
-	fs.Float64Var(&p.Ramp, "ramp", 1000, "new `connections a second`; 0 for as fast as the server takes them")
-	fs.IntVar(&p.Inflight, "inflight", 200, "`handshakes` under way at once, of each process")
-	fs.DurationVar(&p.ConnectTimeout, "connect-timeout", 15*time.Second, "`time` from dialing until the server has welcomed and all rooms are joined")
-	fs.BoolVar(&p.Reconnect, "reconnect", false, "connections that fail or are closed come back, by jittered backoff and the server's hints")
+	fs.Float64Var(&p.Ramp, "ramp", 1000, "new `connections a second`; 0 means as fast as the server accepts them")
+	fs.IntVar(&p.Inflight, "inflight", 200, "`handshakes` under way at once in each process")
+	fs.DurationVar(&p.ConnectTimeout, "connect-timeout", 15*time.Second, "`time` from the dial until the welcome has arrived and all rooms are joined")
+	fs.BoolVar(&p.Reconnect, "reconnect", false, "reconnect failed and closed connections, with jittered backoff and the server's hints")
 	fs.DurationVar(&p.PingEvery, "ping", 0, "`interval` of WebSocket pings on each connection, whose round trip is measured; 0 for none (default 5s with -raw connect)")
 
 	fs.StringVar(&p.Room, "room", "hubload", "`name` of the room; with several, of room n it is \"name-n\"")
@@ -56,10 +56,10 @@ func (c *Command) flags() *flag.FlagSet {
 	fs.IntVar(&p.Size, "size", 128, "`bytes` of a message")
 	fs.DurationVar(&p.Duration, "duration", 30*time.Second, "`time` to publish for, after all are connected")
 	fs.IntVar(&p.Publishers, "publishers", 0, "`connections` of each room that publish (default as many as it takes for each to stay below 50 messages/s)")
-	fs.DurationVar(&p.Grace, "grace", 5*time.Second, "`time` without a delivery after which what is missing counts as lost")
+	fs.DurationVar(&p.Grace, "grace", 5*time.Second, "`time` without a delivery after which missing messages count as lost")
 
 	fs.StringVar(&p.Token, "token", "", "`token` of the hello; @FILE reads it from a file")
-	fs.Func("header", "`'Name: value'` sent with each handshake; may be given again", func(s string) error {
+	fs.Func("header", "`'Name: value'` sent with each handshake; may be repeated", func(s string) error {
 		name, value, ok := strings.Cut(s, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(s, "\r\n") {
 			return errors.New(`not "Name: value"`)
@@ -70,7 +70,7 @@ func (c *Command) flags() *flag.FlagSet {
 	fs.StringVar(&p.Subprotocol, "subprotocol", "", "`subprotocol` to ask for (default hubkit.v1, with -raw none)")
 	fs.BoolVar(&p.Insecure, "insecure", false, "do not verify the certificate of a wss server")
 
-	fs.Func("raw", "any WebSocket server, by `what it does`: connect (nothing is known of it: connecting and pings are measured), "+
+	fs.Func("raw", "any WebSocket server, by its `behavior`: connect (unknown: measures connecting and pings), "+
 		"echo (messages come back to their sender) or broadcast (messages come to all in the room, the sender too)", func(s string) error {
 		p.Mode = Mode(s)
 		if p.Mode != Connect && p.Mode != Echo && p.Mode != Broadcast {
@@ -78,18 +78,18 @@ func (c *Command) flags() *flag.FlagSet {
 		}
 		return nil
 	})
-	fs.Func("hello", "first `frame` of each connection, with -raw; may be given again; {conn} and {room} are filled in", func(s string) error {
+	fs.Func("hello", "first `frame` of each connection, with -raw; may be repeated; {conn} and {room} are filled in", func(s string) error {
 		p.Hello = append(p.Hello, s)
 		return nil
 	})
 	fs.StringVar(&p.Frame, "frame", "", "`frame` around a message, with -raw: {payload} is the message; {conn} and {room} are filled in (default {payload})")
 
-	fs.IntVar(&p.Procs, "procs", 0, "`processes` that share the connections (default as many as the limit of open files asks for)")
-	fs.Func("source", "local `addresses` to connect from, by commas (default the system's; on loopback as many as it takes)", func(s string) error {
+	fs.IntVar(&p.Procs, "procs", 0, "`processes` that share the connections (default as many as the limit of open files requires)")
+	fs.Func("source", "local `addresses` to connect from, separated by commas (default the system's; on loopback as many as needed)", func(s string) error {
 		p.Sources = append(p.Sources, strings.Split(s, ",")...)
 		return nil
 	})
-	fs.BoolVar(&p.Portable, "portable", false, "a goroutine for each connection, as on systems other than Linux and with wss, in place of epoll")
+	fs.BoolVar(&p.Portable, "portable", false, "use a goroutine for each connection instead of epoll, as on systems other than Linux and with wss")
 
 	fs.Func("max-failed", "at most `N` connections never became ready", amountVar(&t.Failed))
 	fs.Func("max-closed", "at most `N` connections were closed before the end", amountVar(&t.Closed))
@@ -101,8 +101,8 @@ func (c *Command) flags() *flag.FlagSet {
 	fs.Func("max-ping-p99", "99 of 100 pings are answered within this `time`", durationVar(&t.PingP99))
 
 	fs.StringVar(&c.JSON, "json", "", "write the result as JSON to this `file`; - for the standard output")
-	fs.StringVar(&c.HTML, "html", "", "write a report with charts to this `file`, which needs no network to be read")
-	fs.BoolVar(&c.Quiet, "quiet", false, "no progress, only the result")
+	fs.StringVar(&c.HTML, "html", "", "write a report with charts to this `file`, which can be read offline")
+	fs.BoolVar(&c.Quiet, "quiet", false, "print only the result, no progress")
 	return fs
 }
 
