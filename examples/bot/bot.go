@@ -11,7 +11,7 @@ import (
 	"github.com/gohubkit/hubkit/client"
 )
 
-// message is what the chat's page sends and shows.
+// message is a message of the chat's page.
 type message struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -32,18 +32,18 @@ func (b *bot) join() error {
 	return err
 }
 
-// hear answers a message. After a restart of the server the client may have to ask for messages again; the
-// key, made of the question's position, lets an answer into the room once only.
+// hear answers a message. After a restart of the server the client may receive messages again. The idempotency
+// key is made of the question's position, so an answer gets into the room only once.
 func (b *bot) hear(m client.TypedMessage[message]) {
 	if text := answer(m.Value.Text, time.Now()); text != "" {
 		b.say(text, fmt.Sprintf("%s/%s/%d", b.name, m.Position.Epoch, m.Position.Offset))
 	}
 }
 
-// mostGreeted bounds the memory for faces; after so many the bot begins again.
+// mostGreeted bounds the number of members that the bot remembers. Beyond it the bot forgets them all.
 const mostGreeted = 10_000
 
-// see greets those who come, each once: a reconnect is no arrival.
+// see greets each new member once. It does not greet a member that reconnects.
 func (b *bot) see(joined bool, m client.Member) {
 	var info struct{ Name string }
 	if !joined || json.Unmarshal(m.Info, &info) != nil || info.Name == "" || info.Name == b.name || b.greeted[info.Name] {
@@ -56,15 +56,14 @@ func (b *bot) see(joined bool, m client.Member) {
 	b.say("Hello, "+info.Name+"! Say !help to hear what I know.", "")
 }
 
-// fault hears of what was no message of the page's kind, which is none of the bot's business, and of the room's
-// refusal, which is.
+// fault logs errors of the room. It ignores a message of another type.
 func (b *bot) fault(err error) {
 	if _, ok := errors.AsType[*client.DecodeError](err); !ok {
 		b.log.Error("room", "err", err)
 	}
 }
 
-// say does not wait: a callback that blocks holds up all that follow.
+// say does not wait, because a callback that blocks delays all later ones.
 func (b *bot) say(text, key string) {
 	data, err := json.Marshal(message{Name: b.name, Text: text, At: time.Now().UnixMilli()})
 	if err != nil {
@@ -80,7 +79,7 @@ func (b *bot) say(text, key string) {
 	}
 }
 
-// answer returns what the bot has to say to text, or "".
+// answer returns the bot's answer to text, or "".
 func answer(text string, now time.Time) string {
 	switch text {
 	case "!help":

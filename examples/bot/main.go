@@ -1,13 +1,13 @@
-// Bot is a program in a chat room: it joins, greets those who come, and answers. Start the chat first:
+// Bot is a program in a chat room. It joins, greets new members, and answers. Start the chat first:
 //
 //	go run ./examples/chat
 //	go run ./examples/bot -room chat:lobby -name Robot
 //
-// and say "!help" in the room. Stop the chat and start it again: the bot comes back by itself, and answers
-// what it was asked while it was away.
+// Then say "!help" in the room. Stop the chat and start it again: the bot reconnects by itself, and answers the messages
+// that it missed.
 //
 // It shows package client: a typed subscription, presence, publications that do not block a callback, and
-// an idempotency key that keeps an answer from being given twice.
+// an idempotency key, so that each answer is published once.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run stays in the room until ctx is over.
+// run stays in the room until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fs := flag.NewFlagSet("bot", flag.ContinueOnError)
 	hub := fs.String("url", "ws://127.0.0.1:8080/ws", "`address` of the hub")
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return nil
 }
 
-// withName puts the name into the address, where the chat looks for it.
+// withName puts the name into the address, from which the chat reads it.
 func withName(address, name string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {

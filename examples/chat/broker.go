@@ -15,7 +15,7 @@ import (
 	"github.com/gohubkit/hubkit/broker/redis"
 )
 
-// openBroker returns the broker, and what is to be called once the hub is down.
+// openBroker returns the broker, and a function to call after the hub is closed.
 func openBroker(conf config) (b broker.Broker, save func() error, err error) {
 	if conf.redis != "" {
 		// Redis keeps everything; nothing is left to save.
@@ -33,7 +33,7 @@ func openBroker(conf config) (b broker.Broker, save func() error, err error) {
 	return openMemory(path)
 }
 
-// openMemory goes on with the history that the last process left.
+// openMemory restores the history that the last process saved.
 //
 //nolint:gosec // The operator names the file.
 func openMemory(path string) (broker.Broker, func() error, error) {

@@ -3,8 +3,8 @@
 //	go run ./examples/chat
 //
 // serves it on http://127.0.0.1:8080. Open it in two tabs, pick two names, talk. Stop the server and
-// start it again: the tabs say that they are reconnecting, come back by themselves, send what was typed
-// meanwhile and show what they missed. Two of them share rooms through Redis:
+// start it again. The tabs show that they are reconnecting, and reconnect by themselves. They then send the text that
+// you typed in that time, and show the messages that they missed. Two chats share rooms through Redis:
 //
 //	go run ./examples/chat -redis 127.0.0.1:6379 -node a -addr 127.0.0.1:8080
 //	go run ./examples/chat -redis 127.0.0.1:6379 -node b -addr 127.0.0.1:8081
@@ -17,11 +17,10 @@
 //	ws.send('{"op":"join","id":1,"room":"chat:lobby","history":10}')
 //	ws.send('{"op":"publish","id":2,"room":"chat:lobby","data":{"name":"me","text":"hello"}}')
 //
-// Nobody has to prove who they are here: a name is what its bearer says. examples/existing shows a hub
-// behind a login.
+// This example has no authentication: a client chooses its name. examples/existing shows a hub behind a login.
 //
-// Where to look: server.go is the hub and its routes, broker.go chooses between memory and Redis, state.go
-// keeps the history over a restart, page/chat.js is the page. It uses the browser client, which the hub serves.
+// server.go has the hub and its routes. broker.go chooses between memory and Redis. state.go keeps the history over a
+// restart. page/chat.js is the page. It uses the browser client, which the hub serves.
 package main
 
 import (
@@ -70,11 +69,11 @@ func parse(args []string) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("chat", flag.ContinueOnError)
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
-	fs.StringVar(&c.redis, "redis", "", "`address` of a Redis that joins several servers, or several addresses of a cluster's, by commas")
-	fs.StringVar(&c.node, "node", "", "`name` of this server, unlike that of all others on the same Redis (default random)")
-	fs.StringVar(&c.state, "state", "", "`file` that keeps the history over a restart where there is no Redis, \"-\" for none\n"+
+	fs.StringVar(&c.redis, "redis", "", "`address` of a Redis that joins several servers, or the addresses of a cluster, separated by commas")
+	fs.StringVar(&c.node, "node", "", "`name` of this server, unique among all on the same Redis (default random)")
+	fs.StringVar(&c.state, "state", "", "`file` that keeps the history over a restart without Redis, \"-\" for none\n"+
 		"(default in the user's cache directory, one for each address)")
-	fs.DurationVar(&c.drain, "drain", 2*time.Second, "`time` over which connections are sent away at the end")
+	fs.DurationVar(&c.drain, "drain", 2*time.Second, "`time` over which Shutdown closes the connections")
 	if err := fs.Parse(args); err != nil {
 		return c, err
 	}
@@ -84,7 +83,7 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-// run serves until ctx is over.
+// run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	conf, err := parse(args)
 	if err != nil {
@@ -118,13 +117,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-// shutdown sends the connections away, then stops the server. A second signal makes short work of it.
+// drainSlack is the time that the last connections have to end after the drain window.
+const drainSlack = 5 * time.Second
+
+// shutdown drains the connections, then stops the server. A second signal ends it at once.
 func shutdown(conf config, h *hub.Hub, srv *http.Server) error {
 	ctx, stop := onSignal(context.Background())
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, conf.drain+5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, conf.drain+drainSlack)
 	defer cancel()
-	// The hub first: a WebSocket is not the server's any more, which would not wait for it.
+	// The hub first: the server does not know of hijacked connections and would not wait for them.
 	err := h.Shutdown(ctx)
 	if e := srv.Shutdown(ctx); e != nil {
 		err = errors.Join(err, srv.Close())

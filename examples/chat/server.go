@@ -13,7 +13,7 @@ import (
 	"github.com/gohubkit/hubkit/hub"
 )
 
-// maxMessage bounds what a client may send at once, in bytes.
+// maxMessage is the largest message of a client, in bytes.
 const maxMessage = 16 << 10
 
 func newHub(conf config, b broker.Broker) (*hub.Hub, error) {
@@ -34,8 +34,8 @@ func newHub(conf config, b broker.Broker) (*hub.Hub, error) {
 // validName is a letter or digit and up to 23 more characters. The page asks for the same.
 var validName = regexp.MustCompile(`^[\pL\pN][\pL\pM\pN ._'-]{0,23}$`)
 
-// introduce takes the name from the query, as in ws://host/ws?name=ada. It authenticates nobody: User is what
-// the client says, and nothing may be granted on the strength of it.
+// introduce takes the name from the query, as in ws://host/ws?name=ada. It does not authenticate: the client chooses
+// User, so grant nothing by it.
 func introduce(r *http.Request) (hub.Identity, error) {
 	name := r.URL.Query().Get("name")
 	if name == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/gohubkit/hubkit/broker/memory"
 )
 
-// statePath returns where the history is kept, or "" for nowhere.
+// statePath returns the path of the file with the history, or "" if there is none.
 func statePath(conf config) (string, error) {
 	switch conf.state {
 	case "-":
@@ -26,9 +26,9 @@ func statePath(conf config) (string, error) {
 	return conf.state, nil
 }
 
-// restore reads a snapshot and removes it. It must not be read twice: after a crash the offsets that were
-// given out since would be given out again, for other messages. Without the file the history is
-// lost then, and clients are told so.
+// restore reads a snapshot and removes it. A snapshot must not be read twice: after a crash, offsets that were
+// given since would be given again, to other messages. Without the file the history is lost after a crash, and
+// clients are told of a gap.
 //
 //nolint:gosec // The operator names the file.
 func restore(b *memory.Broker, path string) (err error) {

@@ -3,21 +3,22 @@
 //	go run ./examples/cluster
 //
 // starts redis-server, the hubs and nginx, all on loopback, and stops them at the end. Open
-// http://127.0.0.1:8090: the page says which node it is on, and counts the messages of a room, one a second. Then
-// type here what happens to servers, and see what the page makes of it:
+// http://127.0.0.1:8090. The page shows its node, and counts the messages of a room, one a second. Then type a
+// command here, and see what the page does:
 //
 //	kill a      end a node as a crash would
 //	stop a      end it in order: it drains
 //	start a     start it again
 //	roll        stop and start all nodes, one after the other, as a deploy does
 //
-// With -proxy the load balancer is another: nginx-cookie, nginx-ip_hash or haproxy. Their configurations are files that
-// can be used as they are, in conf; README.md explains them.
+// http://127.0.0.1:8090/dash/ shows all nodes, rooms and connections, and can drain a node too.
+//
+// -proxy selects another load balancer: nginx-cookie, nginx-ip_hash or haproxy. The configurations in conf can be used
+// as they are. README.md explains them.
 //
 // It needs redis-server and nginx, or haproxy, installed, and a system that has signals.
 //
-// Where to look: node.go is a node, as an application would have it; site.go starts and stops everything, proxy.go
-// knows the load balancers.
+// node.go is a node, as in an application. site.go starts and stops everything, and proxy.go has the load balancers.
 package main
 
 import (
@@ -63,7 +64,7 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:8090", "`address` of the site; the four ports after it are the nodes' and Redis's")
 	fs.StringVar(&c.proxy, "proxy", "nginx-cookie", "load balancer: nginx-cookie, nginx-ip_hash or haproxy")
 	fs.StringVar(&c.dir, "dir", "", "`directory` for the servers' files, kept at the end (default a temporary one)")
-	fs.DurationVar(&c.drain, "drain", 3*time.Second, "`time` over which a node that is stopped sends its connections away")
+	fs.DurationVar(&c.drain, "drain", 3*time.Second, "`time` over which a stopping node closes its connections")
 	fs.DurationVar(&c.tick, "tick", time.Second, "`time` between two messages in the page's room, 0 for none")
 	if err := fs.Parse(args); err != nil {
 		return c, err
@@ -89,7 +90,7 @@ func next(addr string, n int) (string, error) {
 	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), a.Port()+uint16(n)).String(), nil
 }
 
-// run is the site, or the one node that it starts this program as.
+// run runs the site, or the one node that the site starts this program as.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	if len(args) > 0 && args[0] == "node" {
 		return runNode(ctx, args[1:])

@@ -14,10 +14,11 @@ import (
 
 	"github.com/gohubkit/hubkit/broker"
 	"github.com/gohubkit/hubkit/broker/redis"
+	"github.com/gohubkit/hubkit/dash"
 	"github.com/gohubkit/hubkit/hub"
 )
 
-// room is where the page is. What is kept of it is what bridges the time between two nodes.
+// room is the room of the page. Its history bridges the time between two nodes.
 const room = "board"
 
 var kept = broker.Retention{Size: 10_000, TTL: 10 * time.Minute}
@@ -25,8 +26,8 @@ var kept = broker.Retention{Size: 10_000, TTL: 10 * time.Minute}
 //go:embed page
 var files embed.FS
 
-// runNode is one node of many: a hub on Redis, with its name in a cookie and its readiness where a load balancer can
-// ask for it.
+// runNode runs one node of many: a hub on Redis, with its name in a cookie and a route for its readiness, which the load
+// balancer checks.
 func runNode(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("cluster node", flag.ContinueOnError)
 	name := fs.String("name", "", "")
@@ -56,7 +57,13 @@ func runNode(ctx context.Context, args []string) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	srv := &http.Server{Handler: routes(h), ReadHeaderTimeout: 5 * time.Second}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	handler, err := routes(h, stop)
+	if err != nil {
+		return errors.Join(err, ln.Close(), h.Close())
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	var serving sync.WaitGroup
 	failed := make(chan error, 1)
 	serving.Go(func() { failed <- srv.Serve(ln) })
@@ -64,8 +71,8 @@ func runNode(ctx context.Context, args []string) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	// The hub first: while it drains the server answers, so that /readyz says no and handshakes are refused with 503, which
-	// sends the load balancer to another node.
+	// The hub first: while it drains, the server still answers. /readyz fails and handshakes get 503, so the load balancer
+	// uses another node.
 	end, cancel := context.WithTimeout(context.Background(), *drain+drainSlack)
 	defer cancel()
 	err = errors.Join(err, h.Shutdown(end), srv.Shutdown(end))
@@ -73,15 +80,34 @@ func runNode(ctx context.Context, args []string) error {
 	return err
 }
 
-// drainSlack is what the last connections have to end, beyond the drain window.
+// drainSlack is the time that the last connections have to end after the drain window.
 const drainSlack = 5 * time.Second
 
-func routes(h *hub.Hub) http.Handler {
+// routes are a node's handlers. The dashboard calls drain to end the node.
+func routes(h *hub.Hub, drain func()) (http.Handler, error) {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // The directory is compiled in.
+		return nil, err
+	}
+	// A service checks its own login here. This example allows requests from the same machine.
+	local := func(r *http.Request) error {
+		if !h.ClientAddr(r).IsLoopback() {
+			return hub.ErrForbidden
+		}
+		return nil
+	}
+	d, err := dash.New(h,
+		dash.WithAuthorizer(local),
+		dash.WithActions(func(r *http.Request, _ dash.Action) error { return local(r) }),
+		dash.WithPayloads(func(r *http.Request, _ string) error { return local(r) }),
+		dash.WithDrain(drain),
+	)
+	if err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
+	mux.Handle("GET /dash/", d)
+	mux.Handle("POST /dash/", d)
 	mux.Handle("GET /ws", h)
 	mux.Handle("GET /", http.FileServerFS(page))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -91,5 +117,5 @@ func routes(h *hub.Hub) http.Handler {
 		}
 		_, _ = fmt.Fprintln(w, "ready")
 	})
-	return mux
+	return mux, nil
 }

@@ -133,7 +133,7 @@ func (s *site) startNode(ctx context.Context, i int) error {
 	return nil
 }
 
-// serve does what it is told until ctx is over, or Redis or the load balancer ends.
+// serve carries out commands until ctx ends, or Redis or the load balancer ends.
 func (s *site) serve(ctx context.Context, commands <-chan string) error {
 	for {
 		select {
@@ -214,7 +214,7 @@ func (s *site) roll(ctx context.Context) error {
 	return nil
 }
 
-// close ends what runs, in the order that leaves nobody without what it needs.
+// close ends all processes, each before those that it needs.
 func (s *site) close() error {
 	errs := []error{s.ticks.stop()}
 	stopped := make(chan error, len(s.nodes))

@@ -41,8 +41,8 @@ type order struct {
 	Version int    `json:"version"`
 }
 
-// publisher returns what tells the room of an order about it. The version makes a key that publishes each state
-// once, so that whoever is not sure may do it again.
+// publisher returns a function that publishes an order to its room. The idempotency key is made of the version, so
+// it is safe to publish a state again.
 func publisher(b broker.Broker) func(context.Context, order) error {
 	return func(ctx context.Context, o order) error {
 		data, err := json.Marshal(o)
@@ -95,9 +95,9 @@ func (s *store) put(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	o.Version = s.orders[o.ID].Version + 1
 	s.orders[o.ID] = o
-	// The order stands, whether or not it could be published: who missed the message sees it with the
-	// next one, or with GET. Where that is not enough, a database writes the two together, into a table that
-	// a publisher empties.
+	// The order is stored, whether or not it could be published. A client that missed the message gets the state with the
+	// next one, or with GET. If that is not enough, write the order and the message in one transaction, and
+	// publish from that table (an outbox).
 	if err := s.publish(r.Context(), o); err != nil {
 		slog.Error("order not published", "order", o.ID, "version", o.Version, "err", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/gohubkit/hubkit/hub"
 )
 
-// runHub serves a hub that has no business of its own.
+// runHub serves a hub without application logic.
 func runHub(ctx context.Context, addr, redisAddr string, stdout io.Writer) error {
 	b, err := redis.New([]string{redisAddr})
 	if err != nil {

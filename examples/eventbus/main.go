@@ -1,31 +1,31 @@
-// Eventbus is two services that share nothing but Redis: an API that writes to its store and publishes what it
-// wrote, and a hub that delivers it. The API has no hub, holds no connection of a client, and does not
-// know how many hubs there are. Each in a terminal of its own:
+// Eventbus is two services that share only Redis. An API writes to its store and publishes each change. A hub delivers
+// the changes. The API has no hub, holds no connection of a client, and does not know how many hubs there
+// are. Start each in a terminal of its own:
 //
 //	go run ./examples/eventbus hub
 //	go run ./examples/eventbus api
 //	go run ./examples/eventbus watch order:7 news
 //	curl -X PUT -d '{"status":"shipped"}' http://127.0.0.1:8083/orders/7
 //
-// Any program that can reach Redis publishes as well as the API does. To a room without history it is a plain
-// PUBLISH of one JSON value, to the channel "hubkit:{room}" (SPUBLISH, in a Redis Cluster):
+// Any program that can reach Redis can publish too. To a room without history it is a plain
+// PUBLISH of one JSON value, to the channel "hubkit:{room}" (SPUBLISH in a Redis Cluster):
 //
 //	redis-cli PUBLISH 'hubkit:{news}' '{"text":"closing at six"}'
 //
-// A room with history keeps its messages and numbers them. That is the script which the broker runs itself,
-// here with 100 messages and an hour (in milliseconds), the same as the two services use:
+// A room with history keeps its messages and numbers them. To publish there, run the script of the broker. The
+// history of the two services has 100 messages and one hour (in milliseconds):
 //
 //	redis-cli --eval broker/redis/script/publish.lua \
 //	    'hubkit:{order:7}:meta' 'hubkit:{order:7}:log' 'hubkit:{order:7}:idem' , \
 //	    'hubkit:{order:7}' PUBLISH '{"id":"7","status":"delivered"}' '' 0 100 3600000 2592000000 300000 delivered-7
 //
-// Its arguments after the channel and the verb: the payload; a key, empty here; flags, 0 for text; the size and
-// age of the history; how long its numbers outlive it, 30 days; how long the idempotency key is
-// remembered, five minutes; and the key: the same line again stores nothing.
+// The arguments after the channel and the verb are: the payload; a conflation key, empty here; flags, 0 for text; the
+// size and age of the history; how long its numbers outlive it, 30 days; how long the idempotency key is
+// remembered, five minutes; and the idempotency key. The same line again stores nothing.
 //
-// Anybody may read here, as nobody logs in; examples/existing shows who may do what. Clients cannot publish.
+// Everybody may read here, because there is no login. examples/existing shows authorization. Clients cannot publish.
 //
-// Where to look: api.go writes and publishes, hub.go delivers, watch.go is a client.
+// api.go writes and publishes, hub.go delivers, and watch.go is a client.
 package main
 
 import (
@@ -48,7 +48,7 @@ import (
 // The rooms of both services: one for each order, with the history that kept says, and "news" without.
 const orderRooms = "order:"
 
-// kept is what the API asks the broker to keep of an order, and what the hub expects.
+// kept is the history of an order's room, for the API and for the hub.
 var kept = broker.Retention{Size: 100, TTL: time.Hour}
 
 func main() {
@@ -64,7 +64,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("say what to run: eventbus hub, eventbus api, or eventbus watch and the rooms")
+var errUsage = errors.New("unknown or missing command; run eventbus hub, eventbus api, or eventbus watch ROOM")
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
@@ -95,8 +95,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return errUsage
 }
 
-// serve serves until ctx is over, and returns when drain has and all requests are done. drain comes first: meanwhile new
-// handshakes are answered with 503 and when to come back.
+// serve serves until ctx ends. It returns when drain has returned and all requests are done. It calls drain first. During the
+// drain the server answers new handshakes with 503 and a retry hint.
 func serve(ctx context.Context, name, addr string, h http.Handler, drain func(context.Context) error, stdout io.Writer) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {

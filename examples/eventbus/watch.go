@@ -10,7 +10,7 @@ import (
 	"github.com/gohubkit/hubkit/client"
 )
 
-// watch prints what comes in some rooms until ctx is over: the room, the message's number, the message.
+// watch prints the messages of some rooms until ctx ends: the room, the offset, the message.
 func watch(ctx context.Context, url string, rooms []string, stdout io.Writer) error {
 	if len(rooms) == 0 {
 		return errUsage

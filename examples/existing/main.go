@@ -1,20 +1,20 @@
-// Existing is a hub beside the routes of a service that was there before it: the same server, the same login,
-// the same session cookie.
+// Existing adds a hub to the routes of an existing service. It uses the same server, the same login and the same session
+// cookie.
 //
 //	go run ./examples/existing
 //
-// The page on http://127.0.0.1:8081 logs in, orders, and shows orders as they come. The same by hand:
+// The page on http://127.0.0.1:8081 logs in, orders, and shows orders as they arrive. The same with curl:
 //
 //	curl -c jar -d user=ada http://127.0.0.1:8081/login
 //	curl -b jar -d '{"item":"tea"}' http://127.0.0.1:8081/orders
 //	curl -b jar http://127.0.0.1:8081/orders
 //
-// An order that is posted, by whatever client, is published to the room "orders:" and the user's name. A user
-// may join that room and no other: the hub asks the same sessions as the middleware of the other
-// routes, and OnJoin compares the names. Nobody but the service publishes.
+// The service publishes each posted order to the room "orders:" plus the user's name. A user may join only that room:
+// the hub reads the same sessions as the middleware of the other routes, and OnJoin compares the names. Only
+// the service publishes.
 //
-// Where to look: main.go has the routes, realtime.go all that the hub needed, session.go and orders.go are what
-// was there before.
+// main.go has the routes, and realtime.go everything that the hub needs. session.go and orders.go are the service
+// without the hub.
 package main
 
 import (
@@ -50,7 +50,7 @@ func main() {
 //go:embed page
 var files embed.FS
 
-// run serves until ctx is over.
+// run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("existing", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8081", "`address` to listen on")
@@ -96,8 +96,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// The hub first: while it drains, the server answers new handshakes with 503 and when to come back. An order that comes
-	// meanwhile is in the list, though its publication fails.
+	// The hub first: while it drains, the server answers new handshakes with 503 and a retry hint. An order posted in this
+	// time is in the list, although its publication fails.
 	err = errors.Join(err, h.Shutdown(end), srv.Shutdown(end))
 	serving.Wait()
 	return err

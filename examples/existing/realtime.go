@@ -11,7 +11,7 @@ import (
 
 func ordersRoom(user string) string { return "orders:" + user }
 
-// newHub makes a hub that knows users by the cookie they have already.
+// newHub makes a hub that authenticates users by their existing cookie.
 func newHub(s *sessions) (*hub.Hub, error) {
 	h, err := hub.New(
 		hub.WithAuthenticator(func(r *http.Request) (hub.Identity, error) {
@@ -36,8 +36,8 @@ func newHub(s *sessions) (*hub.Hub, error) {
 	return h, nil
 }
 
-// publisher tells a user's pages of an order. The order stands already, so a failure is logged and not
-// returned: who missed the message finds the order in the list.
+// publisher publishes an order to its user's pages. The order is stored already, so a failure is logged and not
+// returned. A page that missed the message finds the order in the list.
 func publisher(h *hub.Hub) func(context.Context, order) {
 	return func(ctx context.Context, o order) {
 		if _, err := h.PublishJSON(ctx, ordersRoom(o.User), o, hub.IdempotencyKey(o.ID, 0)); err != nil {
@@ -46,7 +46,7 @@ func publisher(h *hub.Hub) func(context.Context, order) {
 	}
 }
 
-// logout ends the user's sessions, and then the connections that were let in with them.
+// logout ends the user's sessions, and then the connections that were authenticated with them.
 func logout(s *sessions, h *hub.Hub) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.end(userOf(r))

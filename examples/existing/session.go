@@ -18,8 +18,8 @@ const (
 
 var errNoSession = errors.New("no valid session")
 
-// sessions stands in for a table that all processes of the service share. The cookie is a random name, and means nothing
-// once the session is gone from here: a copy of it ends with a logout.
+// sessions stands in for a table that all processes of the service share. The cookie is a random name. After a logout the
+// session is not in the table, so a copy of the cookie is useless.
 type sessions struct {
 	mu    sync.Mutex
 	known map[string]session
@@ -62,7 +62,7 @@ func (s *sessions) end(user string) {
 	}
 }
 
-// user returns who a request comes from.
+// user returns the user of a request.
 func (s *sessions) user(r *http.Request) (string, error) {
 	c, err := r.Cookie(cookieName)
 	if err != nil {
@@ -79,8 +79,8 @@ func (s *sessions) user(r *http.Request) (string, error) {
 
 var validUser = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 
-// login stands in for what the service really does to know its users: it believes everybody. It takes a POST, so that
-// another site's page cannot log its visitors in: see CrossOriginProtection in main.go.
+// login stands in for the service's real authentication: it accepts every name. It takes a POST, so that another site's page
+// cannot log its visitors in: see CrossOriginProtection in main.go.
 func (s *sessions) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
 	user := r.FormValue("user")
@@ -107,7 +107,7 @@ func expire(w http.ResponseWriter) { setCookie(w, "", -time.Second) }
 
 type userKey struct{}
 
-// require lets requests with a session pass, and tells the handler whose it is.
+// require passes requests with a session on to the handler, with the user in the context.
 func (s *sessions) require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.user(r)

@@ -1,19 +1,19 @@
-// Heavy runs a CPU-heavy handler on the worker pool beside a light one, and measures what the light one
-// feels of it.
+// Heavy runs a CPU-heavy handler on the worker pool beside a light one, and measures the latency of the light
+// one.
 //
 //	go run ./examples/heavy
 //
-// starts a hub, has several clients call "mandelbrot" as fast as they get answers, and prints how long another
-// client's calls of "echo" take meanwhile: before, on the pool, and, for comparison, with a handler that does
-// the same work without [hub.Heavy]. With -o mandelbrot.png it draws one picture to look at. With -serve it
-// serves until it is stopped, for clients of your own:
+// starts a hub. Several clients call "mandelbrot" as fast as they get answers. The program prints how long another
+// client's calls of "echo" take: before, with the pool, and for comparison with a handler that does
+// the same work without [hub.Heavy]. With -o mandelbrot.png it draws one picture. With -serve it
+// serves your own clients until it is stopped:
 //
 //	ws = new WebSocket("ws://127.0.0.1:8082/ws")
 //	ws.onmessage = (e) => console.log(e.data)
 //	ws.send('{"op":"call","id":1,"method":"mandelbrot","data":{"x":-0.75,"y":0.1,"width":0.01}}')
 //	ws.send('{"op":"call","id":2,"method":"echo","data":"behind it, as it is the same connection"}')
 //
-// Where to look: server.go makes the hub and its pool, mandelbrot.go is the work, measure.go are the clients.
+// server.go makes the hub and its pool, mandelbrot.go is the work, and measure.go has the clients.
 package main
 
 import (

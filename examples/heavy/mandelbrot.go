@@ -29,7 +29,7 @@ const (
 	maxIterations    = 1000
 )
 
-// mandelbrot draws the Mandelbrot set. It gives up where nobody waits for the picture any more.
+// mandelbrot draws the Mandelbrot set. It stops if ctx ends, because then no client waits for the picture.
 func mandelbrot(ctx context.Context, _ *hub.Conn, v view) (picture, error) {
 	if v == (view{}) {
 		v = view{X: -0.75, Width: 3}

@@ -15,7 +15,7 @@ import (
 	"github.com/gohubkit/hubkit/protocol"
 )
 
-// pause between echoes, which stays below what a client sends a second.
+// pause is the time between echoes. It keeps a client below its rate.
 const pause = 15 * time.Millisecond
 
 // measurement has clients call the hub, each on a connection of its own.
@@ -47,7 +47,7 @@ func (m *measurement) run(ctx context.Context, stdout io.Writer) error {
 	return out.Flush()
 }
 
-// measure times calls of echo, one at least, while callers call method, or nothing where that is "".
+// measure times calls of echo, at least one, while callers call method. If method is "", they call nothing.
 func (m *measurement) measure(ctx context.Context, method string) (echoes []time.Duration, err error) {
 	phase, end := context.WithTimeout(ctx, m.phase)
 	defer end()
@@ -78,7 +78,7 @@ func (m *measurement) measure(ctx context.Context, method string) (echoes []time
 	return echoes, err
 }
 
-// draw calls for pictures, each somewhere else, until ctx is over.
+// draw calls for pictures, each of another place, until ctx ends.
 func (m *measurement) draw(ctx context.Context, c *client.Client, method string, caller int) error {
 	for n := 0; ; n++ {
 		v := view{X: -0.7436 + float64(caller)*1e-4, Y: 0.1318, Width: 3 / float64(1+n%50)}
@@ -94,7 +94,7 @@ func (m *measurement) draw(ctx context.Context, c *client.Client, method string,
 		if busy == nil || busy.Code != protocol.CodeBusy {
 			return err
 		}
-		// The hub has no room, and says when it may.
+		// The hub has no capacity, and sends a retry hint.
 		select {
 		case <-time.After(busy.RetryAfter):
 		case <-ctx.Done():

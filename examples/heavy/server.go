@@ -23,8 +23,8 @@ type server struct {
 }
 
 func newServer(ln net.Listener) (*server, error) {
-	// A picture keeps a processor for a while. By default a pool leaves one processor free for all that is quick. What
-	// it has no room for is refused at once, with the time to come back after.
+	// A picture keeps a processor busy for a while. By default a pool leaves one processor free for everything else. It
+	// refuses a call without capacity at once, with a retry hint.
 	pool, err := workerpool.New(
 		workerpool.WithQueue(32),
 		workerpool.WithKeyShare(4), // unfinished calls of one connection
@@ -53,8 +53,8 @@ func newServer(ln net.Listener) (*server, error) {
 	return s, nil
 }
 
-// close ends what newServer began. The hub comes first: while it drains, the server answers new handshakes with 503 and
-// when to come back. The pool comes last, since the hub uses it.
+// close ends everything that newServer began. The hub comes first: while it drains, the server answers new handshakes with
+// 503 and a retry hint. The pool comes last, because the hub uses it.
 func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
