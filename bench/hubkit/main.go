@@ -1,5 +1,5 @@
 // Command hubkit is the benchmark server on hubkit: raw frames by default, and with -protocol v1 its own
-// protocol, with an identity for every connection.
+// protocol, with an identity for every connection. With -fast the hub accepts the connections itself.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -20,7 +21,10 @@ import (
 	"github.com/gohubkit/hubkit/hub"
 )
 
-var protocolFlag = flag.String("protocol", "raw", "`raw` or v1")
+var (
+	protocolFlag = flag.String("protocol", "raw", "`raw` or v1")
+	fastFlag     = flag.Bool("fast", false, "accept connections by Hub.Serve and not by net/http")
+)
 
 func main() { benchserver.Main(newBackend) }
 
@@ -71,7 +75,7 @@ func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
 	}
 	b.hub = h
 	h.OnHandshake(func(r *http.Request, c *hub.Conn) error {
-		if q := r.URL.Query(); q.Get("echo") == "1" {
+		if q := r.Form; q.Get("echo") == "1" {
 			c.Set(echoKey{}, true)
 		} else if !b.v1 { // whose clients join by themselves
 			c.Set(roomKey{}, q.Get("room"))
@@ -102,6 +106,14 @@ func newBackend(cfg benchserver.Config) (benchserver.Backend, error) {
 
 func (b *backend) ServeWS(w http.ResponseWriter, r *http.Request, _ string, _ bool) {
 	b.hub.ServeHTTP(w, r)
+}
+
+// Serve implements benchserver.Server.
+func (b *backend) Serve(srv *http.Server, l net.Listener) error {
+	if *fastFlag {
+		return b.hub.Serve(srv, l)
+	}
+	return srv.Serve(l)
 }
 
 func (b *backend) Publish(ctx context.Context, room string, payload []byte) error {

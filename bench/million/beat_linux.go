@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/gohubkit/hubkit/internal/wsload"
@@ -17,17 +18,21 @@ type beater struct {
 	every time.Duration
 	began time.Time
 	done  int // the clients take turns
+	ended atomic.Bool
 }
 
 // beatSlice is how many beat before the loop looks after what has come: on a machine that is at its limit beats would
 // otherwise keep the answers to pings waiting.
 const beatSlice = 128
 
-// run beats for as long as the process is there.
+// run beats until it has ended.
 func (b *beater) run() {
 	b.began = time.Now()
 	more := make(chan bool, 1)
 	for range time.Tick(b.every / beatRounds) {
+		if b.ended.Load() {
+			return
+		}
 		for again := true; again; again = <-more {
 			b.crowd.client.Do(0, func() {
 				again := b.beat()

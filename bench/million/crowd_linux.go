@@ -21,6 +21,7 @@ type Crowd struct {
 	follow *follower
 	client *wsload.Client
 	nodes  []netip.AddrPort
+	beater *beater // nil for none
 	driver
 }
 
@@ -52,12 +53,13 @@ func newCrowd(spec crowdSpec) (*Crowd, error) {
 		Addr: spec.Nodes[0], Conns: spec.Conns, Subprotocol: protocol.Subprotocol,
 		Server:  func(i int) netip.AddrPort { return c.nodes[c.at[i]] },
 		Path:    c.follow.path,
+		Stream:  spec.Stream,
 		Handler: &c.driver,
 		Sources: 250,
 	})
 	if err == nil && spec.Beat > 0 {
-		b := &beater{crowd: c, every: spec.Beat}
-		go b.run()
+		c.beater = &beater{crowd: c, every: spec.Beat}
+		go c.beater.run()
 	}
 	return c, err
 }
@@ -94,6 +96,9 @@ func (d *driver) settled(i int) {
 // Opened implements wsload.Handler.
 func (d *driver) Opened(i int, _ string) {
 	d.crowd.follow.opened(i)
+	if d.crowd.spec.Stream { // the request has said all there is
+		return
+	}
 	d.crowd.client.Send(i, wsload.Text, d.crowd.follow.hello(i))
 }
 
@@ -169,6 +174,14 @@ func (c *Crowd) Open(None, *None) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// Silence ends the clients' own beats: from then on they answer pings only.
+func (c *Crowd) Silence(None, *None) error {
+	if c.beater != nil {
+		c.beater.ended.Store(true)
+	}
+	return nil
 }
 
 // Stats answers with what has happened so far.

@@ -12,8 +12,17 @@
 //   - one publish on one node received by every one, through Redis
 //   - messages to the small rooms, with none lost
 //   - heartbeats kept for three intervals, with nobody cut
+//   - everybody pinged by the hubs for three intervals, with clients that are silent otherwise, and one publish meanwhile
 //   - one node killed with SIGKILL, and its clients back elsewhere by the backoff of package backoff, with nothing
 //     lost
+//
+// The hubs accept connections by Hub.Serve. With -acts only some of it is shown. One publish without a heartbeat due meanwhile:
+//
+//	go run ./million -asked -heartbeat 15m -acts fanout
+//
+// With -sse the clients read event streams, and no hub is killed:
+//
+//	go run ./million -sse -conns 100000
 //
 // It fails where one of these does not hold. Before it starts it asks package preflight whether limits and
 // memory allow it; it gives up when memory runs short, and whatever it dies of, everything it has started dies

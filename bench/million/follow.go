@@ -42,6 +42,7 @@ type comeback struct {
 // methods, orders the others.
 type follower struct {
 	first, rooms int
+	stream       bool
 
 	mu     sync.Mutex
 	seats  []seat
@@ -55,7 +56,7 @@ type follower struct {
 
 func newFollower(spec crowdSpec) *follower {
 	f := &follower{
-		first: spec.First, rooms: spec.Rooms,
+		first: spec.First, rooms: spec.Rooms, stream: spec.Stream,
 		seats: make([]seat, spec.Conns),
 		away:  make(map[int]*comeback),
 		stats: CrowdStats{Lost: make(map[int]int)},
@@ -72,7 +73,13 @@ func newHistogram() *hdrhistogram.Histogram {
 func (f *follower) room(i int) string { return smallRoom(homeOf(f.first+i, f.rooms)) }
 
 // path is the target of connection i's handshake, which says who it is.
-func (f *follower) path(i int) string { return "/ws?user=u" + strconv.Itoa(f.first+i) }
+func (f *follower) path(i int) string {
+	user := "?user=u" + strconv.Itoa(f.first+i)
+	if f.stream {
+		return streamPath + user + "&room=" + commonRoom + "&room=" + f.room(i)
+	}
+	return "/ws" + user
+}
 
 // hello joins both rooms, and goes on from where the client was in the small one.
 func (f *follower) hello(i int) []byte {
@@ -125,7 +132,7 @@ func (f *follower) frame(i int, data []byte) (settled bool, again *rejoin) {
 	}
 	switch e.Op {
 	case protocol.OpWelcome:
-	case protocol.OpOK:
+	case protocol.OpOK, protocol.OpJoined:
 		f.joined(i)
 	case protocol.OpMessage:
 		f.message(i)
@@ -221,7 +228,10 @@ func (f *follower) joined(i int) {
 // follows checks that the event is so many offsets after the client's position, and takes its place.
 func (f *follower) follows(i int, step uint64) {
 	e, s := &f.event, &f.seats[i]
-	if epoch := f.epochs.number(e.Position.Epoch); epoch != s.epoch {
+	// In a room to which nothing was published the epoch may change, see PROTOCOL.md.
+	if epoch := f.epochs.number(e.Position.Epoch); epoch != s.epoch && s.offset == 0 && e.Position.Offset == step {
+		s.epoch = epoch
+	} else if epoch != s.epoch {
 		f.fault(&f.stats.Missing, "connection %d: epoch of %s is %q after %q", f.first+i, e.Room, e.Position.Epoch, f.position(i).Epoch)
 		s.epoch, s.offset = epoch, e.Position.Offset
 		return

@@ -39,6 +39,8 @@ func TestFollower(t *testing.T) {
 		{"hole", [][]byte{welcome("e", 4), message(room, "e", 6)}, Faults{Missing: 1}, "is at 6 after 4"},
 		{"twice", [][]byte{welcome("e", 4), message(room, "e", 5), message(room, "e", 5)}, Faults{Repeated: 1}, "is at 5 after 5"},
 		{"another epoch", [][]byte{welcome("e", 4), message(room, "f", 5)}, Faults{Missing: 1}, `"f" after "e"`},
+		{"another epoch before the first message", [][]byte{welcome("e", 0), message(room, "f", 1), message(room, "f", 2)}, Faults{}, ""},
+		{"another epoch and a hole", [][]byte{welcome("e", 0), message(room, "f", 2)}, Faults{Missing: 1}, `"f" after "e"`},
 		{"joins twice", [][]byte{welcome("e", 4), message(room, "e", 5), welcome("e", 4)}, Faults{Repeated: 1, Strange: 1}, "is at 4 after 5"},
 		{"gap", [][]byte{welcome("e", 4), protocol.AppendGap(nil, room, "e", 9)}, Faults{Gaps: 1}, "up to 9"},
 		{"refused", [][]byte{protocol.AppendError(nil, 0, room, &protocol.Error{Code: protocol.CodeForbidden})}, Faults{Refused: 1}, "forbidden"},

@@ -45,6 +45,8 @@ func run() error {
 	flag.DurationVar(&o.pace, "for", 0, "how long those are published (default 60s, or 6s below 100,000 connections)")
 	flag.DurationVar(&o.interval, "heartbeat", 0, "heartbeat interval; at least 2s (default 25s, or 4s below 100,000 connections)")
 	asked := flag.Bool("asked", false, "clients are silent until a hub pings them, and do not beat unasked")
+	flag.StringVar(&o.acts, "acts", "", "comma-separated `names` of what to show: fanout, small, beats, asked, kill (default all)")
+	flag.BoolVar(&o.stream, "sse", false, "the clients read event streams; they are pinged by comments, and no hub is killed")
 	flag.IntVar(&o.size, "size", 128, "`bytes` of a message")
 	flag.IntVar(&o.parallel, "parallel", 2, "load processes that connect at the same time")
 	flag.IntVar(&o.window, "window", 256, "connections that each of those has on the way at once")
@@ -61,7 +63,7 @@ func run() error {
 	if err := o.complete(); err != nil {
 		return err
 	}
-	if *asked {
+	if *asked || o.stream {
 		o.beat = 0
 	}
 	o.leave = int64(*leave * 1e9)
@@ -103,7 +105,8 @@ func (o *options) complete() error {
 	if o.interval == 0 {
 		o.interval = interval
 	}
-	o.timeout, o.tick, o.beat = min(o.interval, 10*time.Second), o.interval/25, o.interval-o.interval/25
+	o.timeout = min(o.interval, 10*time.Second)
+	o.tick, o.beat = min(o.interval/25, o.timeout), o.interval-o.interval/25
 	switch {
 	case o.conns < 100:
 		return fmt.Errorf("%d connections: at least 100", o.conns)

@@ -70,7 +70,7 @@ func TestRehearsal(t *testing.T) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Fanouts) != 2 || r.Fanouts[1].Received != 1500 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 ||
+	if len(r.Fanouts) != 3 || r.Fanouts[2].Received != 1500 || r.Asked.Pings < 3*1500 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 ||
 		r.Beats.Sent+r.Beats.Pings < 3*1500 || r.Beats.Sent < r.Beats.Pings || r.Kill.Back != r.Kill.Lost || r.Kill.Lost == 0 || r.Kill.Stream.Expected == 0 {
 		t.Errorf("%+v", r)
 	}
@@ -82,6 +82,26 @@ func TestRehearsal(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+// The same with event streams.
+func TestStreams(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "streams.md")
+	cmd := exec.CommandContext(t.Context(), program(t), "-sse", "-conns", "600", "-for", "1s", "-heartbeat", "2s", "-o", page)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(strings.TrimSuffix(page, ".md") + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Fanouts) != 1 || r.Fanouts[0].Received != 600 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 || r.Beats.Pings < 3*600 {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -123,7 +143,7 @@ func TestLeavesNothingBehind(t *testing.T) {
 
 func TestRefusesWhatCannotBe(t *testing.T) {
 	file := program(t)
-	for _, args := range [][]string{{"-conns", "10"}, {"-conns", "2000000000"}, {"-heartbeat", "1s"}, {"-rooms", "-1"}, {"nonsense"}} {
+	for _, args := range [][]string{{"-conns", "10"}, {"-conns", "2000000000"}, {"-heartbeat", "1s"}, {"-rooms", "-1"}, {"nonsense"}, {"-acts", "nonsense"}} {
 		out, err := exec.CommandContext(t.Context(), file, args...).CombinedOutput()
 		if err == nil || !bytes.HasPrefix(out, []byte("million: ")) {
 			t.Errorf("%v: %v, %s", args, err, out)

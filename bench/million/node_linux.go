@@ -50,9 +50,12 @@ func newNode(spec nodeSpec) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", h)
+	mux.Handle(streamPath, h.SSE())
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		if err := srv.Serve(l); err != nil {
+		if err := h.Serve(srv, l); err != nil {
 			slog.Error("no more connections are accepted", "err", err)
 		}
 	}()

@@ -24,6 +24,8 @@ type crowdSpec struct {
 	Window int
 	// Beat is how often each client lets itself be heard, unasked; zero for never.
 	Beat time.Duration
+	// Stream has the clients read event streams, in place of connections of protocol v1.
+	Stream bool
 }
 
 // None is no argument or no answer.

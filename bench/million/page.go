@@ -25,20 +25,20 @@ func (r *Report) page(json string) string {
 		"connections here; all of it on this machine, over loopback TCP. Every connection is a client of protocol v1 with an "+
 		"identity of its own. It is in one room with everybody and in one of %s others, drawn at random, so that each of those has "+
 		"members on most of the nodes and each message to it crosses to most of them: %s rooms on the average hub. Those rooms have "+
-		"history. Heartbeats: %g s, and %g s for the answer, in ticks of %g s. %s Messages are of %d bytes. Go's settings in the hubs and the load "+
+		"history. %sHeartbeats: %g s, and %g s for the answer, in ticks of %g s. %s Messages are of %d bytes. Go's settings in the hubs and the load "+
 		"processes: %s. The kernel's: %s.\n\n",
 		r.Plan.Nodes, grouped(r.Plan.PerNode), r.Plan.Crowds, grouped(r.Plan.Ceiling), grouped(r.Plan.Rooms),
-		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.beats(), r.Options.Size, strings.Join(r.GC, ", "), strings.Join(r.Kernel, ", "))
+		grouped(r.Connect.Rooms/max(1, r.Plan.Nodes)), r.Options.streams(), r.Options.Interval, r.Options.Timeout, r.Options.Tick, r.Options.beats(), r.Options.Size, strings.Join(r.GC, ", "), strings.Join(r.Kernel, ", "))
 	p("All counts are made at the clients, each of which also checks that the offsets of its small room follow each other without a " +
 		"hole and without a repetition. The program fails where one is not what it must be.\n\n")
 
 	p("## What was shown\n\n| | |\n|---|---|\n")
 	p("| connected at once, welcomed and in both rooms | %s in %.1f s, %s a second, %d tries repeated |\n", grouped(r.Plan.Conns),
 		r.Connect.Seconds, grouped(int(conns/max(r.Connect.Seconds, 1e-3))), r.Connect.Retries)
-	for i, f := range r.Fanouts {
+	for _, f := range r.Fanouts {
 		when := ""
-		if i > 0 {
-			when = ", after a node was killed"
+		if f.When != "" {
+			when = ", " + f.When
 		}
 		p("| one publish on one node, received%s | by %s within %.2f s (p50 %.2f s, p99 %.2f s) |\n", when, grouped(f.Received),
 			f.Latency.Max/1000, f.Latency.P50/1000, f.Latency.P99/1000)
@@ -50,6 +50,10 @@ func (r *Report) page(json string) string {
 	if r.Beats.Seconds > 0 {
 		p("| all held for %.0f s by heartbeats | %s of the clients, unasked, and %s pings of the hubs answered; %d connections cut |\n",
 			r.Beats.Seconds, grouped(r.Beats.Sent), grouped(r.Beats.Pings), r.Beats.Expired)
+	}
+	if r.Asked.Seconds > 0 {
+		p("| all held for %.0f s by the hubs' pings, with clients that are silent otherwise | %s pings answered; %d connections cut |\n",
+			r.Asked.Seconds, grouped(r.Asked.Pings), r.Asked.Expired)
 	}
 	if k := r.Kill; k.Lost > 0 {
 		p("| one hub killed (SIGKILL) while the others publish | %s clients lost, %s back on other hubs with %s tries: half within %.2f s, "+
@@ -90,10 +94,13 @@ func (r *Report) page(json string) string {
 	p("\n\n")
 
 	p("## CPU\n\nSeconds of user and system time; the kernel's work for loopback is done where a process writes.\n\n")
-	p("| | took, s | hubs | load | Redis | cores busy |\n|---|---:|---:|---:|---:|---:|\n")
+	p("| | took, s | hubs | load | Redis | cores busy | load's share |\n|---|---:|---:|---:|---:|---:|---:|\n")
 	for _, a := range r.Acts {
-		p("| %s | %.1f | %.1f | %.1f | %.1f | %.2f |\n", a.Name, a.Seconds, a.CPU.Hubs, a.CPU.Loads, a.CPU.Redis, a.CPU.sum()/max(a.Seconds, 1e-3))
+		p("| %s | %.1f | %.1f | %.1f | %.1f | %.2f | %.0f %% |\n", a.Name, a.Seconds, a.CPU.Hubs, a.CPU.Loads, a.CPU.Redis, a.CPU.sum()/max(a.Seconds, 1e-3),
+			100*a.CPU.Loads/max(a.CPU.sum(), 1e-3))
 	}
+	p("\nThe load's share is the load processes' part of all CPU time of the row. If the cores are busy, it is the part of the time that the " +
+		"clients took and not the hubs.\n")
 	every := r.Options.Interval
 	if r.Options.Beat > 0 {
 		every = r.Options.Beat
@@ -102,8 +109,19 @@ func (r *Report) page(json string) string {
 	return b.String()
 }
 
+// streams says what the clients are, if they have no connections of protocol v1.
+func (s *settings) streams() string {
+	if !s.Stream {
+		return ""
+	}
+	return "The clients read event streams (SSE), and their pings are comments that need no answer. "
+}
+
 // beats says who begins a heartbeat.
 func (s *settings) beats() string {
+	if s.Stream {
+		return "The hubs send a comment on every stream in this time."
+	}
 	if s.Beat == 0 {
 		return "Clients are silent until a hub pings them."
 	}

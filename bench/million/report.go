@@ -33,7 +33,9 @@ type Report struct {
 	Fanouts []Fanout `json:"fanouts"`
 	Small   Stream   `json:"small_rooms"`
 	Beats   Beats    `json:"heartbeats"`
-	Kill    Kill     `json:"node_killed"`
+	// Asked is the time in which the hubs pinged everybody.
+	Asked Beats `json:"hubs_ping_all"`
+	Kill  Kill  `json:"node_killed"`
 	// Again is how many joins a hub could not take for now, so that the client asked again.
 	Again int64 `json:"joins_again"`
 	// Stale is how often a client was told that its hub has lost Redis.
@@ -57,6 +59,7 @@ type settings struct {
 	Tick       float64 `json:"heartbeat_tick"`
 	Beat       float64 `json:"clients_beat_every"`
 	Size       int     `json:"message_bytes"`
+	Stream     bool    `json:"event_streams,omitempty"`
 }
 
 // Act is what a part of the trial took.
@@ -80,6 +83,8 @@ func quantiles(h *hdrhistogram.Histogram) Quantiles {
 
 // Fanout is one message to everybody.
 type Fanout struct {
+	// When says what else was going on; empty for the first.
+	When     string    `json:"when,omitempty"`
 	Received int64     `json:"received"`
 	Latency  Quantiles `json:"latency"`
 }

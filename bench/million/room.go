@@ -3,6 +3,8 @@ package main
 import "strconv"
 
 const (
+	streamPath = "/events"
+
 	commonRoom = "all"
 	smallRooms = "small:"
 )

@@ -26,7 +26,7 @@ const perRow = 3
 // drawChart draws a panel for each test: a bar for each server, for the test's first figure. It is an SVG.
 func drawChart(all []record) ([]byte, error) {
 	rows := (len(all) + perRow - 1) / perRow
-	c := vgsvg.New(27*vg.Centimeter, vg.Length(rows)*6.4*vg.Centimeter)
+	c := vgsvg.New(27*vg.Centimeter, vg.Length(rows)*8.6*vg.Centimeter)
 	dc := draw.New(c)
 	dc.SetColor(color.White)
 	dc.Fill(dc.Rectangle.Path())

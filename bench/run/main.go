@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -33,6 +33,8 @@ func run() error {
 	defer stop()
 	var o options
 	peerList := flag.String("peers", "", "comma-separated `names`; empty for all there are")
+	more := flag.Bool("continue", false, "measure only what the folder of -o does not have yet, up to -rounds for each server")
+	plan := flag.Bool("plan", false, "say how long it takes, and measure nothing")
 	testList := flag.String("tests", "", "comma-separated `names`; empty for all")
 	out := flag.String("o", "", "keep results, page and chart in `folder`, beside those of other tests that are there; without it, print tables")
 	flag.IntVar(&o.rounds, "rounds", 3, "times to run each test against each peer")
@@ -52,58 +54,116 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	bin, err := build(ctx, chosenPeers)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(bin) }()
-
-	r := record{Rounds: o.rounds, Machine: machine.Look(ctx)}
-	if r.Versions, err = versions(ctx, chosenPeers); err != nil {
-		return err
+	if *more && *out == "" {
+		return errors.New("-continue needs -o")
 	}
 	var kept *records
 	if *out != "" {
 		if kept, err = open(*out); err != nil {
 			return err
 		}
+		kept.more = *more
 	}
-	for _, t := range chosenTests {
-		able := slices.DeleteFunc(slices.Clone(chosenPeers), func(p peer) bool { return !t.suits(p) })
-		r.Test, r.Kind, r.Title, r.Heading = t.name, t.kind, t.title, t.describe(&o)
-		r.Peers = nil
-		for _, p := range able {
-			r.Peers = append(r.Peers, p.name)
-		}
-		if r.Results, err = rounds(ctx, bin, t, able, &o); err != nil {
+	jobs, err := newJobs(chosenTests, chosenPeers, kept, &o)
+	if err != nil {
+		return err
+	}
+	estimate(jobs, kept, &o)
+	if *plan {
+		return nil
+	}
+	bin, err := build(ctx, chosenPeers)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+
+	r := record{Run: time.Now().UTC().Format(time.RFC3339), Rounds: o.rounds, Machine: machine.Look(ctx)}
+	if r.Versions, err = versions(ctx, chosenPeers); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		j.record.Run, j.record.Rounds, j.record.Machine, j.record.Versions = r.Run, r.Rounds, r.Machine, r.Versions
+		if err := j.run(ctx, bin, kept, &o); err != nil {
 			return err
 		}
 		if kept == nil {
-			r.writeTable(os.Stdout)
-		} else if err := kept.put(r); err != nil {
+			j.record.writeTable(os.Stdout)
+		}
+	}
+	return nil
+}
+
+// newJobs leaves out what kept has, if it is to be continued.
+func newJobs(ts []test, ps []peer, kept *records, o *options) (jobs []*job, err error) {
+	for _, t := range ts {
+		j := &job{test: t, record: record{Test: t.name, Kind: t.kind, Title: t.title, Heading: t.describe(o)}}
+		if kept != nil && kept.more {
+			if j.done, err = kept.has(t.name, j.record.Heading); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range ps {
+			if t.suits(p) && j.missing(p, o.rounds) {
+				j.peers = append(j.peers, p)
+				j.record.Peers = append(j.record.Peers, p.name)
+			}
+		}
+		if len(j.peers) > 0 {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
+}
+
+// estimate tells how long each test will take.
+func estimate(jobs []*job, kept *records, o *options) {
+	var known []result.Result
+	if kept != nil {
+		for _, r := range kept.all {
+			known = append(known, r.Results...)
+		}
+	}
+	var all time.Duration
+	for _, j := range jobs {
+		n, took := j.estimate(known, o)
+		all += took
+		fmt.Fprintf(os.Stderr, "%s: %d runs, about %v\n", j.test.name, n, took.Round(time.Second))
+	}
+	fmt.Fprintf(os.Stderr, "all: about %v\n", all.Round(time.Minute))
+}
+
+// run runs one test, and keeps what there is after each round and when it is stopped. A run that fails is reported and left out.
+func (j *job) run(ctx context.Context, bin string, kept *records, o *options) error {
+	for round := range o.rounds {
+		for _, p := range j.peers {
+			if !j.missing(p, round+1) {
+				continue
+			}
+			start := time.Now()
+			r, err := measure(ctx, bin, j.test, p, o)
+			if ctx.Err() != nil {
+				return errors.Join(ctx.Err(), j.keep(kept))
+			}
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "%s, round %d, %s: %v\n", j.test.name, round+1, p.name, err)
+				continue
+			}
+			r.Peer, r.Test, r.Round, r.Whole = p.name, j.test.name, round+1, time.Since(start).Seconds()
+			fmt.Fprintf(os.Stderr, "%s, round %d, %s, %.1f s: %s\n", j.test.name, round+1, p.name, r.Whole, brief(j.test, r))
+			j.record.Results = append(j.record.Results, r)
+		}
+		if err := j.keep(kept); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rounds runs one test. A run that fails is reported and left out; the error is ctx's.
-func rounds(ctx context.Context, bin string, t test, ps []peer, o *options) ([]result.Result, error) {
-	var rs []result.Result
-	for round := range o.rounds {
-		for _, p := range ps {
-			r, err := measure(ctx, bin, t, p, o)
-			if ctx.Err() != nil {
-				return rs, ctx.Err()
-			}
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s, round %d, %s: %v\n", t.name, round+1, p.name, err)
-				continue
-			}
-			r.Peer, r.Test, r.Round = p.name, t.name, round+1
-			fmt.Fprintf(os.Stderr, "%s, round %d, %s: %s\n", t.name, round+1, p.name, brief(t, r))
-			rs = append(rs, r)
-		}
+// keep writes what there is, if it is to be written and there is any.
+func (j *job) keep(kept *records) error {
+	if kept == nil || len(j.record.Results) == 0 {
+		return nil
 	}
-	return rs, nil
+	return kept.put(j.record)
 }

@@ -10,20 +10,27 @@ import (
 // ours are the variants of hubkit.
 func ours(peer string) bool { return strings.HasPrefix(peer, "hubkit") }
 
+// variants are those of hubkit.
+var variants = []string{"hubkit", "hubkit-fast", "hubkit-v1", "hubkit-v1-fast"}
+
 // page is all records in Markdown.
 func page(all []record) string {
+	all, runs := merge(all)
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("# hubkit beside other libraries\n\nWritten by `go run ./run -o ../docs/benchmarks` in `bench/`, which runs every test against " +
 		"every server; `-tests` and `-peers` choose. Servers and load are processes of their own on one machine, over loopback, and the " +
 		"servers take turns within a round. Figures are medians over the rounds; losses are sums. **Bold** is the best of those that lost " +
 		"nothing, whoever it is. hubkit's raw variant sends the application's frames as they are, like the others; hubkit-v1 adds its " +
-		"protocol, and an identity for each connection, as centrifuge does. The floor is no server but the system calls that one makes " +
+		"protocol, and an identity for each connection, as centrifuge does. The variants with -fast accept connections by Hub.Serve, the " +
+		"others by net/http. The variants of the others are set as their documentation or their own benchmarks say: " +
+		"`bench/peers` has a source for each setting. Peers that have their own HTTP server are nbio and gws-tuned. The floor is no server but the system calls that one makes " +
 		"who sends to one socket at a time, for comparison. CPU is the server's, in seconds per million deliveries (echoes, " +
 		"handshakes), which is also microseconds for one.\n\n")
 	p("![The first figure of each test, for each server](peers.svg)\n\n## In short\n\n")
 	p("The first figure of each test, and how often hubkit's fits into that of the best other server: above 1 hubkit is better.\n\n")
-	p("| test | figure | hubkit | hubkit-v1 | best other | × hubkit | × hubkit-v1 |\n|---|---|---:|---:|---|---:|---:|\n")
+	p("| test | figure | %s | best other | × %s |\n|---|---|%s---|%s\n", strings.Join(variants, " | "), strings.Join(variants, " | × "),
+		strings.Repeat("---:|", len(variants)), strings.Repeat("---:|", len(variants)))
 	for _, r := range all {
 		p("%s\n", r.short())
 	}
@@ -32,19 +39,19 @@ func page(all []record) string {
 		r.writeTable(&b)
 	}
 	p("\n## Where\n\n")
-	var where []string
-	tested := make(map[string][]string)
 	versions := make(map[string]string)
-	for _, r := range all {
-		m := r.Machine.String()
-		if !slices.Contains(where, m) {
-			where = append(where, m)
+	for i, run := range runs {
+		var tested []string
+		for _, r := range all {
+			for _, name := range r.Peers {
+				if slices.Contains(r.runs[name], i+1) {
+					tested = append(tested, r.Test)
+					break
+				}
+			}
 		}
-		tested[m] = append(tested[m], r.Test)
-		maps.Copy(versions, r.Versions)
-	}
-	for _, m := range where {
-		p("- %s Tests: %s.\n", m, strings.Join(tested[m], ", "))
+		p("%d. %s Tests: %s.\n", i+1, run.Machine, strings.Join(tested, ", "))
+		maps.Copy(versions, run.Versions)
 	}
 	p("\nLibraries:\n\n")
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
@@ -72,7 +79,7 @@ func (r record) short() string {
 	}
 	var figures, factors strings.Builder
 	top, _ := best(rows, 0, c)
-	for _, variant := range []string{"hubkit", "hubkit-v1"} {
+	for _, variant := range variants {
 		v, has := find(variant)
 		text, factor := "–", "–"
 		if has {

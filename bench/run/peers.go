@@ -18,6 +18,15 @@ type peer struct {
 	args, load []string
 	// redis: its nodes can be joined; history: and their rooms can keep messages.
 	redis, history bool
+	// only names the tests that a variant is for; empty for all.
+	only []string
+}
+
+var v1Protocol = []string{
+	"-subprotocol", "hubkit.v1",
+	"-hello", `{"op":"hello","id":1}`,
+	"-join", `{"op":"join","id":2,"room":"%s"}`,
+	"-echo-frame", `{"op":"send","data":"%s"}`,
 }
 
 var centrifugeProtocol = []string{
@@ -31,25 +40,27 @@ const floor = "floor"
 
 var peers = []peer{
 	{name: "hubkit", dir: "hubkit", redis: true},
-	{
-		name: "hubkit-v1", dir: "hubkit", args: []string{"-protocol", "v1"}, redis: true, history: true,
-		load: []string{
-			"-subprotocol", "hubkit.v1",
-			"-hello", `{"op":"hello","id":1}`,
-			"-join", `{"op":"join","id":2,"room":"%s"}`,
-			"-echo-frame", `{"op":"send","data":"%s"}`,
-		},
-	},
+	{name: "hubkit-fast", dir: "hubkit", args: []string{"-fast"}, redis: true},
+	{name: "hubkit-v1", dir: "hubkit", args: []string{"-protocol", "v1"}, load: v1Protocol, redis: true, history: true},
+	{name: "hubkit-v1-fast", dir: "hubkit", args: []string{"-protocol", "v1", "-fast"}, load: v1Protocol, redis: true, history: true},
 	{name: "centrifuge", dir: "peers/centrifuge", module: "github.com/centrifugal/centrifuge", load: centrifugeProtocol, redis: true, history: true},
 	{
 		name: "centrifuge-batch", dir: "peers/centrifuge", module: "github.com/centrifugal/centrifuge", args: []string{"-batch"}, load: centrifugeProtocol,
 		redis: true, history: true,
 	},
+	{
+		name: "centrifuge-tuned", dir: "peers/centrifuge", module: "github.com/centrifugal/centrifuge", args: []string{"-batch", "-read-buffer", "1024"},
+		load: centrifugeProtocol, redis: true, history: true,
+	},
 	{name: "melody", dir: "peers/melody", module: "github.com/olahol/melody"},
 	{name: "chat", dir: "peers/chat", module: "github.com/gorilla/websocket"},
 	{name: "coder", dir: "peers/coder", module: "github.com/coder/websocket"},
 	{name: "gws", dir: "peers/gws", module: "github.com/lxzan/gws"},
+	// Parallel processing changes only what happens to messages that clients send.
+	{name: "gws-parallel", dir: "peers/gws", module: "github.com/lxzan/gws", args: []string{"-parallel"}, only: []string{"echo"}},
+	{name: "gws-tuned", dir: "peers/gws", module: "github.com/lxzan/gws", args: []string{"-server", "-read-buffer", "1024"}},
 	{name: "nbio", dir: "peers/nbio", module: "github.com/lesismal/nbio"},
+	{name: "nbio-mixed", dir: "peers/nbio", module: "github.com/lesismal/nbio", args: []string{"-mixed"}},
 	{name: floor, dir: "peers/floor"},
 }
 

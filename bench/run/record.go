@@ -15,8 +15,10 @@ import (
 	"github.com/gohubkit/hubkit/bench/internal/result"
 )
 
-// record is a test that was run.
+// record is a test that was run, or that part of it which one call of this program has run.
 type record struct {
+	// Run is when that call began.
+	Run     string          `json:"run,omitempty"`
 	Test    string          `json:"test"`
 	Kind    string          `json:"kind"`
 	Title   string          `json:"title"`
@@ -27,12 +29,17 @@ type record struct {
 	Peers    []string          `json:"peers"`
 	Versions map[string]string `json:"versions"`
 	Results  []result.Result   `json:"results"`
+
+	// runs are the numbers on the page of those runs that a server's rounds are from; of merged records only.
+	runs map[string][]int
 }
 
-// records are kept in a folder, a test's latest run each, so that the tests may be run one by one.
+// records are kept in a folder, so that tests may be run one by one, and in several runs.
 type records struct {
 	dir string
 	all []record
+	// more adds to what a test has from other runs, and does not take its place.
+	more bool
 }
 
 func (r *records) file(ext string) string { return filepath.Join(r.dir, "peers."+ext) }
@@ -50,16 +57,20 @@ func open(dir string) (*records, error) {
 	return r, json.Unmarshal(data, &r.all)
 }
 
-// put takes a record in place of that test's last one, and writes all there are: figures, page and chart.
+// put takes a record in place of what the same run has put before, or of all that the test has, and writes all there are:
+// figures, page and chart.
 func (r *records) put(one record) error {
-	r.all = slices.DeleteFunc(r.all, func(other record) bool { return other.Test == one.Test })
+	r.all = slices.DeleteFunc(r.all, func(other record) bool {
+		return other.Test == one.Test && (!r.more || other.Run == one.Run)
+	})
 	r.all = append(r.all, one)
 	slices.SortStableFunc(r.all, func(a, b record) int { return position(a.Test) - position(b.Test) })
 	data, err := json.MarshalIndent(r.all, "", "\t")
 	if err != nil {
 		return err
 	}
-	chart, err := drawChart(r.all)
+	merged, _ := merge(r.all)
+	chart, err := drawChart(merged)
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,8 @@ func TestRecords(t *testing.T) {
 	}
 	text := string(data)
 	for _, want := range []string{
-		"| One room, full rate | CPU s/million | 5 | 4 | **gws 2** | 0.40 | 0.50 |\n",
-		"| Echoes | CPU s/million | **8** | – | gws 12 | 1.50 | – |\n",
+		"| One room, full rate | CPU s/million | 5 | – | 4 | – | **gws 2** | 0.40 | – | 0.50 | – |\n",
+		"| Echoes | CPU s/million | **8** | – | – | – | gws 12 | 1.50 | – | – | – |\n",
 		"| gws | **2** | 0.40 |",
 	} {
 		if !strings.Contains(text, want) {
@@ -63,6 +63,58 @@ func TestRecords(t *testing.T) {
 	}
 	if _, err := open(dir); err == nil {
 		t.Error("results that cannot be read are overwritten")
+	}
+}
+
+// What a run that was stopped has not measured, the next one does; the page says which run a row is of.
+func TestContinue(t *testing.T) {
+	dir := t.TempDir()
+	first := measured("echo", map[string]float64{"hubkit": 8, "gws": 12})
+	first.Run, first.Heading = "first", tests[position("echo")].describe(&options{size: 128, scale: 1})
+	second := measured("echo", map[string]float64{"hubkit": 6, "nbio": 3})
+	second.Run, second.Heading = "second", first.Heading
+	for _, r := range []record{first, second} {
+		rs, err := open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs.more = true
+		if err := rs.put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := page(kept.all)
+	for _, want := range []string{"| hubkit | 7 | 1.00 |", "| 2 | 1 2 |\n", "| gws | 12 | 1.71 |", "| 1 | 1 |\n", "| nbio | **3** |", "| 1 | 2 |\n", "\n2. "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	kept.more = true
+	ts, err := chooseTests("echo", &options{scale: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps, err := choosePeers("hubkit,gws,nbio,floor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &options{size: 128, scale: 1, rounds: 2}
+	jobs, err := newJobs(ts, ps, kept, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(jobs[0].record.Peers, " "); got != "gws nbio floor" {
+		t.Errorf("measured again: %s", got)
+	}
+	if n, _ := jobs[0].estimate(nil, o); n != 4 { // gws and nbio one round, floor two
+		t.Errorf("%d runs, not 4", n)
+	}
+	if _, err := newJobs(ts, ps, kept, &options{size: 64, rounds: 2}); err == nil {
+		t.Error("results of other sizes are mixed")
 	}
 }
 

@@ -114,14 +114,25 @@ func best(rows []row, i int, c column) (v float64, ok bool) {
 // writeTable writes a test's figures, the best of each in bold.
 func (r record) writeTable(w io.Writer) {
 	cs, rows := columns[r.Kind], r.rows()
-	_, _ = fmt.Fprintf(w, "\n### %s\n\nMedian of %d rounds.\n\n| server |", r.Heading, r.Rounds)
+	_, _ = fmt.Fprintf(w, "\n### %s\n\nMedian of %d rounds.", r.Heading, r.Rounds)
+	if r.several() {
+		_, _ = fmt.Fprint(w, " The rounds are of several runs, which are listed at the end of the page by their numbers. Compare rows of "+
+			"the same runs only.")
+	}
+	_, _ = fmt.Fprint(w, "\n\n| server |")
 	for i, c := range cs {
 		_, _ = fmt.Fprintf(w, " %s |", c.name)
 		if i == 0 {
 			_, _ = fmt.Fprint(w, " × |")
 		}
 	}
-	_, _ = fmt.Fprintf(w, " rounds |\n|---|%s\n", strings.Repeat("---:|", len(cs)+2))
+	_, _ = fmt.Fprint(w, " rounds |")
+	n := len(cs) + 2
+	if r.several() {
+		_, _ = fmt.Fprint(w, " runs |")
+		n++
+	}
+	_, _ = fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---:|", n))
 	for _, one := range rows {
 		if one.rounds == 0 {
 			_, _ = fmt.Fprintf(w, "| %s | failed |\n", one.peer)
@@ -138,7 +149,11 @@ func (r record) writeTable(w io.Writer) {
 				_, _ = fmt.Fprintf(w, " %s |", ratio(one.values[0], rows[0].values[0]))
 			}
 		}
-		_, _ = fmt.Fprintf(w, " %d |\n", one.rounds)
+		_, _ = fmt.Fprintf(w, " %d |", one.rounds)
+		if r.several() {
+			_, _ = fmt.Fprintf(w, " %s |", strings.Trim(fmt.Sprint(r.runs[one.peer]), "[]"))
+		}
+		_, _ = fmt.Fprintln(w)
 	}
 }
 

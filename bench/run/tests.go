@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,21 +14,23 @@ type test struct {
 	rate            float64
 	publishers      int
 	history         bool
+	// typical is how many seconds one run takes, if that is not known from other runs.
+	typical float64
 }
 
 var tests = []test{
-	{name: "idle", kind: "idle", title: "Idle connections", conns: 5000},
-	{name: "fanout", kind: "fanout", title: "One room, full rate", conns: 1000, n: 2000},
-	{name: "fanout10k", kind: "fanout", title: "One large room, full rate", conns: 10000, n: 200},
-	{name: "paced", kind: "paced", title: "One room, 10 messages/s", conns: 5000, n: 100, rate: 10},
-	{name: "rooms", kind: "rooms", title: "500 rooms of ten, full rate", conns: 5000, rooms: 500, n: 100000},
-	{name: "nodes", kind: "nodes", title: "Node to node, full rate", conns: 1000, rooms: 1000, n: 200000, publishers: 64},
-	{name: "nodes-paced", kind: "nodes", title: "Node to node, 5,000 messages/s", conns: 1000, rooms: 1000, n: 30000, rate: 5000, publishers: 64},
-	{name: "nodes-history", kind: "nodes", title: "Node to node with history, full rate", conns: 1000, rooms: 1000, n: 100000, publishers: 64, history: true},
-	{name: "nodes-history-paced", kind: "nodes", title: "Node to node with history, 5,000 messages/s", conns: 1000, rooms: 1000, n: 30000, rate: 5000, publishers: 64, history: true},
-	{name: "echo", kind: "echo", title: "Echoes", conns: 1000, n: 300000},
-	{name: "storm", kind: "storm", title: "Connection storm", conns: 10000},
-	{name: "churn", kind: "churn", title: "Connections that come and go", conns: 256, n: 20000},
+	{name: "idle", kind: "idle", title: "Idle connections", conns: 15000, typical: 12},
+	{name: "fanout", kind: "fanout", title: "One room, full rate", conns: 1000, n: 1500, typical: 9},
+	{name: "fanout10k", kind: "fanout", title: "One large room, full rate", conns: 10000, n: 100, typical: 12},
+	{name: "paced", kind: "paced", title: "One room, 10 messages/s", conns: 5000, n: 60, rate: 10, typical: 10},
+	{name: "rooms", kind: "rooms", title: "500 rooms of ten, full rate", conns: 5000, rooms: 500, n: 60000, typical: 8},
+	{name: "nodes", kind: "nodes", title: "Node to node, full rate", conns: 1000, rooms: 1000, n: 200000, publishers: 64, typical: 6},
+	{name: "nodes-paced", kind: "nodes", title: "Node to node, 5,000 messages/s", conns: 1000, rooms: 1000, n: 20000, rate: 5000, publishers: 64, typical: 7},
+	{name: "nodes-history", kind: "nodes", title: "Node to node with history, full rate", conns: 1000, rooms: 1000, n: 60000, publishers: 64, history: true, typical: 7},
+	{name: "nodes-history-paced", kind: "nodes", title: "Node to node with history, 5,000 messages/s", conns: 1000, rooms: 1000, n: 20000, rate: 5000, publishers: 64, history: true, typical: 7},
+	{name: "echo", kind: "echo", title: "Echoes", conns: 1000, n: 200000, typical: 7},
+	{name: "storm", kind: "storm", title: "Connection storm", conns: 10000, typical: 4},
+	{name: "churn", kind: "churn", title: "Connections that come and go", conns: 256, n: 20000, typical: 4.5},
 }
 
 func chooseTests(list string, o *options) ([]test, error) {
@@ -75,7 +78,7 @@ func (t test) serverArgs() []string {
 
 // suits reports whether a peer can do what the test needs.
 func (t test) suits(p peer) bool {
-	return (t.kind != "nodes" || p.redis) && (!t.history || p.history)
+	return (t.kind != "nodes" || p.redis) && (!t.history || p.history) && (len(p.only) == 0 || slices.Contains(p.only, t.name))
 }
 
 func (t test) loadArgs(o *options) []string {

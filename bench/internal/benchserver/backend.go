@@ -3,6 +3,7 @@ package benchserver
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 )
@@ -59,6 +60,12 @@ type Backend interface {
 // h reaches ServeWS as it is.
 type Listener interface {
 	ListenAndServe(ctx context.Context, addr string, h http.Handler) error
+}
+
+// Server is implemented by backends whose library accepts connections for an http.Server.
+type Server interface {
+	// Serve is in place of srv.Serve.
+	Serve(srv *http.Server, l net.Listener) error
 }
 
 // A Backend that is also an io.Closer is closed before Main returns.

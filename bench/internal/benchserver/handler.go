@@ -12,6 +12,7 @@ func Handler(b Backend) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
+		r.Form = q // for servers that look at it again
 		b.ServeWS(w, r, q.Get("room"), q.Get("echo") == "1")
 	})
 	mux.HandleFunc("POST /publish", func(w http.ResponseWriter, r *http.Request) {

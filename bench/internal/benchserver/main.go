@@ -54,7 +54,11 @@ func run(cfg Config, build func(Config) (Backend, error)) (err error) {
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := srv.Serve
+	if s, ok := b.(Server); ok {
+		serve = func(l net.Listener) error { return s.Serve(srv, l) }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -19,6 +19,8 @@ type Result struct {
 	// Seconds is the time all units took, as the client saw it.
 	Seconds   float64 `json:"seconds,omitempty"`
 	PerSecond float64 `json:"per_second,omitempty"`
+	// Whole is how many seconds the whole run took, with its processes started and ended.
+	Whole float64 `json:"whole_s,omitempty"`
 
 	// CPUPerMillion is the server's CPU time, user and system, in seconds per million units received,
 	// which is also microseconds per unit. ClientCPU is the load client's, in the same measure.
