@@ -94,9 +94,9 @@ func parseHop(s string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// originKey is what connections are counted by: the upper half of an IPv6 address, or an IPv4 address in the
+// OriginKey is what connections are counted by: the upper half of an IPv6 address, or an IPv4 address in the
 // numbers of ::/32, whose networks nobody has (RFC 4291, section 2.4).
-func originKey(addr netip.Addr) (key uint64, ok bool) {
+func OriginKey(addr netip.Addr) (key uint64, ok bool) {
 	switch {
 	case addr.Is4():
 		b := addr.As4()

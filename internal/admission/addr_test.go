@@ -66,7 +66,7 @@ func TestAddr(t *testing.T) {
 func TestOriginKey(t *testing.T) {
 	key := func(addr string) uint64 {
 		t.Helper()
-		k, ok := originKey(netip.MustParseAddr(addr))
+		k, ok := OriginKey(netip.MustParseAddr(addr))
 		if !ok {
 			t.Fatalf("%s has no key", addr)
 		}
@@ -86,7 +86,7 @@ func TestOriginKey(t *testing.T) {
 			t.Errorf("%s and %s count as one: %t", tt.a, tt.b, same)
 		}
 	}
-	if _, ok := originKey(netip.Addr{}); ok {
+	if _, ok := OriginKey(netip.Addr{}); ok {
 		t.Error("the invalid address has a key")
 	}
 }

@@ -17,8 +17,8 @@ func BenchmarkAdmit(b *testing.B) {
 		if refusal != nil {
 			b.Fatal(refusal)
 		}
-		ticket.Established()
-		ticket.Done()
+		ticket.Established(g)
+		ticket.Done(g)
 	}
 }
 

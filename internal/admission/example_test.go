@@ -24,9 +24,9 @@ func ExampleGate() {
 			fmt.Println(refusal)
 			return
 		}
-		defer ticket.Done()
+		defer ticket.Done(gate)
 		// The handshake goes here.
-		ticket.Established()
+		ticket.Established(gate)
 		fmt.Println("connected")
 	}
 	serve(&http.Request{RemoteAddr: "192.0.2.1:1000"})

@@ -24,8 +24,7 @@ type Gate struct {
 	soft       bucket
 	lines      [2]line
 	shares     *shares // nil if there is no rate
-	origins    map[uint64]*origin
-	anyone     origin
+	origins    origins
 	conns      int
 	handshakes int
 
@@ -70,7 +69,7 @@ func New(c Config) (*Gate, error) {
 		tokens:  newBucket(c.Rate, c.Burst),
 		soft:    newBucket(float64(c.Soft), c.Soft),
 		lines:   [2]line{newLine(rate, c.Burst), newLine(rate, c.Burst)},
-		origins: make(map[uint64]*origin),
+		origins: newOrigins(),
 	}
 	if c.Rate > 0 {
 		each, burst := c.AddressRate, c.AddressBurst
@@ -82,7 +81,6 @@ func New(c Config) (*Gate, error) {
 		}
 		g.shares = newShares(each, burst)
 	}
-	g.anyone.gate = g
 	return g, nil
 }
 
@@ -96,15 +94,15 @@ func (g *Gate) Arrive(r *http.Request, resuming bool) (Ticket, *Refusal) {
 	a := arrival{resuming: resuming, browser: r.Header.Get("Origin") != "" && r.Header.Get("Sec-Fetch-Mode") != "cors"}
 	known := false
 	if g.conf.MaxPerIP > 0 || g.shares != nil {
-		a.key, known = originKey(g.Addr(r))
+		a.key, known = OriginKey(g.Addr(r))
 	}
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.advance()
-	from := &g.anyone
+	from := uint32(anyone)
 	if known && g.conf.MaxPerIP > 0 {
-		from = g.origins[a.key]
+		from = g.origins.slots[a.key]
 	}
 	if why := g.judge(now, from, &a); why != 0 {
 		return Ticket{}, g.refuse(now, why, a)
@@ -117,20 +115,19 @@ func (g *Gate) Arrive(r *http.Request, resuming bool) (Ticket, *Refusal) {
 	if g.conf.MaxConns == 0 && g.conf.MaxPerIP == 0 && g.conf.MaxHandshakes == 0 {
 		return Ticket{}, nil // there is nothing to count
 	}
-	if from == nil {
-		from = &origin{gate: g, key: a.key}
-		g.origins[a.key] = from
+	if from == noSlot {
+		from = g.origins.add(a.key)
 	}
-	from.conns++
+	g.origins.enter(from)
 	g.conns++
 	g.handshakes++
-	return Ticket{origin: from, resuming: resuming, line: uint8(a.line)}, nil
+	return Ticket{slot: from, resuming: resuming, line: uint8(a.line)}, nil
 }
 
 // judge returns zero if a request may pass, and takes a token for it; that comes last, so that what is refused costs
-// none. from is nil for an address that has no connection.
-func (g *Gate) judge(now time.Duration, from *origin, a *arrival) Reason {
-	if from != nil && from != &g.anyone && from.conns >= g.conf.MaxPerIP {
+// none. from is the slot of the address.
+func (g *Gate) judge(now time.Duration, from uint32, a *arrival) Reason {
+	if from >= firstSlot && int(g.origins.at(from).conns) >= g.conf.MaxPerIP {
 		return PerAddress
 	}
 	alone := true
@@ -217,7 +214,7 @@ func (g *Gate) Stats() Stats {
 	return Stats{
 		Conns:           g.conns,
 		Handshaking:     g.handshakes,
-		Addresses:       len(g.origins),
+		Addresses:       len(g.origins.slots),
 		WaitingResuming: resuming,
 		WaitingNew:      newcomers,
 		Owed:            owed,

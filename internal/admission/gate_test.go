@@ -55,12 +55,12 @@ func TestBounds(t *testing.T) {
 	_ = r.refuse("192.0.2.1:3", false, PerAddress)
 	third := r.admit("[2001:db8::1]:1", false)
 	_ = r.refuse("192.0.2.2:1", false, Handshakes)
-	first.Established()
-	second.Established()
+	first.Established(r.Gate)
+	second.Established(r.Gate)
 	fourth := r.admit("[2001:db8::2]:1", false)
 	_ = r.refuse("192.0.2.3:1", true, AtCapacity)
 	_ = r.refuse("[2001:db8::3]:1", true, PerAddress)
-	third.Done()
+	third.Done(r.Gate)
 	_ = r.refuse("192.0.2.1:3", false, PerAddress)
 	fifth := r.admit("[2001:db8::3]:1", true)
 
@@ -75,7 +75,7 @@ func TestBounds(t *testing.T) {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
 	for _, ticket := range []*Ticket{&first, &second, &fourth, &fifth} {
-		ticket.Done()
+		ticket.Done(r.Gate)
 	}
 	if got := r.Stats(); got.Conns != 0 || got.Handshaking != 0 || got.Addresses != 0 {
 		t.Errorf("left behind: %+v", got)
@@ -87,8 +87,8 @@ func TestUnixSocket(t *testing.T) {
 	r := newRig(t, Config{MaxPerIP: 1, MaxConns: 2})
 	first, second := r.admit("@", false), r.admit("@", false)
 	_ = r.refuse("@", false, AtCapacity)
-	first.Done()
-	second.Done()
+	first.Done(r.Gate)
+	second.Done(r.Gate)
 	if got := r.Stats(); got.Conns != 0 {
 		t.Errorf("left behind: %+v", got)
 	}
@@ -261,28 +261,28 @@ func TestClock(t *testing.T) {
 func TestRenew(t *testing.T) {
 	r := newRig(t, Config{MaxHandshakes: 1})
 	first := r.admit("192.0.2.1:1", false)
-	if !first.Renew() {
+	if !first.Renew(r.Gate) {
 		t.Error("its handshake is under way already")
 	}
-	first.Established()
+	first.Established(r.Gate)
 	second := r.admit("192.0.2.2:1", false)
-	if first.Renew() {
+	if first.Renew(r.Gate) {
 		t.Error("renewed beyond the bound")
 	}
-	second.Established()
-	if !first.Renew() || second.Renew() {
+	second.Established(r.Gate)
+	if !first.Renew(r.Gate) || second.Renew(r.Gate) {
 		t.Error("not one of two was renewed")
 	}
 	if got, want := r.Stats(), (Stats{Conns: 2, Handshaking: 1, Addresses: 0, Admitted: 2, Verifiers: 2}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
-	first.Established()
-	first.Done()
-	second.Done()
+	first.Established(r.Gate)
+	first.Done(r.Gate)
+	second.Done(r.Gate)
 	if got := r.Stats(); got.Conns != 0 || got.Handshaking != 0 {
 		t.Errorf("left behind: %+v", got)
 	}
-	if !(&Ticket{}).Renew() {
+	if !(&Ticket{}).Renew(nil) {
 		t.Error("a ticket of no gate was refused")
 	}
 }

@@ -2,20 +2,20 @@ package admission
 
 // Ticket is a connection that was admitted. Its holder calls Established when the handshake is done and
 // Done when the connection has ended or the handshake has failed. It may be copied before the first of these calls and not
-// after. The zero Ticket is valid, and its methods do nothing.
+// after. The methods take the Gate that admitted the connection: a Ticket has no pointer to it, since there may be a million
+// Tickets. The zero Ticket is valid, and its methods do nothing. A nil Gate gives no other.
 type Ticket struct {
-	origin   *origin
-	stage    stage // guarded by the gate's mutex
+	slot     uint32 // in the gate's origins; another address may have it once stage is done
+	stage    stage  // guarded by the gate's mutex
 	resuming bool
 	line     uint8
 }
 
 // Established says that the handshake is done, or what Verify began. Calling it again, or after Done, does nothing.
-func (t *Ticket) Established() {
-	if t.origin == nil {
+func (t *Ticket) Established(g *Gate) {
+	if t.slot == noSlot {
 		return
 	}
-	g := t.origin.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.stage == handshaking {
@@ -27,11 +27,10 @@ func (t *Ticket) Established() {
 // Verify says that an established connection is about to be asked who it is, which is part of a handshake again until
 // Established. It refuses that, and then changes nothing, if there are too many handshakes. The client is to be told
 // when to come back.
-func (t *Ticket) Verify() *Refusal {
-	if t.origin == nil {
+func (t *Ticket) Verify(g *Gate) *Refusal {
+	if t.slot == noSlot {
 		return nil
 	}
-	g := t.origin.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -47,11 +46,10 @@ func (t *Ticket) Verify() *Refusal {
 }
 
 // Renew is Verify for a client that stays connected whatever comes of it, and so gets no place in the queue if it is refused.
-func (t *Ticket) Renew() bool {
-	if t.origin == nil {
+func (t *Ticket) Renew(g *Gate) bool {
+	if t.slot == noSlot {
 		return true
 	}
-	g := t.origin.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -67,11 +65,10 @@ func (t *Ticket) Renew() bool {
 }
 
 // Done gives the place back. Calling it again does nothing.
-func (t *Ticket) Done() {
-	if t.origin == nil {
+func (t *Ticket) Done(g *Gate) {
+	if t.slot == noSlot {
 		return
 	}
-	g := t.origin.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.stage == done {
@@ -82,7 +79,7 @@ func (t *Ticket) Done() {
 	}
 	t.stage = done
 	g.conns--
-	t.origin.leave()
+	g.origins.leave(t.slot)
 }
 
 type stage uint8
@@ -92,18 +89,3 @@ const (
 	established
 	done
 )
-
-// origin is a client address that has connections, or stands for all where they are not told apart.
-type origin struct {
-	gate  *Gate
-	key   uint64
-	conns int
-}
-
-// leave takes one connection off. It is called with the gate's mutex held.
-func (o *origin) leave() {
-	o.conns--
-	if o.conns == 0 && o != &o.gate.anyone {
-		delete(o.gate.origins, o.key)
-	}
-}

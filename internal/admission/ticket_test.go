@@ -9,30 +9,34 @@ import (
 	"unsafe"
 )
 
-func TestTicketSize(t *testing.T) {
-	if size := unsafe.Sizeof(Ticket{}); size > 16 {
+// TestSizes: there may be a million tickets, and as many addresses.
+func TestSizes(t *testing.T) {
+	if size := unsafe.Sizeof(Ticket{}); size > 8 {
 		t.Errorf("a ticket takes %d bytes", size)
+	}
+	if size := unsafe.Sizeof(origin{}); size > 16 {
+		t.Errorf("an address takes %d bytes", size)
 	}
 }
 
 func TestTicketStages(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		steps func(*Ticket)
+		steps func(*Ticket, *Gate)
 		want  Stats
 	}{
-		{"handshake", func(*Ticket) {}, Stats{Conns: 1, Handshaking: 1, Addresses: 1}},
+		{"handshake", func(*Ticket, *Gate) {}, Stats{Conns: 1, Handshaking: 1, Addresses: 1}},
 		{"established", (*Ticket).Established, Stats{Conns: 1, Addresses: 1}},
-		{"established twice", func(t *Ticket) { t.Established(); t.Established() }, Stats{Conns: 1, Addresses: 1}},
+		{"established twice", func(t *Ticket, g *Gate) { t.Established(g); t.Established(g) }, Stats{Conns: 1, Addresses: 1}},
 		{"failed handshake", (*Ticket).Done, Stats{}},
-		{"ended", func(t *Ticket) { t.Established(); t.Done() }, Stats{}},
-		{"ended twice", func(t *Ticket) { t.Established(); t.Done(); t.Done() }, Stats{}},
-		{"established too late", func(t *Ticket) { t.Done(); t.Established() }, Stats{}},
+		{"ended", func(t *Ticket, g *Gate) { t.Established(g); t.Done(g) }, Stats{}},
+		{"ended twice", func(t *Ticket, g *Gate) { t.Established(g); t.Done(g); t.Done(g) }, Stats{}},
+		{"established too late", func(t *Ticket, g *Gate) { t.Done(g); t.Established(g) }, Stats{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, Config{MaxConns: 2, MaxPerIP: 2, MaxHandshakes: 2})
 			ticket := r.admit(someone, false)
-			tt.steps(&ticket)
+			tt.steps(&ticket, r.Gate)
 			tt.want.Admitted = 1
 			if got := r.Stats(); got != tt.want {
 				t.Errorf("stats %+v, want %+v", got, tt.want)
@@ -50,8 +54,11 @@ func TestZeroTicket(t *testing.T) {
 		if refusal != nil || ticket != (Ticket{}) {
 			t.Errorf("%s: %v, %v", name, ticket, refusal)
 		}
-		ticket.Established()
-		ticket.Done()
+		ticket.Established(g)
+		if why := ticket.Verify(g); why != nil || !ticket.Renew(g) {
+			t.Errorf("%s: refused: %v", name, why)
+		}
+		ticket.Done(g)
 	}
 	if got := nobody.Stats(); got != (Stats{}) {
 		t.Errorf("stats of nobody: %+v", got)
@@ -66,11 +73,11 @@ func TestAllocations(t *testing.T) {
 	g := newRig(t, Config{Rate: 1e6, Burst: 1e6, MaxConns: 10, MaxPerIP: 10, MaxHandshakes: 10}).Gate
 	req := request(someone)
 	stay, _ := g.Arrive(req, false)
-	defer stay.Done()
+	defer stay.Done(g)
 	if n := testing.AllocsPerRun(1000, func() {
 		ticket, _ := g.Arrive(req, false)
-		ticket.Established()
-		ticket.Done()
+		ticket.Established(g)
+		ticket.Done(g)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -107,10 +114,10 @@ func TestBoundsHold(t *testing.T) {
 				within("connections of an address", perIP[from].Add(1), maxPerIP)
 				within("handshakes", handshakes.Add(1), maxHandshakes)
 				handshakes.Add(-1)
-				ticket.Established()
+				ticket.Established(g)
 				conns.Add(-1)
 				perIP[from].Add(-1)
-				ticket.Done()
+				ticket.Done(g)
 			}
 		})
 	}

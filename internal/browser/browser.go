@@ -240,7 +240,13 @@ func (p *Tab) evaluateByDevTools(expression string) (string, error) {
 // Await waits until an expression is true. An error means that it is not, as in a page that is just loading.
 func (p *Tab) Await(expression string) {
 	p.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	p.Until(20*time.Second, expression)
+}
+
+// Until is Await with a time of its own.
+func (p *Tab) Until(patience time.Duration, expression string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
 	for {
 		value, err := p.evaluate(expression)
 		if err == nil && value == "true" {

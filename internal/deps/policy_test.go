@@ -36,6 +36,11 @@ var policy = []rule{
 		tests:  []string{"..."},
 	},
 	{
+		pkgs:  []string{"dash"},
+		not:   []string{"broker/redis", "client"},
+		tests: []string{"..."},
+	},
+	{
 		pkgs:  []string{"broker"},
 		not:   []string{"..."},
 		tests: []string{"broker/memory"}, // its Examples need a broker
@@ -50,13 +55,13 @@ var policy = []rule{
 		grants: []string{rueidis},
 	},
 	{
-		pkgs: []string{"heartbeat", "backoff"},
+		pkgs: []string{"heartbeat", "backoff", "internal/histogram"},
 		not:  []string{"..."},
 	},
 	{
 		pkgs:  []string{"protocol"},
 		not:   []string{"..."},
-		tests: []string{"broker"}, // types that must stay the same
+		tests: []string{"broker", "internal/cbor"}, // types that must stay the same, and what writes the frames that it reads
 	},
 	{
 		pkgs:   []string{"workerpool"},
@@ -111,6 +116,11 @@ var policy = []rule{
 	{
 		pkgs: []string{"internal/core/nodes"}, // what is asked and told is not its concern
 		not:  []string{"hub", "client", "broker/redis", "broker/memory", "protocol", "internal/engine/...", "internal/core/..."},
+	},
+	{
+		pkgs: []string{"internal/core/codec"}, // which knows of the engine what a frame is, and of the core nothing
+		not: []string{"hub", "client", "broker/redis", "broker/memory", "internal/admission", "internal/core/...",
+			"internal/engine/fanout", "internal/engine/wire", "internal/engine/netpoll", "internal/engine/decoder"},
 	},
 	{
 		pkgs: []string{"internal/core/presence"},

@@ -1,2 +1,3 @@
-// Package docs holds no code: its tests compile the programs in the README and find what the documents name.
+// Package docs finds the project's documents. Its tests find what they name, and compare them with the code. Package docs/check
+// compiles their programs.
 package docs

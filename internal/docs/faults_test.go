@@ -68,7 +68,7 @@ func TestServersHaveHeaderTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, "../../README.md", "../../hub/doc.go")
+	files = append(append(files, documents(t)...), "../../hub/doc.go")
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {

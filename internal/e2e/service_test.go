@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -88,7 +89,12 @@ func (s *service) start() {
 	s.broker = b
 	s.http = &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience}
 	s.served = make(chan error, 1)
-	go func(server *http.Server, served chan<- error) { served <- server.Serve(ln) }(s.http, s.served)
+	srv := s.http
+	serve := srv.Serve
+	if os.Getenv("HUBKIT_TEST_SERVE") != "" { // as the tests of package hub
+		serve = func(ln net.Listener) error { return h.Serve(srv, ln) }
+	}
+	go func(served chan<- error) { served <- serve(ln) }(s.served)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

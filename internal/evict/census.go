@@ -2,6 +2,7 @@ package evict
 
 import (
 	"os"
+	"sync"
 	"time"
 )
 
@@ -11,6 +12,41 @@ const (
 	countShare = 100
 	countMore  = 10
 )
+
+// Descriptors bounds how many descriptors the process has in use when connections are accepted.
+type Descriptors struct {
+	most int // negative if they are not bounded
+
+	mu    sync.Mutex
+	inUse census
+}
+
+// NewDescriptors makes a bound of most. If it is negative, or the descriptors in use cannot be counted, which takes Linux,
+// nothing is bounded.
+func NewDescriptors(most int) *Descriptors {
+	if countDescriptors() < 0 {
+		most = -1
+	}
+	return &Descriptors{most: most}
+}
+
+// Bounded reports whether there is a bound.
+func (d *Descriptors) Bounded() bool { return d.most >= 0 }
+
+// Take notes one more, which is open already, and reports whether it is within the bound. If not, it is noted as closed again: it is
+// to be closed, or another one for it.
+func (d *Descriptors) Take() bool {
+	if !d.Bounded() {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inUse.add(d.most) <= d.most {
+		return true
+	}
+	d.inUse.n--
+	return false
+}
 
 // census knows how many descriptors the process has in use: those that were counted last, and the connections since. What
 // else is opened or closed it hears of with the next count.

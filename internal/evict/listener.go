@@ -27,14 +27,14 @@ const (
 var refusal = fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"+
 	"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n\r\nno descriptors left\n", retryAfter)
 
+// Refusal is the answer to a client that finds no place. Nobody writes to it.
+func Refusal() []byte { return refusal }
+
 // Listener is what hub.EvictingListener says.
 type Listener struct {
 	net.Listener
-	most int // descriptors that may be in use; negative if they are not bounded
-
-	// accepting guards the census, and has Accept decide for one connection at a time.
-	accepting sync.Mutex
-	inUse     census
+	accepting sync.Mutex // Accept decides for one connection at a time
+	inUse     *Descriptors
 
 	mu      sync.Mutex
 	waiting list.List // of net.Conn, as ConnState got them; the longest first
@@ -50,12 +50,9 @@ type Listener struct {
 // when a connection is accepted. If it is negative, or the descriptors in use cannot be counted, which takes Linux, the
 // Listener bounds nothing.
 func New(inner net.Listener, most int) *Listener {
-	if countDescriptors() < 0 {
-		most = -1
-	}
 	return &Listener{
 		Listener: inner,
-		most:     most,
+		inUse:    NewDescriptors(most),
 		places:   make(map[net.Conn]*list.Element),
 		goodbyes: make(chan struct{}, farewells),
 	}
@@ -63,7 +60,7 @@ func New(inner net.Listener, most int) *Listener {
 
 // ConnState is for the field of that name of the http.Server. It is called by the server's goroutines, and blocks none.
 func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
-	if l.most < 0 {
+	if !l.inUse.Bounded() {
 		return
 	}
 	if _, ok := conn.(*tls.Conn); ok {
@@ -84,7 +81,7 @@ func (l *Listener) ConnState(conn net.Conn, state http.ConnState) {
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.most < 0 || l.place() {
+		if err != nil || !l.inUse.Bounded() || l.place() {
 			return conn, err
 		}
 		l.refuse(conn)
@@ -95,11 +92,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 func (l *Listener) place() bool {
 	l.accepting.Lock()
 	defer l.accepting.Unlock()
-	if l.inUse.add(l.most) <= l.most {
-		return true
-	}
-	l.inUse.n-- // this one, or the one whose place it takes
-	return l.evict()
+	return l.inUse.Take() || l.evict()
 }
 
 // Close closes the listener, and returns when nobody is being refused any more, within a second.

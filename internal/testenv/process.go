@@ -185,8 +185,15 @@ func (p *Process) WriteLine(line string) error {
 	return err
 }
 
-// Signal sends a signal to the process alone. After the end it returns os.ErrProcessDone.
-func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+// Signal sends a signal to the process alone. After SIGSTOP it returns when all threads have stopped. After the end of the process it
+// returns os.ErrProcessDone.
+func (p *Process) Signal(sig os.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		return err
+	}
+	awaitSignal(p.cmd.Process.Pid, sig)
+	return nil
+}
 
 // Done is closed when the process has ended, with all it started.
 func (p *Process) Done() <-chan struct{} { return p.done }

@@ -15,9 +15,18 @@ func attributes() *syscall.SysProcAttr {
 
 // awaitExit waits for the end of a child and leaves it to be reaped: until then its ID, and with it the ID
 // of its group, cannot go to another.
-func awaitExit(pid int) {
+func awaitExit(pid int) { await(pid, unix.WEXITED) }
+
+// awaitSignal waits until a child that SIGSTOP was sent to has stopped: on a busy machine its threads go on for a while.
+func awaitSignal(pid int, sig os.Signal) {
+	if sig == syscall.SIGSTOP {
+		await(pid, unix.WEXITED|unix.WSTOPPED)
+	}
+}
+
+func await(pid, what int) {
 	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		err := unix.Waitid(unix.P_PID, pid, nil, what|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			return
 		}

@@ -13,6 +13,8 @@ func attributes() *syscall.SysProcAttr { return nil }
 
 func awaitExit(int) {}
 
+func awaitSignal(int, os.Signal) {}
+
 func killGroup(int) {}
 
 func terminate(p *os.Process) error { return p.Kill() }

@@ -99,6 +99,9 @@ func (l *loop) read(c *conn) error {
 
 // consume handles what is complete in b and returns the rest.
 func (l *loop) consume(c *conn, b []byte) ([]byte, error) {
+	if l.opt.Stream {
+		return l.consumeStream(c, b)
+	}
 	if c.state == upgrading {
 		n, err := parseHandshake(b)
 		if n == 0 || err != nil {

@@ -181,7 +181,11 @@ func (l *loop) dial(i int) error {
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
 	c := &conn{fd: fd, index: i}
-	l.scratch = appendHandshake(l.scratch[:0], l.opt.Host, l.opt.Path(i), l.opt.Subprotocol, l.header)
+	if l.opt.Stream {
+		l.scratch = appendStreamRequest(l.scratch[:0], l.opt.Host, l.opt.Path(i), l.header)
+	} else {
+		l.scratch = appendHandshake(l.scratch[:0], l.opt.Host, l.opt.Path(i), l.opt.Subprotocol, l.header)
+	}
 	if err := l.write(c, l.scratch); err != nil {
 		reset(fd)
 		return err

@@ -33,6 +33,9 @@ type Options struct {
 	// Handler, if any, is told of everything and decides everything. Greeting, AppPing, Churn and the echoes
 	// are then of no effect, and Open and Counts, but for the pings, say nothing.
 	Handler Handler
+	// Stream makes the connections event streams: a GET of Path, and each line of data a message of the Handler, which must be
+	// set. Nothing can be sent on them. Comments count as pings.
+	Stream bool
 	// Conns is the number of connections Open makes; with Churn, the number made in all; with a Handler, the
 	// bound of the indexes it may dial.
 	Conns int
