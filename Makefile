@@ -9,6 +9,7 @@ GOLANGCILINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 BENCHSTAT    := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 APIDIFF      := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
+CYCLONEDX    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 # The systems that "make lint" vets the library for, besides the one it runs on.
 TARGETS := darwin/arm64 windows/amd64 linux/386 linux/arm64 freebsd/amd64
 
@@ -26,29 +27,45 @@ help: ## list the targets
 deps: ## check what the tests need: servers, browser, Node; as root on Debian install it, elsewhere say how
 	@.ci/deps
 
+# By their names, the tests of a package fall into two halves.
+HALF := ^(Test|Example|Fuzz)
+
 .PHONY: test
 test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-v, -run=...), and test-shipped
-	go test -race -shuffle=on -count=1 -timeout=15m $(TESTFLAGS) ./...
+	@echo "go test -race ./..., package hub in two halves beside the others: most of their time its tests wait"; \
+	race="go test -race -shuffle=on -count=1 -timeout=15m $(TESTFLAGS)"; dir=$$(mktemp -d); failed=0; \
+	$$race -skip='$(HALF)[A-L]' ./hub >$$dir/1 2>&1 & first=$$!; \
+	$$race -skip='$(HALF)[M-Z]' ./hub >$$dir/2 2>&1 & second=$$!; \
+	$$race ./broker/redis $$(go list ./... | grep -v '/hub$$') || failed=1; \
+	wait $$first || failed=1; wait $$second || failed=1; \
+	cat $$dir/1 $$dir/2; rm -r $$dir; exit $$failed
 	cd bench && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
+	cd docs/check && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 	cd cmd/hubload && go test -race -shuffle=on -count=1 -timeout=5m -parallel=8 $(TESTFLAGS) ./...
+	cd metrics/prometheus && go test -race -shuffle=on -count=1 -timeout=5m $(TESTFLAGS) ./...
+	cd otel && go test -race -shuffle=on -count=1 -timeout=5m $(TESTFLAGS) ./...
+	cd deploy/check && go test -count=1 -timeout=5m $(TESTFLAGS) ./...
 	npm test --prefix web --silent
 
 	$(MAKE) --no-print-directory test-shipped
 
 # The race detector follows memory through the system calls that the scheduler is told of, so a build with it uses those alone.
-# What ships is tested here, and what is left of it when every fast path is turned off. Most of these tests wait, so eight at
-# a time, and both at once, take less long.
-SHIPPED := -parallel=8 $(TESTFLAGS) ./internal/engine/... ./hub ./client
+# What ships is tested here, served by Hub.Serve (HUBKIT_TEST_SERVE), and what is left of it when every fast path is turned off.
+# Most of these tests wait, so eight at a time, in halves, and both at once, take less long.
+SHIPPED := -parallel=8 $(TESTFLAGS) ./internal/engine/... ./internal/door ./hub ./client
+PLAIN   := uring=0,rawsys=0,poll=0,door=0
 
 .PHONY: test-shipped
 test-shipped: ## test the engine, hub and client without the race detector, and without the fast paths too: four minutes
-	@echo "go test $(SHIPPED), at the same time with and without HUBKIT_DEBUG=uring=0,rawsys=0,poll=0"
-	@slow=$$(mktemp); failed=0; \
-	HUBKIT_DEBUG=uring=0,rawsys=0,poll=0 go test -shuffle=on -count=1 -timeout=15m $(SHIPPED) >$$slow 2>&1 & pid=$$!; \
-	go test -shuffle=on -count=1 -timeout=15m $(SHIPPED) || failed=1; \
-	wait $$pid || failed=1; \
-	echo "with HUBKIT_DEBUG=uring=0,rawsys=0,poll=0:"; cat $$slow; rm -f $$slow; \
-	exit $$failed
+	@echo "go test $(SHIPPED), in two halves, at the same time with HUBKIT_DEBUG=$(PLAIN)"; \
+	dir=$$(mktemp -d); failed=0; pids=; \
+	for half in A-L M-Z; do \
+		run="go test -shuffle=on -count=1 -timeout=15m -skip=$(HALF)[$$half]"; \
+		HUBKIT_TEST_SERVE=1 $$run $(SHIPPED) >$$dir/shipped$$half 2>&1 & pids="$$pids $$!"; \
+		HUBKIT_DEBUG=$(PLAIN) $$run $(SHIPPED) >$$dir/plain$$half 2>&1 & pids="$$pids $$!"; \
+	done; \
+	for pid in $$pids; do wait $$pid || failed=1; done; \
+	cat $$dir/shipped*; echo "with HUBKIT_DEBUG=$(PLAIN):"; cat $$dir/plain*; rm -r $$dir; exit $$failed
 
 .PHONY: test-faults
 test-faults: deps ## kill, stop and hang nodes and Redis servers under load, for two to three minutes
@@ -64,6 +81,10 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 	cd cmd/hubload && go mod tidy -diff
+	cd docs/check && go mod tidy -diff
+	cd metrics/prometheus && go mod tidy -diff
+	cd otel && go mod tidy -diff
+	cd deploy/check && go mod tidy -diff
 	go vet ./...
 	go vet -tags=firefox ./web
 	go vet -tags=faults ./internal/cluster ./broker/redis ./examples/cluster
@@ -72,13 +93,28 @@ lint: ## check format, modules, vet for every system, staticcheck and golangci-l
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./... || exit 1; \
 	done
 	cd bench && go vet ./...
+	cd docs/check && go vet ./...
 	cd cmd/hubload && go vet ./... && GOOS=darwin go vet ./... && GOOS=windows go vet ./...
+	cd deploy/check && go vet ./...
+	cd metrics/prometheus && go vet ./... && GOOS=darwin go vet ./... && GOOS=windows go vet ./...
+	cd otel && go vet ./... && GOOS=darwin go vet ./... && GOOS=windows go vet ./...
 	$(STATICCHECK) ./...
 	cd cmd/hubload && $(STATICCHECK) ./...
+	cd metrics/prometheus && $(STATICCHECK) ./...
+	cd otel && $(STATICCHECK) ./...
+	cd deploy/check && $(STATICCHECK) ./...
 	$(GOLANGCILINT) run ./...
 	cd cmd/hubload && $(GOLANGCILINT) run ./...
+	cd metrics/prometheus && $(GOLANGCILINT) run ./...
+	cd otel && $(GOLANGCILINT) run ./...
+	cd deploy/check && $(GOLANGCILINT) run ./...
 	.ci/deps npm
 	npm run lint --prefix web --silent
+
+.PHONY: site
+site: ## build the documentation as a site, in docs/site/.vitepress/dist; a dead link or anchor fails
+	.ci/deps npm docs/site
+	npm run build --prefix docs/site --silent >/dev/null
 
 .PHONY: web
 web: ## build the browser client: web/dist is committed
@@ -89,6 +125,12 @@ web: ## build the browser client: web/dist is committed
 web-sizes: ## print the sizes of the browser client and of others, bundled by the same tool
 	.ci/deps npm
 	web/scripts/sizes
+
+.PHONY: pictures
+pictures: deps ## take the pictures of the documentation again
+	@dir=$$(mktemp -d); HUBKIT_SCREENSHOTS=$$dir go test -count=1 -run='^TestDropButton$$' ./examples/chat && \
+	HUBKIT_SCREENSHOTS=$$dir go test -count=1 -run='^TestPage$$' ./dash && \
+	mv $$dir/recovered.png docs/images/chat.png && mv $$dir/picture.png docs/images/dash.png && rm -r $$dir
 
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=regexp BENCHTIME=1s)
@@ -108,11 +150,11 @@ bench-keep: ## run the benchmarks and keep the figures in docs/benchmarks
 	@BENCHSTAT='$(BENCHSTAT)' .ci/bench keep docs/benchmarks '$(PKGS)' '$(BENCH)' '$(COUNT)' '$(COMPARETIME)'
 
 .PHONY: bench-peers
-bench-peers: ## measure hubkit beside other libraries and keep the results in docs/benchmarks (RUNFLAGS=-tests=idle,...): an hour
+bench-peers: ## measure hubkit beside other libraries and keep the results in docs/benchmarks (RUNFLAGS=-tests=idle,...): 50 minutes
 	cd bench && go run ./run -o ../docs/benchmarks $(RUNFLAGS)
 
 .PHONY: bench-million
-bench-million: ## hold a million connections on this machine and keep the report in docs/benchmarks: ten minutes
+bench-million: ## hold a million connections on this machine and keep the report in docs/benchmarks: twelve minutes
 	cd bench && go run ./million -o ../docs/benchmarks/million.md $(RUNFLAGS)
 
 .PHONY: cover
@@ -135,8 +177,21 @@ api: ## compare the exported API with the last tagged version, or with BASE=rev
 	@APIDIFF='$(APIDIFF)' .ci/api $(BASE)
 
 .PHONY: release-check
-release-check: ## serve the modules from a local proxy as a release would, and install and import them from there
-	@.ci/release check
+release-check: deps ## check a version as those who install it get it (VERSION=v1.2.3; ALL=all runs lint and test too)
+	@APIDIFF='$(APIDIFF)' CYCLONEDX='$(CYCLONEDX)' .ci/release check '$(VERSION)' '$(ALL)'
+
+.PHONY: release-tag
+release-tag: ## tag the modules of a version (VERSION=v1.2.3); nothing is pushed
+	@.ci/release tag '$(VERSION)'
+
+SBOM := go run $(CYCLONEDX)
+
+.PHONY: sbom
+sbom: ## write a software bill of materials for each released module: sbom.json, sbom-otel.json, ...
+	$(SBOM) mod -json -licenses -std -output sbom.json
+	cd cmd/hubload && $(SBOM) mod -json -licenses -std -output ../../sbom-hubload.json
+	cd metrics/prometheus && $(SBOM) mod -json -licenses -std -output ../../sbom-prometheus.json
+	cd otel && $(SBOM) mod -json -licenses -std -output ../sbom-otel.json
 
 .PHONY: fmt
 fmt: ## format all Go files
@@ -147,6 +202,10 @@ tidy: ## bring go.mod and go.sum of all modules up to date
 	go mod tidy
 	cd bench && go mod tidy
 	cd cmd/hubload && go mod tidy
+	cd docs/check && go mod tidy
+	cd metrics/prometheus && go mod tidy
+	cd otel && go mod tidy
+	cd deploy/check && go mod tidy
 
 .PHONY: release-notes
 release-notes: ## print the changelog's section of a version (VERSION=v1.2.3); fail if there is none
