@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,16 +62,12 @@ type chat struct {
 
 func startChat(t *testing.T) *chat {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = ln.Close()
 	dir := t.TempDir()
-	c := &chat{t: t, bin: filepath.Join(dir, "chat"), addr: ln.Addr().String(), state: filepath.Join(dir, "state")}
+	c := &chat{t: t, bin: filepath.Join(dir, "chat"), state: filepath.Join(dir, "state")}
 	if out, err := exec.CommandContext(t.Context(), testenv.RequireTool(t, "go"), "build", "-o", c.bin, "../chat").CombinedOutput(); err != nil {
 		t.Fatalf("build the chat: %v\n%s", err, out)
 	}
+	c.addr = fmt.Sprint("127.0.0.1:", testenv.FreePort(t))
 	c.start()
 	return c
 }

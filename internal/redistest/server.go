@@ -1,7 +1,6 @@
 package redistest
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ func Start(t testing.TB, settings ...string) *Server {
 
 func newServer(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), port: freePort(t)}
+	s := &Server{t: t, dir: t.TempDir(), port: testenv.FreePort(t, 10_000)} // where the bus of a cluster is
 	for _, setting := range append([]string{"save ''", "appendfsync always", "repl-diskless-sync-delay 0"}, settings...) {
 		name, value, _ := strings.Cut(setting, " ")
 		s.args = append(s.args, "--"+name)
@@ -117,33 +116,4 @@ func (s *Server) await(what string, done func() bool) {
 			s.t.Fatalf("waited in vain for %s %s; it said:\n%s", s.Addr(), what, s.process.Output())
 		}
 	}
-}
-
-// freePort returns a port that nobody listens on. Ports of a cluster need the one 10,000 above them too.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		if port > 55_000 {
-			_ = l.Close()
-			// The ephemeral ports may all be that high: take one below.
-			port -= 25_000
-			if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
-				continue
-			}
-		}
-		bus, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000))
-		_ = l.Close()
-		if err != nil {
-			continue
-		}
-		_ = bus.Close()
-		return port
-	}
-	t.Fatal("redistest: no free port")
-	return 0
 }

@@ -8,7 +8,7 @@
 // A [Process] does not outlive its test. It is stopped when the test ends, and with it, on Linux, what
 // it started itself. When the test binary dies first, the Linux kernel kills the process.
 //
-// [Main] and [NoLeaks] fail when a goroutine or, on Linux, a file descriptor is still there two
+// [Main] and [NoLeaks] fail when a goroutine or, on Linux, a file descriptor is still there twenty
 // seconds after the tests ended.
 //
 // Only tests import this package.

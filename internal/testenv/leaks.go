@@ -14,7 +14,7 @@ import (
 )
 
 // leakGrace is how long what is closing may take to be gone.
-const leakGrace = 2 * time.Second
+const leakGrace = 20 * time.Second
 
 // Main runs the tests and exits. It turns success into failure when goroutines or, on Linux, file
 // descriptors are left. Call it from TestMain:
@@ -75,7 +75,7 @@ func watch(patience time.Duration, opts ...goleak.Option) (check func() error) {
 		if err != nil {
 			return err
 		}
-		return awaitFDs(before, time.Until(deadline))
+		return awaitFDs(before, patience)
 	}
 }
 
