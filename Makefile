@@ -34,8 +34,8 @@ HALF := ^(Test|Example|Fuzz)
 test: deps ## run all tests with the race detector, in random order (TESTFLAGS=-v, -run=...), and test-shipped
 	@echo "go test -race ./..., package hub in two halves beside the others: most of their time its tests wait"; \
 	race="go test -race -shuffle=on -count=1 -timeout=15m $(TESTFLAGS)"; dir=$$(mktemp -d); failed=0; \
-	$$race -skip='$(HALF)[A-L]' ./hub >$$dir/1 2>&1 & first=$$!; \
-	$$race -skip='$(HALF)[M-Z]' ./hub >$$dir/2 2>&1 & second=$$!; \
+	$$race -parallel=8 -skip='$(HALF)[A-L]' ./hub >$$dir/1 2>&1 & first=$$!; \
+	$$race -parallel=8 -skip='$(HALF)[M-Z]' ./hub >$$dir/2 2>&1 & second=$$!; \
 	$$race ./broker/redis $$(go list ./... | grep -v '/hub$$') || failed=1; \
 	wait $$first || failed=1; wait $$second || failed=1; \
 	cat $$dir/1 $$dir/2; rm -r $$dir; exit $$failed

@@ -13,7 +13,7 @@ import (
 
 // TestBeats: who lets itself be heard unasked, with pongs or with pings, is not pinged.
 func TestBeats(t *testing.T) {
-	const interval, lasts, pause = 2 * time.Second, 5 * time.Second, 200 * time.Millisecond
+	const interval, lasts, pause = 4 * time.Second, 9 * time.Second, 200 * time.Millisecond
 	for name, frame := range map[string]byte{"pongs": pongFrame, "pings": pingFrame} {
 		t.Run(name, func(t *testing.T) {
 			overEach(t, func(t *testing.T, tr transport) {

@@ -39,7 +39,7 @@ func TestMemoryBudgetShedsLargest(t *testing.T) {
 		tr.sendBuffer = smallBuffers
 		with := func(t *testing.T) (*server, <-chan *hub.Conn, <-chan error) {
 			s := tr.start(t, hub.WithOpenRooms("*"), hub.WithMemoryBudget(budget), hub.WithHeartbeat(heartbeat.Disabled()),
-				hub.WithWriteTimeout(patience), hub.WithRoomLinger(0), quickClose)
+				hub.WithWriteTimeout(patience), hub.WithRoomLinger(0), hub.WithCloseTimeout(time.Second))
 			ends := make(chan error, 10)
 			s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
 			conns := s.watchConns()

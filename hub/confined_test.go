@@ -11,6 +11,7 @@ import (
 
 	"github.com/gohubkit/hubkit/backoff"
 	"github.com/gohubkit/hubkit/broker/redis"
+	"github.com/gohubkit/hubkit/heartbeat"
 	"github.com/gohubkit/hubkit/hub"
 )
 
@@ -26,7 +27,8 @@ func confined() error {
 	if err != nil {
 		return err
 	}
-	h, err := hub.New(hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("kept:*", hub.DefaultHistory()), hub.WithDrain(100*time.Millisecond))
+	h, err := hub.New(hub.WithBroker(b), hub.WithOpenRooms("*"), hub.WithRooms("kept:*", hub.DefaultHistory()), hub.WithDrain(100*time.Millisecond),
+		hub.WithHeartbeat(heartbeat.Disabled())) // most clients read little
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func TestConnContext(t *testing.T) {
 
 // TestHandlerContext: a handler hears that its connection is gone, though nobody reads what the client says.
 func TestHandlerContext(t *testing.T) {
-	s := start(t, hub.WithCloseTimeout(10*time.Millisecond))
+	s := start(t, hub.WithCloseTimeout(time.Second))
 	conns, ended := s.watchConns(), make(chan struct{})
 	s.OnMessage(func(ctx context.Context, c *hub.Conn, _ hub.Message) {
 		_ = c.Close(protocol.CloseNormal, "")

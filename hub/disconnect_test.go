@@ -82,7 +82,9 @@ func TestOnDisconnect(t *testing.T) {
 				t.Error(err)
 			}
 		}, protocol.CloseUnsupportedData},
-		{"too large", write(string(make([]byte, 70_000))), protocol.CloseTooBig},
+		{"too large", func(_ *testing.T, _ *server, cl *client, _ *hub.Conn) {
+			_ = cl.ws.WriteMessage(websocket.TextMessage, make([]byte, 70_000)) // the hub may have enough of it
+		}, protocol.CloseTooBig},
 		{"not UTF-8", write("\xff"), protocol.CloseInvalidPayload},
 		{"a panic", write(`{"op":"send","data":1}`), protocol.CloseHandlerPanic},
 		{"a protocol error", func(_ *testing.T, _ *server, cl *client, _ *hub.Conn) {

@@ -286,9 +286,9 @@ func ExampleWithRaw() {
 	// Output: you said hello <nil>
 }
 
-// Admission bounds how many clients are let in: here one a second, and ten at most. The others are told when to come back.
+// Admission bounds how many clients are let in: here one in a hundred seconds, and ten at most. The others are told when to come back.
 func ExampleWithAdmission() {
-	_, url, stop := serveExample(hub.WithAdmission(1, 1), hub.WithMaxConns(10))
+	_, url, stop := serveExample(hub.WithAdmission(0.01, 1), hub.WithMaxConns(10))
 	defer stop()
 	for range 2 {
 		ws, resp, err := websocket.DefaultDialer.Dial(url, nil)

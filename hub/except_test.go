@@ -90,8 +90,9 @@ func TestExceptOptions(t *testing.T) {
 	conn := <-conns
 	session := sessionOf(t, s)
 	<-conns
-	second, third := s.dialV1(t, `{"op":"hello","session":"`+session+`"}`), s.dial(t)
+	second := s.dialV1(t, `{"op":"hello","session":"`+session+`"}`)
 	same := <-conns
+	third := s.dial(t)
 	for _, c := range []*client{first, second, third} {
 		c.ask(`{"op":"join","room":"past","id":1}`)
 	}

@@ -48,10 +48,12 @@ func (s *server) rightsGone(t *testing.T) {
 
 // TestIdentityExpires: with and without a token verifier the connection ends with its identity, and not before.
 func TestIdentityExpires(t *testing.T) {
-	const life = 300 * time.Millisecond
+	const life = 5 * time.Second
 	overEach(t, func(t *testing.T, tr transport) {
+		t.Parallel() // it takes a while, and little else
 		for name, verifier := range map[string]bool{"authenticator": false, "verifier": true} {
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				until := time.Now().Add(life)
 				opts := []hub.Option{fine}
 				if verifier {
@@ -127,10 +129,11 @@ func TestIdentityReplaced(t *testing.T) {
 // TestTokenInPlace: a new token moves the end.
 func TestTokenInPlace(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		const life = 2 * time.Second
+		t.Parallel() // it takes a while, and little else
+		const life = 6 * time.Second
 		s := tr.start(t, fine, hub.WithTokenVerifier(timedToken))
 		begun := time.Now()
-		c := s.dialV1(t, `{"op":"hello","token":"ada 2000"}`)
+		c := s.dialV1(t, `{"op":"hello","token":"ada 6000"}`)
 		if r := c.ask(`{"op":"token","id":1,"token":"ada 60000"}`); r.Op != "ok" || r.ID != 1 || r.Expires < 30_000 || r.Expires > 60_000 {
 			t.Fatalf("got %+v", r)
 		}
@@ -139,7 +142,7 @@ func TestTokenInPlace(t *testing.T) {
 		if r := c.ask(`{"op":"token","id":2,"token":"ada"}`); r.Op != "ok" || r.Expires != 0 || s.Rights() != 0 {
 			t.Fatalf("a token without end: %+v, %d rights", r, s.Rights())
 		}
-		if r := c.ask(`{"op":"token","id":3,"token":"ada 50"}`); r.Op != "ok" || r.Expires < 1 || r.Expires > 50 {
+		if r := c.ask(`{"op":"token","id":3,"token":"ada 500"}`); r.Op != "ok" || r.Expires < 1 || r.Expires > 500 {
 			t.Fatalf("a short token: %+v", r)
 		}
 		c.closed(protocol.CloseTokenExpired)
@@ -149,9 +152,11 @@ func TestTokenInPlace(t *testing.T) {
 
 // TestAskedForToken: clients are asked at 60 to 80 % of the time of each right, if the hub takes tokens.
 func TestAskedForToken(t *testing.T) {
-	const life = 1500 * time.Millisecond
+	// The room's right may end at half of that and more, and before the client is asked for the other's token at 12 seconds.
+	const life = 20 * time.Second
 	for _, takes := range []bool{true, false} {
 		t.Run(fmt.Sprintf("takes=%v", takes), func(t *testing.T) {
+			t.Parallel() // it takes a while, and little else
 			begun := time.Now()
 			identity := hub.Identity{User: "ada", ExpiresAt: begun.Add(life)}
 			opt := hub.WithAuthenticator(func(*http.Request) (hub.Identity, error) { return identity, nil })
@@ -224,7 +229,7 @@ func TestTokenRefused(t *testing.T) {
 // TestTokenIsBounded: tokens in place count as handshakes under way, have their deadline, and cost nobody the connection.
 func TestTokenIsBounded(t *testing.T) {
 	entered, release := make(chan struct{}, 1), make(chan struct{})
-	s := start(t, hub.WithMaxHandshakes(1), hub.WithHandshakeTimeout(300*time.Millisecond), hub.WithTokenVerifier(func(ctx context.Context, token string) (hub.Identity, error) {
+	s := start(t, hub.WithMaxHandshakes(1), hub.WithHandshakeTimeout(3*time.Second), hub.WithTokenVerifier(func(ctx context.Context, token string) (hub.Identity, error) {
 		switch token {
 		case "wait":
 			entered <- struct{}{}

@@ -9,6 +9,9 @@ import (
 	"github.com/gohubkit/hubkit/internal/engine/decoder"
 )
 
+// Sockets of tests take what they are sent, and a busy machine may be late with it.
+func init() { farewell = 30 * time.Second }
+
 // WithoutPoller makes connections take the path of systems without a poller: a goroutine each.
 func WithoutPoller() Option { return WithoutFastPaths(FastPathPoller) }
 

@@ -94,8 +94,9 @@ func TestPostsByReason(t *testing.T) {
 // TestHistograms: passes, publications and pings are measured, and bytes are counted both ways.
 func TestHistograms(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
+		t.Parallel() // it waits for a ping
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithHeartbeat(heartbeat.Policy{
-			Interval: time.Second, Timeout: time.Second, Tick: 10 * time.Millisecond,
+			Interval: 3 * time.Second, Timeout: 3 * time.Second, Tick: 10 * time.Millisecond,
 		}))
 		c := s.dial(t)
 		c.ask(`{"op":"join","id":1,"room":"r"}`)
@@ -140,14 +141,14 @@ func TestSumConns(t *testing.T) {
 	s := tr.start(t, hub.WithOpenRooms("*"), hub.WithCloseTimeout(patience))
 	idle, slow := s.dial(t), s.dial(t)
 	slow.ask(`{"op":"join","id":1,"room":"r"}`)
+	var c hub.ConnSums
 	await(t, "a backlog", func() bool {
 		if _, err := s.Publish(t.Context(), "r", []byte(`"`+strings.Repeat("x", 16<<10)+`"`)); err != nil {
 			t.Fatal(err)
 		}
-		c := s.SumConns()
+		c = s.SumConns()
 		return c.Open == 2 && c.BacklogMessages.Sum > 0 && c.BacklogBytes.Sum >= 16<<10
 	})
-	c := s.SumConns()
 	if c.BacklogMessages.Count() != 2 || c.BacklogMessages.Counts[0] != 1 || c.Replaying != 0 {
 		t.Errorf("%+v", c)
 	}

@@ -22,7 +22,7 @@ func TestGrantRaces(t *testing.T) {
 
 // TestGrantRacesOverNodes is the same on three nodes, whose Redis hangs in the middle.
 func TestGrantRacesOverNodes(t *testing.T) {
-	const rounds, timeout = 100, 300 * time.Millisecond
+	const rounds, timeout = 100, 2 * time.Second
 	r := redistest.Start(t)
 	var nodes []*server
 	for i := range 3 {

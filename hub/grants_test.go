@@ -25,13 +25,13 @@ func grantFor(d time.Duration, readOnly bool) func(context.Context, *hub.Conn, s
 func TestGrantExpires(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, fine, hub.WithRooms("past:*", hub.DefaultHistory()), hub.WithRooms("here:*", hub.Presence()))
-		s.OnJoinGrant(grantFor(300*time.Millisecond, false))
+		s.OnJoinGrant(grantFor(time.Second, false))
 		s.OnPublish(func(context.Context, *hub.Conn, *hub.Publication) error { return nil })
 		for _, room := range []string{"plain", "past:1", "here:1"} {
 			c := s.dial(t)
 			for range 2 {
 				begun := time.Now()
-				if r := c.ask(fmt.Sprintf(`{"op":"join","id":1,"room":%q}`, room)); r.Op != "ok" || r.Expires < 1 || r.Expires > 300 || r.ReadOnly {
+				if r := c.ask(fmt.Sprintf(`{"op":"join","id":1,"room":%q}`, room)); r.Op != "ok" || r.Expires < 1 || r.Expires > 1000 || r.ReadOnly {
 					t.Fatalf("%s: %+v", room, r)
 				}
 				c.write(fmt.Sprintf(`{"op":"publish","room":%q,"data":1}`, room))
@@ -45,7 +45,7 @@ func TestGrantExpires(t *testing.T) {
 					}
 					break
 				}
-				if d := time.Since(begun); d < 300*time.Millisecond {
+				if d := time.Since(begun); d < time.Second {
 					t.Errorf("%s: out after %v", room, d)
 				}
 				if _, err := s.Publish(t.Context(), room, []byte(`2`)); err != nil {
@@ -131,7 +131,7 @@ func TestGrantRenewed(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		s := tr.start(t, fine, hub.WithTokenVerifier(timedToken))
 		var mu sync.Mutex
-		next, refuse := grantFor(3*time.Second, true), error(nil)
+		next, refuse := grantFor(time.Hour, true), error(nil)
 		s.OnJoinGrant(func(ctx context.Context, c *hub.Conn, room string) (hub.Grant, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -146,11 +146,14 @@ func TestGrantRenewed(t *testing.T) {
 			next, refuse = grantFor(d, false), err
 		}
 		c := s.dialV1(t, `{"op":"hello","token":"ada"}`)
-		begun := time.Now()
 		c.ask(`{"op":"join","id":1,"room":"a"}`)
 		renew := func(token string) reply {
 			t.Helper()
-			return c.ask(`{"op":"token","id":2,"token":"` + token + `","room":"a"}`)
+			r := c.ask(`{"op":"token","id":2,"token":"` + token + `","room":"a"}`)
+			for r.Op == "refresh" {
+				r = c.read()
+			}
+			return r
 		}
 		set(time.Hour, hub.ErrForbidden)
 		if r := renew("ada"); r.Code != "forbidden" {
@@ -164,6 +167,12 @@ func TestGrantRenewed(t *testing.T) {
 		if r := renew("bob"); r.Code != "unauthorized" {
 			t.Errorf("another user's: %+v", r)
 		}
+		set(3*time.Second, nil)
+		begun := time.Now()
+		if r := renew("ada"); r.Op != "ok" || r.Expires > 3000 {
+			t.Errorf("for three seconds: %+v", r)
+		}
+		set(time.Hour, nil)
 		if r := renew("ada 60000"); r.Op != "ok" || r.Room != "a" || r.Expires < 50_000 || r.Expires > 60_000 || r.ReadOnly {
 			t.Errorf("bounded by the token: %+v", r)
 		}
@@ -196,7 +205,11 @@ func TestGrantOfRejoin(t *testing.T) {
 				return c.ask(`{"op":"join","id":1,"room":"` + room + `"` + more + `}`)
 			}
 			join(time.Second, "")
-			if r := join(time.Hour, ""); r.Op != "ok" || r.Expires < 3_000_000 {
+			r := join(time.Hour, "")
+			if r.Op == "left" { // the machine is slow, and the second was over
+				r = c.read()
+			}
+			if r.Op != "ok" || r.Expires < 3_000_000 {
 				t.Errorf("joined again: %+v", r)
 			}
 			time.Sleep(1200 * time.Millisecond)

@@ -89,9 +89,7 @@ func TestBrokenFrames(t *testing.T) {
 			})
 		}
 		check()
-		if n := s.Stats().Conns; n != 1 {
-			t.Errorf("%d connections are left, want the bystander's", n)
-		}
+		await(t, "the bystander alone is left", func() bool { return s.Stats().Conns == 1 })
 	})
 }
 

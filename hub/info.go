@@ -31,7 +31,7 @@ type ConnInfo struct {
 	Codec string `json:"codec"`
 	// Compressed is set if the hub compresses what it sends: permessage-deflate, or gzip on an event stream.
 	Compressed bool `json:"compressed"`
-	// Since is when the handshake was answered, exact to 16 ms. LastMessage is when the client's last message came. If none
+	// Since is when the handshake was answered, exact to 32 ms. LastMessage is when the client's last message came. If none
 	// has come, it is Since. Pings and pongs do not count as messages. LastMessage is wrong after 24 days of silence.
 	Since       time.Time `json:"since"`
 	LastMessage time.Time `json:"last_message"`

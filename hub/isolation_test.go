@@ -15,12 +15,12 @@ import (
 // TestSaturatedPool: while every worker is held and the queue is full, callers hear "busy" and when to come back; light
 // calls and broadcasts go on; and heartbeats cut nobody, those whose handlers run long included.
 func TestSaturatedPool(t *testing.T) {
-	const workers, queue, pings = 2, 3, 3
+	const workers, queue, pings = 2, 3, 2
 	overEach(t, func(t *testing.T, tr transport) {
 		t.Parallel() // it waits for heartbeats
 		pool := newPool(t, workerpool.WithWorkers(workers), workerpool.WithQueue(queue))
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithWorkerPool(pool),
-			hub.WithHeartbeat(heartbeat.Policy{Interval: time.Second, Timeout: time.Second}))
+			hub.WithHeartbeat(heartbeat.Policy{Interval: 3 * time.Second, Timeout: 3 * time.Second}))
 		release := make(chan struct{})
 		s.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) {
 			<-release

@@ -21,7 +21,7 @@ func padded(n int) string {
 func TestTooManyBytes(t *testing.T) {
 	const burst = 64 << 10
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithByteRateLimit(1, burst))
+		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithByteRateLimit(1, burst), hub.WithCloseTimeout(patience))
 		check := s.bystander(t, "news")
 		c := s.dial(t)
 		quarter := masked(finBit|textFrame, padded(burst/4-8)) // and the header
@@ -147,10 +147,10 @@ func TestUnaskedPongsRaw(t *testing.T) {
 
 // TestAskedPongsAreFree: the rate allows a single message, and every ping of the hub is answered.
 func TestAskedPongsAreFree(t *testing.T) {
-	const pings = 4
+	const pings = 3
 	overEach(t, func(t *testing.T, tr transport) {
 		t.Parallel() // it takes a while, and little else
-		policy := heartbeat.Policy{Interval: 500 * time.Millisecond, Timeout: 500 * time.Millisecond, Tick: 50 * time.Millisecond}
+		policy := heartbeat.Policy{Interval: 3 * time.Second, Timeout: 3 * time.Second, Tick: 50 * time.Millisecond}
 		s := tr.start(t, hub.WithHeartbeat(policy), hub.WithRateLimit(0.001, 1))
 		c := s.dial(t)
 		asked := make(chan struct{}, 100)
@@ -178,7 +178,7 @@ func TestAskedPongsAreFree(t *testing.T) {
 // TestEndlessMessage: a message without content is bounded by what it takes on the wire.
 func TestEndlessMessage(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, hub.WithMaxMessage(1024))
+		s := tr.start(t, hub.WithMaxMessage(1024), hub.WithCloseTimeout(patience))
 		c := s.dial(t)
 		c.writeBytes(append(masked(textFrame, "{"), bytes.Repeat(masked(0, ""), 20_000)...))
 		c.closed(protocol.CloseTooBig)

@@ -146,13 +146,14 @@ func TestMaxIdle(t *testing.T) {
 // TestMaxAgeOnSockets is the same on real sockets, in little time.
 func TestMaxAgeOnSockets(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, hub.WithMaxAge(300*time.Millisecond))
+		t.Parallel() // it takes a while, and little else
+		s := tr.start(t, hub.WithMaxAge(time.Second))
 		for range 3 {
 			if h := s.dial(t).hinted(protocol.CloseMaxAge); h.Spread <= 0 {
 				t.Errorf("hint %+v", h)
 			}
 		}
-		s = tr.start(t, hub.WithMaxIdle(300*time.Millisecond))
+		s = tr.start(t, hub.WithMaxIdle(time.Second))
 		s.dial(t).hinted(protocol.CloseIdle)
 	})
 }

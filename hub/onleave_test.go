@@ -115,7 +115,7 @@ func TestOnLeave(t *testing.T) {
 func TestOnLeaveOfGrant(t *testing.T) {
 	s := start(t, hub.RightsTick(5*time.Millisecond))
 	leaves := s.watchLeaves(t)
-	s.OnJoinGrant(grantFor(100*time.Millisecond, false))
+	s.OnJoinGrant(grantFor(time.Second/2, false))
 	cl := s.dial(t)
 	cl.ask(`{"op":"join","id":1,"room":"a"}`)
 	if r := cl.readUntil("left"); r.Code != "expired" {

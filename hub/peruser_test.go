@@ -85,6 +85,9 @@ func TestMaxPerUserAtOnce(t *testing.T) {
 							}
 							_ = res.Body.Close()
 							conns[i] = ws
+							if _, _, err := ws.ReadMessage(); err != nil { // a welcome, or a close frame: it has been counted
+								return
+							}
 							go func() { // answers the close frame
 								for {
 									if _, _, err := ws.ReadMessage(); err != nil {

@@ -31,7 +31,7 @@ func TestAnswers(t *testing.T) {
 	}
 	overEach(t, func(t *testing.T, tr transport) {
 		t.Parallel() // it takes a while, and little else
-		policy := heartbeat.Policy{Interval: 1500 * time.Millisecond, Timeout: 1500 * time.Millisecond, Tick: 100 * time.Millisecond}
+		policy := heartbeat.Policy{Interval: 3 * time.Second, Timeout: 3 * time.Second, Tick: 100 * time.Millisecond}
 		s := tr.start(t, hub.WithHeartbeat(policy))
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 				if m := receive(t, "an answer", got); m != `{"op":"ok","id":8}` {
 					t.Errorf("got %s", m)
 				}
-				_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+				_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(patience))
 				if err := receive(t, "the end", ended); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
 					t.Errorf("ended with %v", err)
 				}

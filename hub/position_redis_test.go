@@ -18,7 +18,7 @@ import (
 // redisNode starts a hub with history in all rooms.
 func redisNode(t *testing.T, tr transport, r *redistest.Server, name string) *server {
 	t.Helper()
-	b, err := redis.New([]string{r.Addr()}, redis.WithIOTimeout(time.Second))
+	b, err := redis.New([]string{r.Addr()}, redis.WithIOTimeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

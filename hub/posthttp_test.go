@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gohubkit/hubkit/hub"
 )
@@ -60,7 +59,7 @@ func TestPostOrigins(t *testing.T) {
 
 // TestPostOverHTTP2: as over HTTP/1.1, and with TLS.
 func TestPostOverHTTP2(t *testing.T) {
-	s := start(t, hub.WithOpenRooms("*"), hub.WithMaxMessage(100), hub.WithReadTimeout(time.Second))
+	s := start(t, hub.WithOpenRooms("*"), hub.WithMaxMessage(100), hub.WithReadTimeout(patience))
 	p := s.postsOf(t, httptest.NewUnstartedServer(s.Post()), true)
 	s.Handle("proto", func(_ context.Context, _ *hub.Conn, data []byte) (any, error) { return json.RawMessage(data), nil })
 	for range 3 {

@@ -58,7 +58,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 	}
 	w := &witness{Broker: mem, seen: make(map[string]int)}
 	s := start(t, hub.WithBroker(w), hub.WithOpenRooms("log"), hub.WithRooms("log", hub.DefaultHistory()),
-		hub.WithoutRateLimit(), hub.WithDrain(2*time.Second), hub.WithRoomLinger(time.Hour),
+		hub.WithoutRateLimit(), hub.WithDrain(2*time.Second), hub.WithCloseTimeout(patience), hub.WithRoomLinger(time.Hour),
 		hub.WithHeartbeat(heartbeat.Disabled())) // the publishers answer no ping before all are connected
 	keep := s.dial(t) // so that the node is subscribed
 	keep.ask(`{"op":"join","id":1,"room":"log"}`)
@@ -153,9 +153,9 @@ func TestShutdownIsPaced(t *testing.T) {
 
 // TestShutdownFitsItsContext: where ctx leaves less than the window, the pace is faster.
 func TestShutdownFitsItsContext(t *testing.T) {
-	s := start(t, hub.WithDrain(time.Hour), hub.WithCloseTimeout(50*time.Millisecond))
+	s := start(t, hub.WithDrain(time.Hour), hub.WithCloseTimeout(patience-4*time.Second))
 	clients := []*client{s.dial(t), s.dial(t), s.dial(t)}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // which leaves three seconds, and the second of the pace
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(ctx) }()
@@ -215,7 +215,7 @@ func TestShutdownOfStuckHandler(t *testing.T) {
 func TestClose(t *testing.T) {
 	const conns = 100
 	overEach(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, hub.WithDrain(time.Hour))
+		s := tr.start(t, hub.WithDrain(time.Hour), hub.WithCloseTimeout(patience))
 		clients := make([]*client, conns)
 		for i := range clients {
 			clients[i] = s.dial(t)

@@ -90,7 +90,8 @@ func TestBacklogIsCounted(t *testing.T) {
 	const messages, size = 40, 8 << 10
 	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
-		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+1, messages*size*2), hub.WithMaxMessage(messages*size))
+		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+1, messages*size*2), hub.WithMaxMessage(messages*size),
+			hub.WithWriteTimeout(patience))
 		stalled := s.dialStalled(t, "news")
 		fast := s.dial(t)
 		fast.ask(`{"op":"join","room":"news"}`)
@@ -104,7 +105,10 @@ func TestBacklogIsCounted(t *testing.T) {
 			t.Fatalf("while one reads nothing: %+v", st)
 		}
 		_ = stalled.ws.Close()
-		await(t, "the client is gone", func() bool { return s.Stats().Conns == 1 })
+		await(t, "the client is gone and all is counted", func() bool {
+			st := s.Stats()
+			return st.Conns == 1 && st.Delivered+st.Dropped >= 2*messages
+		})
 		if st := s.Stats(); st.Delivered+st.Dropped != 2*messages || st.Dropped == 0 {
 			t.Errorf("published %d to 2 members: %+v", messages, st)
 		}
@@ -116,7 +120,7 @@ func TestCatchingUp(t *testing.T) {
 	const messages, size = 60, 8 << 10
 	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
-		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+10, 2*messages*size))
+		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(messages+10, 2*messages*size), hub.WithWriteTimeout(patience))
 		c := s.dialStalled(t, "news")
 		for i := range messages {
 			if _, err := s.Publish(t.Context(), "news", payload(i, size)); err != nil {
@@ -138,7 +142,7 @@ func TestWriteTimeout(t *testing.T) {
 	const size = 32 << 10
 	overEach(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
-		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithWriteTimeout(100*time.Millisecond))
+		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithWriteTimeout(time.Second))
 		ends := make(chan error, 2)
 		s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
 		s.dialStalled(t, "news")

@@ -60,7 +60,7 @@ func TestSSEDrain(t *testing.T) {
 // TestSSEHubCloses: a hub that is closed at once says so to its streams.
 func TestSSEHubCloses(t *testing.T) {
 	overEachWay(t, func(t *testing.T, w way, compressed bool) {
-		p := w.start(t, hub.WithOpenRooms("*"), hub.WithCompression(1, 1))
+		p := w.start(t, hub.WithOpenRooms("*"), hub.WithCompression(1, 1), hub.WithCloseTimeout(patience))
 		e := p.open("room=r", encoding(compressed))
 		e.named("joined")
 		if err := p.server.Close(); err != nil {
@@ -74,16 +74,17 @@ func TestSSEHubCloses(t *testing.T) {
 func TestSSEExpires(t *testing.T) {
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel() // they wait, and little else
 			p := w.start(t, fine, hub.WithOpenRooms("*"), hub.WithTokenVerifier(func(_ context.Context, token string) (hub.Identity, error) {
 				ms, err := strconv.Atoi(token)
 				return hub.Identity{User: "ada", ExpiresAt: time.Now().Add(time.Duration(ms) * time.Millisecond)}, err
 			}))
-			e := p.open("room=r&token=500", nil)
-			if f := e.named("welcome").frame(t); f.Expires <= 0 || f.Expires > time.Second {
+			e := p.open("room=r&token=4000", nil)
+			if f := e.named("welcome").frame(t); f.Expires <= 0 || f.Expires > 4*time.Second {
 				t.Errorf("%+v", f)
 			}
 			e.named("joined")
-			if f := e.named("refresh").frame(t); f.Expires <= 0 {
+			if f := e.named("refresh").frame(t); f.Expires < 0 {
 				t.Errorf("%+v", f)
 			}
 			e.closes(protocol.CloseTokenExpired)

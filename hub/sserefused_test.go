@@ -220,7 +220,7 @@ func TestSSEAdmission(t *testing.T) {
 		t.Errorf("a handshake: %+v", r)
 	}
 	_ = first.release()
-	await(t, "there is a place", func() bool { return s.Stats().Conns == 0 })
+	await(t, "there is a place", func() bool { conns, _ := s.Tickets(); return conns == 0 })
 	p.open("room=r", nil).named("joined")
 }
 

