@@ -38,6 +38,12 @@ func quick(t testing.TB) []redis.Option {
 	return []redis.Option{redis.WithIOTimeout(time.Second), redis.WithDialTimeout(time.Second), redis.WithBackoff(p)}
 }
 
+// brisk is quick where no connection is to be lost: a busy machine is not taken for a fault.
+func brisk(t testing.TB) []redis.Option {
+	t.Helper()
+	return append(quick(t), redis.WithIOTimeout(10*time.Second), redis.WithDialTimeout(10*time.Second))
+}
+
 // newBroker makes a broker that is not started.
 func newBroker(t testing.TB, addrs []string, opts ...redis.Option) *redis.Broker {
 	t.Helper()

@@ -101,7 +101,7 @@ func TestPrimaryDemoted(t *testing.T) {
 	at := newName(t, old.Addr())
 	var log journal
 	// The I/O timeout puts the next look off for long: it is the publication that finds out.
-	b, rec := start(t, []string{at.addr()}, append(quick(t), log.option(), redis.WithIOTimeout(time.Minute))...)
+	b, rec := start(t, []string{at.addr()}, append(quick(t), log.option(), redis.WithIOTimeout(10*time.Minute))...)
 	subscribe(t, b, "plain", "kept")
 	if err := b.Enter(t.Context(), "plain", broker.Member{Conn: "c"}); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestPrimaryDemoted(t *testing.T) {
 	publish(t, b, "kept", broker.Publication{Data: []byte("m"), Retention: kept})
 	failover(t, old, next)
 	at.point(next.Addr())
-	far, heard := start(t, []string{next.Addr()}, quick(t)...)
+	far, heard := start(t, []string{next.Addr()}, brisk(t)...)
 	subscribe(t, far, "plain", "kept")
 
 	var accepted []string

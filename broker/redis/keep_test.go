@@ -26,14 +26,14 @@ func metaTTL(t testing.TB, s *redistest.Server, room string) time.Duration {
 // The metadata of a room without messages lives as long as a node has members in it, and a member that was away gets the first
 // messages.
 func TestEmptyRoomIsKept(t *testing.T) {
-	const age = 2 * time.Second
+	const age = 6 * time.Second
 	s := redistest.Start(t)
 	b, _ := start(t, []string{s.Addr()}, redis.WithEmptyAge(age))
 	publisher, _ := start(t, []string{s.Addr()}, redis.WithEmptyAge(age))
 	readRoom(t, b, "a", broker.Query{PositionOnly: true}) // the server knows the script
 	subscribeAt(t, b, "a")
-	at := known(t, b, "a")
-	for range 3 { // the second time the server knows the script
+	at := soonKnown(t, b, "a")
+	for range 2 { // the second time the server knows the script
 		eventually(t, "the metadata to age", func() bool { return metaTTL(t, s, "a") <= age/2 })
 		eventually(t, "the metadata to be kept", func() bool { return metaTTL(t, s, "a") > age/2 })
 	}
@@ -49,7 +49,7 @@ func TestEmptyRoomIsKept(t *testing.T) {
 // The metadata of a room without messages goes when nobody is left.
 func TestEmptyRoomIsForgotten(t *testing.T) {
 	s := redistest.Start(t)
-	b, _ := start(t, []string{s.Addr()}, redis.WithEmptyAge(500*time.Millisecond))
+	b, _ := start(t, []string{s.Addr()}, redis.WithEmptyAge(4*time.Second))
 	readRoom(t, b, "a", broker.Query{PositionOnly: true}) // the server knows the script
 	subscribeAt(t, b, "a")
 	if left := metaTTL(t, s, "a"); left < 0 {
@@ -64,11 +64,11 @@ func TestEmptyRoomIsForgotten(t *testing.T) {
 // If the metadata was lost all the same, the node takes over what Redis has.
 func TestEmptyRoomBeginsAnew(t *testing.T) {
 	s := redistest.Start(t)
-	b, rec := start(t, []string{s.Addr()}, redis.WithEmptyAge(time.Second))
+	b, rec := start(t, []string{s.Addr()}, redis.WithEmptyAge(4*time.Second))
 	reader, _ := start(t, []string{s.Addr()})
 	readRoom(t, b, "a", broker.Query{PositionOnly: true}) // the server knows the script
 	subscribeAt(t, b, "a")
-	was := known(t, b, "a")
+	was := soonKnown(t, b, "a")
 	s.Do("DEL", metaKey("a"))
 	anew := readRoom(t, reader, "a", broker.Query{PositionOnly: true}).Top
 	if anew == was || anew.Epoch == "" {

@@ -15,10 +15,11 @@ import (
 // calls that one by the channel of their name. If nobody answers, it tells all nodes that the earlier one is dead, and they
 // remove its members. If somebody does, two nodes have one name: both log it, and nobody's members are removed.
 
-const (
-	rollCall  = time.Second // within which a node answers that lives
-	mostKnown = 64          // dead owners that a node tells Redis of
-)
+// rollCall is within which a node answers that lives.
+var rollCall = time.Second
+
+// mostKnown is how many dead owners a node tells Redis of.
+const mostKnown = 64
 
 // The second byte of an envelope of kindOwner, which an owner's name follows.
 const (

@@ -87,7 +87,7 @@ func TestOccupancy(t *testing.T) {
 // TestOccupancyOfTheDead: the rooms of a node that is gone are told to one of those that are left. It is told of the rooms that it
 // had alone, and of those whose beginning only the dead node knew.
 func TestOccupancyOfTheDead(t *testing.T) {
-	const ttl = time.Second
+	const ttl = 5 * time.Second
 	for name, end := range map[string]func(*redis.Broker){
 		"killed": (*redis.Broker).Abandon,
 		"closed": func(b *redis.Broker) {
@@ -98,7 +98,7 @@ func TestOccupancyOfTheDead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := redistest.Start(t)
-			opt := redis.WithPresenceTTL(ttl, 400*time.Millisecond)
+			opt := redis.WithPresenceTTL(ttl, time.Second)
 			dead, _ := start(t, []string{s.Addr()}, opt)
 			var left [2]*redis.Broker
 			for i := range left {

@@ -36,7 +36,7 @@ func TestRefusedRoomFailsAlone(t *testing.T) {
 			addrs, do := start1(t)
 			do("ACL", "SETUSER", "hub", "on", ">pw", "+@all", "~*", "&hubkit:{good*", "&hubkit:bus*", "&hubkit:probe*")
 			var log journal
-			b, rec := start(t, addrs, append(quick(t), redis.WithAuth("hub", "pw"), log.option())...)
+			b, rec := start(t, addrs, append(brisk(t), redis.WithAuth("hub", "pw"), log.option())...)
 			var good []string
 			for i := range 1500 {
 				good = append(good, fmt.Sprint("good-", i))
@@ -234,7 +234,7 @@ func TestDatabasesApart(t *testing.T) {
 // connection.
 func TestGarbageInChannels(t *testing.T) {
 	s := redistest.Start(t)
-	b, rec := start(t, []string{s.Addr()}, quick(t)...)
+	b, rec := start(t, []string{s.Addr()}, brisk(t)...)
 	subscribe(t, b, "room")
 	publish(t, b, "room", broker.Publication{Data: []byte("first"), Retention: kept})
 	garbage := []string{

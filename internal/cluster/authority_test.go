@@ -169,9 +169,7 @@ func TestRemoveWhileRedisHangs(t *testing.T) {
 	rooms := []string{"plain", "past", "here"}
 	ada := o.dial("ada")
 	for _, room := range rooms {
-		if err := o.hubs[1].JoinUser(t.Context(), "ada", room); err != nil {
-			t.Fatal(err)
-		}
+		insist(t, func(ctx context.Context) error { return o.hubs[1].JoinUser(ctx, "ada", room) })
 		for _, p := range ada {
 			p.await("joined", func(f frame) bool { return f.Op == "joined" && f.Room == room })
 		}

@@ -14,7 +14,7 @@ import (
 // Every node dies, several times, under load.
 func TestFaultNodesKilled(t *testing.T) {
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, hasty, "a", "b", "c")
 	readers := crowd(t, &balancer{nodes: n}, "both", 40)
 	l := startLoad(t, "both", 4, n)
 	for i := range 9 {
@@ -30,7 +30,7 @@ func TestFaultNodesKilled(t *testing.T) {
 // All nodes die at once. Nobody is left but Redis.
 func TestFaultAllNodesKilled(t *testing.T) {
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, hasty, "a", "b", "c")
 	readers := crowd(t, &balancer{nodes: n}, "past", 20)
 	l := startLoad(t, "past", 4, n)
 	for range 3 {
@@ -49,7 +49,7 @@ func TestFaultAllNodesKilled(t *testing.T) {
 // Nodes are replaced one after the other, in order, as by a deploy.
 func TestFaultRollingRestart(t *testing.T) {
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, hasty, "a", "b", "c")
 	readers := crowd(t, &balancer{nodes: n}, "both", 20)
 	l := startLoad(t, "both", 3, n)
 	for range 2 {
@@ -66,7 +66,7 @@ func TestFaultRollingRestart(t *testing.T) {
 // Redis dies under load and comes back with all that it had accepted.
 func TestFaultRedisRestarts(t *testing.T) {
 	r := redistest.Start(t, "appendonly yes")
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, hasty, "a", "b", "c")
 	readers := crowd(t, &balancer{nodes: n}, "past", 20)
 	l := startLoad(t, "past", 3, n)
 	for range 5 {
@@ -82,7 +82,7 @@ func TestFaultRedisRestarts(t *testing.T) {
 // Redis and a node die together.
 func TestFaultRedisAndNodeKilled(t *testing.T) {
 	r := redistest.Start(t, "appendonly yes")
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, hasty, "a", "b", "c")
 	readers := crowd(t, &balancer{nodes: n}, "both", 20)
 	l := startLoad(t, "both", 3, n)
 	for _, victim := range n {
@@ -99,7 +99,7 @@ func TestFaultRedisAndNodeKilled(t *testing.T) {
 // Redis hangs for half a minute: connections stand, and nobody answers.
 func TestFaultRedisHangs(t *testing.T) {
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b")
+	n := startNodesWith(t, r, hasty, "a", "b")
 	p := joined(t, n[0], "ada", "past")
 	readers := crowd(t, &balancer{nodes: n}, "past", 10)
 	l := startLoad(t, "past", 2, n)
@@ -117,7 +117,7 @@ func TestFaultRedisHangs(t *testing.T) {
 // The server cuts the nodes' subscriptions, again and again.
 func TestFaultSubscriptionsCut(t *testing.T) {
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b")
+	n := startNodesWith(t, r, hasty, "a", "b")
 	readers := crowd(t, &balancer{nodes: n}, "past", 10)
 	l := startLoad(t, "past", 3, n)
 	for range 20 {
@@ -132,7 +132,7 @@ func TestFaultSentinelFailover(t *testing.T) {
 	s := redistest.StartSentinels(t)
 	var n []*node
 	for _, name := range []string{"a", "b", "c"} {
-		n = append(n, startNode(t, name, s.Addrs(), "-sentinel", redistest.MasterName))
+		n = append(n, startNode(t, name, s.Addrs(), append(hasty, "-sentinel", redistest.MasterName)...))
 	}
 	readers := crowd(t, &balancer{nodes: n}, "past", 10)
 	l := startLoad(t, "past", 3, n)
@@ -149,7 +149,7 @@ func TestFaultClusterMasterLost(t *testing.T) {
 	c := redistest.StartCluster(t, true)
 	var n []*node
 	for _, name := range []string{"a", "b", "c"} {
-		n = append(n, startNode(t, name, c.Addrs()))
+		n = append(n, startNode(t, name, c.Addrs(), hasty...))
 	}
 	other := joined(t, n[0], "ada", "plain", "here")
 	readers := crowd(t, &balancer{nodes: n}, "past", 10)

@@ -57,9 +57,17 @@ func startNode(t testing.TB, name string, addrs []string, args ...string) *node 
 // startNodes starts nodes on one server.
 func startNodes(t testing.TB, r *redistest.Server, names ...string) []*node {
 	t.Helper()
+	return startNodesWith(t, r, nil, names...)
+}
+
+// hasty has a node notice within little time that Redis hangs.
+var hasty = []string{"-dial", "2s", "-io", "1500ms"}
+
+func startNodesWith(t testing.TB, r *redistest.Server, args []string, names ...string) []*node {
+	t.Helper()
 	nodes := make([]*node, len(names))
 	for i, name := range names {
-		nodes[i] = startNode(t, name, []string{r.Addr()})
+		nodes[i] = startNode(t, name, []string{r.Addr()}, args...)
 	}
 	return nodes
 }

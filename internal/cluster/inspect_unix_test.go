@@ -22,7 +22,7 @@ func TestInspectWhileANodeIsStopped(t *testing.T) {
 	r := redistest.Start(t)
 	o := newOffice(t, r)
 	o.allowed.Store("ada", true)
-	stopped := startNode(t, "d", []string{r.Addr()})
+	stopped := startNode(t, "d", []string{r.Addr()}, "-ttl", "1m")
 	eventually(t, "the nodes to know each other", func() bool {
 		nodes, err := o.hubs[0].Nodes(t.Context())
 		return err == nil && len(nodes) == 4
@@ -72,8 +72,8 @@ func TestInspectWhileANodeIsStopped(t *testing.T) {
 	if err := stopped.proc.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	check(700*time.Millisecond, []string{"a", "b", "c"}, []string{"a1", "b1", "c1"}, []string{"d"})
-	within, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	check(5*time.Second, []string{"a", "b", "c"}, []string{"a1", "b1", "c1"}, []string{"d"})
+	within, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if err := h.RemoveFromRoom(within, hub.ByRoom("here"), "a", "enough"); !errors.Is(err, hub.ErrNoAnswer) {
 		t.Errorf("RemoveFromRoom: %v", err)
@@ -81,7 +81,7 @@ func TestInspectWhileANodeIsStopped(t *testing.T) {
 	for _, p := range peers[:3] {
 		p.await("that a is left", func(f frame) bool { return f.Op == "left" && f.Room == "a" })
 	}
-	within, cancel = context.WithTimeout(t.Context(), 700*time.Millisecond)
+	within, cancel = context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	done, err := h.Disconnect(within, hub.ByRoom("here"), &hub.CloseError{Code: 4242})
 	if done.Total() != 3 || !slices.Equal(done.Silent, []string{"d"}) || !errors.Is(err, hub.ErrNoAnswer) {

@@ -27,7 +27,7 @@ func TestNodeKilled(t *testing.T) {
 func TestDeadNodeLeaves(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, []string{"-ttl", "6s"}, "a", "b", "c")
 	for _, room := range []string{"here", "both"} {
 		joined(t, n[0], "ada", room)
 		joined(t, n[0], "alf", room)

@@ -53,6 +53,8 @@ func runNode(ctx context.Context, args []string) error {
 	master := fs.String("sentinel", "", "name of the master; the servers are then Sentinels")
 	degrade := fs.Bool("degrade", false, "")
 	ttl := fs.Duration("ttl", 2*time.Second, "of presence")
+	dial := fs.Duration("dial", 10*time.Second, "timeout of connecting to Redis")
+	io := fs.Duration("io", 10*time.Second, "timeout of Redis, short where it hangs and long where a busy machine must not count")
 	linger := fs.Duration("linger", 200*time.Millisecond, "")
 	rate := fs.Float64("rate", 0, "of admission; zero is no bound")
 	uses := fs.Bool("uses", false, "have the hooks of rooms over all nodes")
@@ -67,7 +69,7 @@ func runNode(ctx context.Context, args []string) error {
 	}
 	ropts := []redis.Option{
 		redis.WithClientName(*name), redis.WithBackoff(retry), redis.WithPresenceTTL(*ttl, *ttl/4),
-		redis.WithDialTimeout(2 * time.Second), redis.WithIOTimeout(1500 * time.Millisecond),
+		redis.WithDialTimeout(*dial), redis.WithIOTimeout(*io),
 	}
 	if *master != "" {
 		ropts = append(ropts, redis.WithSentinel(*master))
@@ -136,10 +138,7 @@ func mood(ctx context.Context, name string, data []byte) (any, error) {
 	case "failing":
 		return nil, errors.New("not today")
 	case "silent":
-		select {
-		case <-time.After(3 * time.Second):
-		case <-ctx.Done():
-		}
+		<-ctx.Done()
 	}
 	return "I am " + name, nil
 }

@@ -17,7 +17,7 @@ func refused(t testing.TB, n *node, room string) {
 	if err := n.ask(nil, "/publish", `"lost"`, "room", room); !errors.Is(err, broker.ErrUnavailable) {
 		t.Errorf("publishing in %s: %v, want ErrUnavailable", room, err)
 	}
-	if d := time.Since(begin); d > 2*time.Second {
+	if d := time.Since(begin); d > 10*time.Second {
 		t.Errorf("publishing in %s took %v to fail", room, d)
 	}
 }
@@ -33,7 +33,7 @@ func TestOutage(t *testing.T) {
 			r := redistest.Start(t, "appendonly yes")
 			var n []*node
 			for _, name := range []string{"a", "b"} {
-				n = append(n, startNode(t, name, []string{r.Addr()}, fmt.Sprintf("-degrade=%v", degrade)))
+				n = append(n, startNode(t, name, []string{r.Addr()}, append(hasty, fmt.Sprintf("-degrade=%v", degrade))...))
 			}
 			rooms := []string{"plain", "past", "both"}
 			ada, bob := joined(t, n[0], "ada", rooms...), joined(t, n[1], "bob", rooms...)
@@ -117,7 +117,7 @@ func TestPartition(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	w := startWire(t, r.Addr())
-	a, b := startNode(t, "a", []string{w.addr()}), startNode(t, "b", []string{r.Addr()})
+	a, b := startNode(t, "a", []string{w.addr()}, hasty...), startNode(t, "b", []string{r.Addr()})
 	const rooms, messages = 20, 300
 	ada := dial(t, a, "ada")
 	for i := range rooms {
@@ -160,7 +160,7 @@ func TestPartition(t *testing.T) {
 func TestRedisComesBackEmpty(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b")
+	n := startNodesWith(t, r, hasty, "a", "b")
 	ada, bob := joined(t, n[0], "ada", "past", "both", "plain"), joined(t, n[1], "bob", "past", "both", "plain")
 	var last frame
 	for i := range 5 {

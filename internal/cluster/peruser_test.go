@@ -12,12 +12,9 @@ import (
 )
 
 // onePerUser starts three nodes on which a user has one connection.
-func onePerUser(t *testing.T, r *redistest.Server, excess string) (n []*node) {
+func onePerUser(t *testing.T, r *redistest.Server, excess string, more ...string) []*node {
 	t.Helper()
-	for _, name := range []string{"a", "b", "c"} {
-		n = append(n, startNode(t, name, []string{r.Addr()}, "-one-per-user="+excess))
-	}
-	return n
+	return startNodesWith(t, r, append(more, "-one-per-user="+excess), "a", "b", "c")
 }
 
 // A user's connection ends when another comes at any node, or is refused while there is one.
@@ -106,7 +103,7 @@ func TestOnePerUserWhileRedisHangs(t *testing.T) {
 		t.Run(excess, func(t *testing.T) {
 			t.Parallel()
 			r := redistest.Start(t)
-			n := onePerUser(t, r, excess)
+			n := onePerUser(t, r, excess, hasty...)
 			ada := []*peer{dial(t, n[0], "ada")}
 			r.Pause()
 			ada = append(ada, dial(t, n[1], "ada"))

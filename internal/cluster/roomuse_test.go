@@ -44,7 +44,7 @@ func TestRoomUseOverNodes(t *testing.T) {
 	r := redistest.Start(t)
 	u := &uses{t: t, seen: make(map[string][]string)}
 	for _, name := range []string{"a", "b", "c"} {
-		u.nodes = append(u.nodes, startNode(t, name, []string{r.Addr()}, "-uses"))
+		u.nodes = append(u.nodes, startNode(t, name, []string{r.Addr()}, "-uses", "-ttl", "6s"))
 	}
 	n := u.nodes
 	const room = "here"

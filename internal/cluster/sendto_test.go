@@ -120,7 +120,11 @@ func TestSendToRaceOverNodes(t *testing.T) {
 						from := rand.N(len(o.hubs))
 						data := strconv.Quote(fmt.Sprint(user, " ", i))
 						must[data] = from == at || !hangs
-						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+						within := patience
+						if hangs {
+							within = time.Second
+						}
+						ctx, cancel := context.WithTimeout(t.Context(), within)
 						err := o.hubs[from].SendTo(ctx, whose, []byte(data))
 						cancel()
 						switch {

@@ -56,7 +56,7 @@ func TestUserEverywhere(t *testing.T) {
 func TestNodes(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c")
+	n := startNodesWith(t, r, []string{"-ttl", "6s"}, "a", "b", "c")
 	for range 3 {
 		joined(t, n[0], "", "plain")
 	}
@@ -67,14 +67,10 @@ func TestNodes(t *testing.T) {
 		}
 		return m
 	}
-	if l := list(); len(l) != 3 {
-		t.Fatalf("nodes %v, want three", l)
-	}
+	eventually(t, "three nodes", func() bool { return len(list()) == 3 })
 	eventually(t, "node a to tell its load", func() bool { a := list()["a"]; return a.Conns == 3 && a.Rooms == 1 })
 	n[1].stop()
-	if l := list(); len(l) != 2 {
-		t.Errorf("nodes %v after b has stopped, want a and c", l)
-	}
+	eventually(t, "a and c to be left after b has stopped", func() bool { return len(list()) == 2 })
 	n[2].proc.Kill()
 	eventually(t, "node c to be forgotten", func() bool { return len(list()) == 1 })
 }
@@ -83,7 +79,7 @@ func TestNodes(t *testing.T) {
 func TestSurvey(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	n := startNodes(t, r, "a", "b", "c", "d")
+	n := startNodesWith(t, r, []string{"-ttl", "1m"}, "a", "b", "c", "d")
 	ask := func(moods, within string) map[string]string {
 		t.Helper()
 		said := make(map[string]string)
@@ -107,7 +103,7 @@ func TestSurvey(t *testing.T) {
 	}
 	// The last would wait for long if any were missing.
 	same(ask(`{}`, "30s"), `"I am a"`, `"I am b"`, `"I am c"`, `"I am d"`)
-	got := ask(`{"b":"panicking","c":"silent","d":"failing"}`, "1s")
+	got := ask(`{"b":"panicking","c":"silent","d":"failing"}`, "5s")
 	same(got, `"I am a"`, got["b"], "no answer", "not today")
 	if !strings.Contains(got["b"], "panicked") {
 		t.Errorf("the panicking node is said to have answered %q", got["b"])
@@ -116,5 +112,5 @@ func TestSurvey(t *testing.T) {
 		t.Errorf("%d panics on node b, want 1", s.Hub.Panics)
 	}
 	n[3].proc.Kill() // and is listed until the TTL is over
-	same(ask(`{}`, "500ms"), `"I am a"`, `"I am b"`, `"I am c"`, "no answer")
+	same(ask(`{}`, "5s"), `"I am a"`, `"I am b"`, `"I am c"`, "no answer")
 }
