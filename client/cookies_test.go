@@ -27,6 +27,7 @@ func TestCookiesComeBack(t *testing.T) {
 			for _, node := range []string{"node=a; HttpOnly", "node=b; Path=/", ""} {
 				set <- node
 			}
+			close(set) // a handshake beyond these sets none
 			s.answer(func(w http.ResponseWriter, _ *http.Request) bool {
 				if c := <-set; c != "" {
 					w.Header().Set("Set-Cookie", c)

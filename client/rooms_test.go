@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gohubkit/hubkit/client"
 	"github.com/gohubkit/hubkit/protocol"
@@ -139,8 +140,11 @@ func TestGap(t *testing.T) {
 	if _, hello := s.greet(); hello.Resume[0].Position != (client.Position{Epoch: "e4", Offset: 8}) {
 		t.Errorf("hello after the gap resumes %v", hello.Resume)
 	}
-	if pos := sub.Position(); pos != (client.Position{Epoch: "e4", Offset: 8}) {
-		t.Errorf("Position is %v", pos)
+	end := client.Position{Epoch: "e4", Offset: 8}
+	for deadline := time.Now().Add(patience); sub.Position() != end; time.Sleep(time.Millisecond) { // set when OnGap has returned
+		if time.Now().After(deadline) {
+			t.Fatalf("Position is %v", sub.Position())
+		}
 	}
 }
 

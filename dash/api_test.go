@@ -66,10 +66,11 @@ func TestCluster(t *testing.T) {
 	a, b := all[0], all[1]
 	ada, bob := a.join("ada", "r", "kept:1"), b.join("bob", "r")
 	var nodes nodesAnswer
-	a.get("api/nodes", &nodes)
-	if len(nodes.Nodes) != 2 || len(nodes.Silent) != 0 {
-		t.Fatalf("%+v", nodes)
-	}
+	eventually(t, "both nodes answer in time", func() bool {
+		nodes = nodesAnswer{}
+		a.get("api/nodes", &nodes)
+		return len(nodes.Nodes) == 2 && len(nodes.Silent) == 0
+	})
 	for i, n := range nodes.Nodes {
 		if n.Node != fmt.Sprint("n", i+1) || n.Conns != 1 || n.Stats.Conns.Open != 1 || !n.Ready || !n.Drains ||
 			n.Stats.BytesOut == 0 || len(n.Stats.Latency.Counts) == 0 || n.Stats.Broker.Subscribing == 0 || len(n.Stats.Limits.Limits) == 0 {

@@ -108,9 +108,14 @@ func ExamplePool_Close() {
 		return
 	}
 	ctx := context.Background()
+	started := make(chan struct{}, 3)
 	for range 3 {
-		_ = pool.Go(ctx, func(ctx context.Context) { <-ctx.Done() }) // until the pool gives up
+		_ = pool.Go(ctx, func(ctx context.Context) {
+			started <- struct{}{}
+			<-ctx.Done() // until the pool gives up
+		})
 	}
+	<-started
 	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	if left, ok := errors.AsType[*workerpool.CloseError](pool.Close(soon)); ok {

@@ -47,7 +47,7 @@ func command(t *testing.T, args ...string) (cmd *exec.Cmd, file string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	file = filepath.Join(t.TempDir(), "result.json")
-	cmd = exec.CommandContext(ctx, exe, append([]string{"-json", file, "-grace", "500ms"}, args...)...)
+	cmd = exec.CommandContext(ctx, exe, append([]string{"-json", file, "-grace", "15s"}, args...)...)
 	cmd.Env = append(os.Environ(), commandEnv+"=1")
 	return cmd, file
 }

@@ -155,19 +155,19 @@ func TestRaw(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		}},
-		{"echo, every tenth dropped", &rawServer{drop: every(10)}, []string{"-raw", "echo", "-max-loss", "9", "-grace", "300ms"}, 1, func(t *testing.T, r ran) {
+		{"echo, every tenth dropped", &rawServer{drop: every(10)}, []string{"-raw", "echo", "-max-loss", "9", "-grace", "3s"}, 1, func(t *testing.T, r ran) {
 			if d := r.result.Deliveries; d.Expected != sent || d.Received != sent-sent/10 || d.Lost != sent/10 {
 				t.Errorf("%+v", d)
 			}
 		}},
-		{"that share allowed", &rawServer{drop: every(10)}, []string{"-raw", "echo", "-max-loss", "10%", "-grace", "300ms"}, 0, func(*testing.T, ran) {}},
+		{"that share allowed", &rawServer{drop: every(10)}, []string{"-raw", "echo", "-max-loss", "10%", "-grace", "3s"}, 0, func(*testing.T, ran) {}},
 		{"echo, every tenth twice, one dropped", &rawServer{twice: every(10), drop: func(n int64) bool { return n == 5 }},
-			[]string{"-raw", "echo", "-max-late", "0", "-grace", "300ms"}, 1, func(t *testing.T, r ran) {
+			[]string{"-raw", "echo", "-max-late", "0", "-grace", "3s"}, 1, func(t *testing.T, r ran) {
 				if d := r.result.Deliveries; d.Received != sent-1 || d.Repeated != sent/10 || d.Lost != 1 {
 					t.Errorf("%+v: a message that comes twice must not make up for a lost one", d)
 				}
 			}},
-		{"echo, out of order", &rawServer{swap: every(10)}, []string{"-raw", "echo", "-conns", "1", "-max-late", "0", "-grace", "300ms"}, 1, func(t *testing.T, r ran) {
+		{"echo, out of order", &rawServer{swap: every(10)}, []string{"-raw", "echo", "-conns", "1", "-max-late", "0", "-grace", "3s"}, 1, func(t *testing.T, r ran) {
 			// The last one has none behind it that would bring it out.
 			if d := r.result.Deliveries; d.OutOfOrder != sent/10-1 || d.Lost != 1 {
 				t.Errorf("%+v", d)
@@ -194,12 +194,12 @@ func TestRaw(t *testing.T) {
 					t.Errorf("%+v", c)
 				}
 			}},
-		{"one is closed", &rawServer{closeAfter: 3}, []string{"-raw", "echo", "-max-closed", "0"}, 1, func(t *testing.T, r ran) {
+		{"one is closed", &rawServer{closeAfter: 3}, []string{"-raw", "echo", "-max-closed", "0", "-grace", "3s"}, 1, func(t *testing.T, r ran) {
 			if c := r.result.Connections; c.Closed != 1 || c.AtEnd != 9 || c.Closes["close code 1012 service restart"] != 1 {
 				t.Errorf("%+v", c)
 			}
 		}},
-		{"one is closed and comes back", &rawServer{closeAfter: 3}, []string{"-raw", "echo", "-reconnect"}, 0, func(t *testing.T, r ran) {
+		{"one is closed and comes back", &rawServer{closeAfter: 3}, []string{"-raw", "echo", "-reconnect", "-duration", "3s", "-grace", "3s"}, 0, func(t *testing.T, r ran) {
 			if c := r.result.Connections; c.Closed != 1 || c.AtEnd != 10 || c.Reconnected != 1 {
 				t.Errorf("%+v", c)
 			}

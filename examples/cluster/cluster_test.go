@@ -47,13 +47,18 @@ func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(2000)*10)
-		if free(addr) == nil {
+		if free(addr) != nil {
+			continue
+		}
+		if _, given := addrs.LoadOrStore(addr, true); !given { // to a test beside this one
 			return addr
 		}
 	}
 	t.Fatal("no free ports")
 	return ""
 }
+
+var addrs sync.Map // that freeAddr has given
 
 func free(addr string) error {
 	for i := range ports + 1 {

@@ -133,7 +133,7 @@ func TestBadQuestions(t *testing.T) {
 
 // TestReload: a page that is reloaded in the midst of an answer goes on where it was. No token is missing, and none comes twice.
 func TestReload(t *testing.T) {
-	url := start(t, "15ms")
+	url := start(t, "50ms")
 	tab := browser.Start(t).Open("reader", url)
 	const prompt = "Will a reload lose anything?"
 	tab.Fill("prompt", prompt)

@@ -97,12 +97,12 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	mute := r.dial()
-	time.Sleep(10 * time.Millisecond) // so that it is the first
+	await(t, "the first", func() bool { return accepted(t, r.l.Addr()) == 1 })
 	clients := make([]net.Conn, 8)
 	for i := range clients {
 		clients[i] = r.dial()
 	}
-	time.Sleep(10 * time.Millisecond)
+	await(t, "the others", func() bool { return accepted(t, r.l.Addr()) == 1+len(clients) })
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +141,23 @@ func TestOutOfDescriptors(t *testing.T) {
 	if _, err := mute.Read(make([]byte, 1)); !eof(err) {
 		t.Errorf("the one that has waited longest: %v", err)
 	}
+}
+
+// accepted counts the open connections that were accepted at an address. Linux shows no inode for those that still wait.
+func accepted(t *testing.T, at net.Addr) (n int) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, established := fmt.Sprintf(":%04X", at.(*net.TCPAddr).Port), "01"
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if strings.HasSuffix(f[1], port) && f[3] == established && f[9] != "0" {
+			n++
+		}
+	}
+	return n
 }
 
 // TestSlowHeadsAreCheap: connections whose head comes byte by byte have no goroutine each, and little memory.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -134,7 +135,9 @@ func TestContext(t *testing.T) {
 func TestReadDeadline(t *testing.T) {
 	const short = 50 * time.Millisecond
 	onBoth(t, func(t *testing.T, s side) {
+		var asked atomic.Int64
 		r := s.start(t, &http.Server{ReadTimeout: short, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
 			select {
 			case <-r.Context().Done():
 				t.Error("ended")
@@ -146,16 +149,26 @@ func TestReadDeadline(t *testing.T) {
 			<-r.Context().Done()
 			_, _ = io.WriteString(w, "over")
 		})})
-		if got, err := answer(r.say(upgrade("/"))); err != nil || !strings.HasSuffix(got, "over") {
-			t.Errorf("%q, %v", got, err)
+		for range 20 {
+			c := r.dial()
+			_, _ = io.WriteString(c, upgrade("/"))
+			got, err := answer(c)
+			if asked.Load() == 0 { // the machine is busy, and the time was over before the head was read
+				continue
+			}
+			if err != nil || !strings.HasSuffix(got, "over") {
+				t.Errorf("%q, %v", got, err)
+			}
+			return
 		}
+		t.Error("no head is read in time")
 	})
 }
 
 // TestHijack: what has come early is read first, and the connection is an ordinary one.
 func TestHijack(t *testing.T) {
 	onBoth(t, func(t *testing.T, s side) {
-		done := make(chan struct{})
+		taken, done := make(chan struct{}), make(chan struct{})
 		r := s.start(t, &http.Server{WriteTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodGet {
 				return
@@ -182,6 +195,7 @@ func TestHijack(t *testing.T) {
 			if n := rw.Reader.Buffered(); n != len("early") {
 				t.Errorf("%d bytes buffered", n)
 			}
+			close(taken)
 			line, err := rw.ReadString('\n')
 			if line != "early and late\n" || err != nil {
 				t.Errorf("%q, %v", line, err)
@@ -190,7 +204,10 @@ func TestHijack(t *testing.T) {
 			_ = rw.Flush()
 		})})
 		c := r.say(upgrade("/") + "early")
-		time.Sleep(20 * time.Millisecond) // so that the rest does not come with it
+		select { // so that the rest does not come with it
+		case <-taken:
+		case <-done:
+		}
 		_, _ = io.WriteString(c, " and late\n")
 		if rest, err := io.ReadAll(c); string(rest) != "answer" || err != nil {
 			t.Errorf("%q, %v", rest, err)
@@ -201,7 +218,7 @@ func TestHijack(t *testing.T) {
 
 // TestHijackRaw: the descriptor is handed out with what has come early.
 func TestHijackRaw(t *testing.T) {
-	done := make(chan struct{})
+	taken, done := make(chan struct{}), make(chan struct{})
 	r := theDoor.start(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
 			return
@@ -216,6 +233,7 @@ func TestHijackRaw(t *testing.T) {
 			t.Errorf("%q, %v", early, err)
 			return
 		}
+		close(taken)
 		defer conn.Close() //nolint:errcheck // it was read
 		if conn.RemoteAddr().String() != r.RemoteAddr || conn.LocalAddr().String() != r.Context().Value(http.LocalAddrContextKey).(net.Addr).String() {
 			t.Errorf("%v, %v", conn.RemoteAddr(), conn.LocalAddr())
@@ -227,7 +245,10 @@ func TestHijackRaw(t *testing.T) {
 		_, _ = io.WriteString(conn, "answer")
 	})})
 	c := r.say(upgrade("/") + "early")
-	time.Sleep(20 * time.Millisecond)
+	select {
+	case <-taken:
+	case <-done:
+	}
 	_, _ = io.WriteString(c, "late\n")
 	if rest, err := io.ReadAll(c); string(rest) != "answer" || err != nil {
 		t.Errorf("%q, %v", rest, err)
@@ -243,6 +264,7 @@ func TestLateRequest(t *testing.T) {
 		http.Error(w, "no", http.StatusForbidden)
 	})})
 	for range 20 {
+		begun := time.Now()
 		c := r.say(upgrade("/") + "GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
 		for range 5 {
 			_, _ = io.WriteString(c, strings.Repeat("x", 1000))
@@ -252,7 +274,7 @@ func TestLateRequest(t *testing.T) {
 			t.Fatalf("%q, %v", got, err)
 		}
 		_ = c.CloseWrite()
-		if rest, err := io.ReadAll(c); len(rest) > 0 || err != nil {
+		if rest, err := io.ReadAll(c); len(rest) > 0 || err != nil && time.Since(begun) < 200*time.Millisecond { // else the door has had enough
 			t.Fatalf("%q, %v", rest, err)
 		}
 	}

@@ -53,7 +53,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestHeartbeat: silent clients answer pings by themselves, and stay; one that cannot is given up.
 func TestHeartbeat(t *testing.T) {
-	policy := heartbeat.Policy{Interval: time.Second, Timeout: time.Second, Tick: 10 * time.Millisecond}
+	policy := heartbeat.Policy{Interval: 3 * time.Second, Timeout: 3 * time.Second, Tick: 10 * time.Millisecond}
 	l := serveHub(t, hub.WithHeartbeat(policy))
 	var speakers []*speaker
 	for _, impl := range interop.Implementations() {
@@ -68,11 +68,23 @@ func TestHeartbeat(t *testing.T) {
 	for _, s := range speakers {
 		s.alive()
 	}
+	stopped := make(map[string]bool)
 	for _, s := range speakers {
 		must(t, s.Process().Signal(syscall.SIGSTOP))
-		if code := closeCode(t, l.ended(t, s.id)); code != protocol.CloseHeartbeatTimeout {
-			t.Errorf("a client that answers no ping ends with %v", code)
+		stopped[s.id] = true
+	}
+	for range speakers {
+		select {
+		case end := <-l.gone:
+			if code := closeCode(t, end.err); !stopped[end.conn] || code != protocol.CloseHeartbeatTimeout {
+				t.Errorf("%s, which answers no ping, ended with %v", end.conn, code)
+			}
+			delete(stopped, end.conn)
+		case <-time.After(patience):
+			t.Fatalf("the hub has not noticed %v", stopped)
 		}
+	}
+	for _, s := range speakers {
 		must(t, s.Process().Signal(syscall.SIGCONT))
 		s.closed(protocol.CloseHeartbeatTimeout)
 	}

@@ -111,7 +111,7 @@ func queries(t *testing.T) (all []query) {
 func TestDashboardHasData(t *testing.T) {
 	all := queries(t)
 	r := start(t, hub.WithMemoryBudget(64<<20), hub.WithMaxConns(1000), hub.WithHeartbeat(heartbeat.Policy{
-		Interval: 50 * time.Millisecond, Timeout: 50 * time.Millisecond, Tick: 5 * time.Millisecond,
+		Interval: 2 * time.Second, Timeout: 2 * time.Second,
 	}))
 	if err := r.hub.Handle("heavy", func(context.Context, *hub.Conn, []byte) (any, error) { return nil, nil }, hub.Heavy()); err != nil {
 		t.Fatal(err)

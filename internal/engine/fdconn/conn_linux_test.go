@@ -136,6 +136,7 @@ func TestWaiting(t *testing.T) {
 	}
 	_ = c.SetReadDeadline(time.Time{})
 
+	_ = peer.SetReadBuffer(256 << 10)
 	big := bytes.Repeat([]byte("x"), 16<<20) // more than the sockets hold
 	wrote := make(chan error)
 	go func() {
