@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -139,7 +140,7 @@ func (g *greeting) keeps(user string, before []string, l userLimit) bool {
 	cmd := excessCommand{User: user, Conns: before[:excess]}
 	commands{c.hub}.closeExcess(cmd)
 	if c.hub.conf.perUserOverall.most > 0 {
-		if err := c.hub.nodes.Tell(c.Context(), tellExcess, cmd); err != nil {
+		if err := c.hub.nodes.Tell(c.Context(), tellExcess, cmd); err != nil && c.Context().Err() == nil {
 			c.hub.log.Warn("telling other nodes to close a user's excess connections failed", "conn", c.ID(), "err", err)
 		}
 	}
@@ -155,7 +156,8 @@ func (h *Hub) claimsOf(ctx context.Context, user string) []registry.Claim {
 	ctx, cancel := context.WithTimeout(ctx, claimsTimeout)
 	defer cancel()
 	answers, err := nodes.Ask[[]registry.Claim](ctx, h.nodes, askClaims, claimsQuestion{User: user})
-	if silent := nodes.Silent(answers); h.ctx.Err() == nil && (err != nil || len(silent) > 0) {
+	gone := errors.Is(ctx.Err(), context.Canceled) // the connection ended before its question did
+	if silent := nodes.Silent(answers); !gone && (err != nil || len(silent) > 0) {
 		h.log.Warn("counting a user's connections failed on some nodes: they are not counted", "silent", silent, "err", err)
 	}
 	for _, a := range answers {

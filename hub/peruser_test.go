@@ -2,7 +2,9 @@ package hub_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,5 +108,23 @@ func TestMaxPerUserAtOnce(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMaxPerUserOfWhoHasGone: that a node is silent about a user is logged, and not once more for a connection that has gone meanwhile.
+func TestMaxPerUserOfWhoHasGone(t *testing.T) {
+	log, x := new(lines), newTown()
+	s := x.start(t, 2, hub.WithAuthenticator(asUser), hub.WithMaxPerUserOverall(1, hub.CloseOldest), hub.WithCloseTimeout(patience),
+		hub.WithLogger(slog.New(slog.NewTextHandler(log, nil))))[0]
+	x.sleep("n2")
+	ada := s.connect(t, http.Header{"X-User": {"ada"}})
+	await(t, "the connection is there", func() bool { return s.Stats().Conns == 1 })
+	for c := range s.Conns() {
+		_ = c.Close(protocol.CloseNormal, "")
+	}
+	ada.closed(protocol.CloseNormal)
+	s.shutdown(t) // which waits for what is asked
+	if said := log.with("counting a user's connections failed"); len(said) != 1 || !strings.Contains(said[0], "n2") {
+		t.Errorf("logged %q, want the silence of n2 once", said)
 	}
 }
