@@ -18,6 +18,7 @@ func TestResumeIsCharged(t *testing.T) {
 		for i := range rooms {
 			resume += fmt.Sprintf(`,{"room":"room %d"},{"room":"room 0"}`, i)
 		}
+		begun := time.Now()
 		c := s.dialV1(t, `{"op":"hello","resume":[`+resume[1:]+`]}`)
 		joined, wait := 0, 0
 		var refused []string
@@ -32,8 +33,9 @@ func TestResumeIsCharged(t *testing.T) {
 				t.Fatalf("got %+v after %d rooms were joined and %d refused", r, joined, len(refused))
 			}
 		}
-		if joined < burst-1 { // the hello was a message too
-			t.Errorf("%d rooms joined, want the burst of %d", joined, burst)
+		// The hello was a message too, and a slow machine gives time for more.
+		if most := burst + int(perSecond*time.Since(begun).Seconds()); joined < burst-1 || joined > most {
+			t.Errorf("%d rooms joined, want the burst of %d, and %d at most", joined, burst, most)
 		}
 		if n := s.Stats().Limited; n != 0 {
 			t.Errorf("%d messages were limited, want none: the client cannot know before the welcome", n)
