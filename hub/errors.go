@@ -31,7 +31,7 @@ var (
 	ErrTooManyRooms = errors.New("hub: the connection has reached its maximum of rooms")
 	// ErrJoining is returned by a Join or Leave of a room while an earlier Join of it is under way.
 	ErrJoining = errors.New("hub: another join of this room is still under way")
-	// ErrRemoved is returned by a Join if RemoveFromRoom took the room away meanwhile.
+	// ErrRemoved is returned by a Join if RemoveFromRoom or Conn.Leave took the room away meanwhile.
 	ErrRemoved = errors.New("hub: the connection was removed from the room during the join")
 	// ErrCallback is returned by Close and Shutdown if a callback calls them, because they cannot wait for that
 	// callback. The hub still closes, after the callback has returned.

@@ -134,13 +134,22 @@ func leftError(err error) *Error {
 // Leave takes the connection out of a room. Leaving a room that it is not in does nothing. In a room with presence
 // Leave blocks while the broker removes the member. The error matches ErrJoining while a Join of the room is under way.
 // Any other error is the broker's: the connection has left all the same.
+//
+// Called outside callbacks, Leave also has a join refused that OnJoin or another callback of the connection has decided
+// before. The client is told the code removed. In a callback use Hub.RemoveFromRoom for that.
 func (c *Conn) Leave(ctx context.Context, room string) error {
+	if c.mayJoin(room) && !c.rooms.Joining(room) && !inCallback() {
+		c.bar(room, takenOut)
+	}
 	was, err := c.leave(ctx, room)
 	if was && !errors.Is(err, ErrJoining) {
 		c.hasLeft(room)
 	}
 	return err
 }
+
+// takenOut answers joins that were decided before the application had the connection leave.
+var takenOut = &Error{Code: protocol.CodeRemoved, Message: "the application has taken the connection out of the room"}
 
 func (c *Conn) leave(ctx context.Context, room string) (was bool, err error) {
 	o := (*grantee)(c)
