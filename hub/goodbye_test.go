@@ -13,25 +13,6 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// overflows makes a client that does not read, and publishes until its backlog has overflowed. It returns how many messages
-// that were. Another member has read them all.
-func overflows(t *testing.T, s *server) (slow *client, published int) {
-	t.Helper()
-	slow = s.dialStalled(t, "news")
-	fast := s.dial(t)
-	fast.ask(`{"op":"join","id":1,"room":"news"}`)
-	for s.Stats().Dropped == 0 {
-		if published++; published == 1000 {
-			t.Fatal("the backlog never overflowed")
-		}
-		if _, err := s.Publish(t.Context(), "news", payload(published, 8<<10)); err != nil {
-			t.Fatal(err)
-		}
-		fast.read() // it was the slow one's turn before
-	}
-	return slow, published
-}
-
 func decodeReply(t *testing.T, p []byte) (r reply) {
 	t.Helper()
 	if err := json.Unmarshal(p, &r); err != nil {
@@ -47,7 +28,7 @@ func TestSlowConsumerIsTold(t *testing.T) {
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(64, 256<<10), hub.WithWriteTimeout(patience), hub.WithCloseTimeout(patience))
 		ends := make(chan error, 2)
 		s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
-		c, published := overflows(t, s)
+		c, _, published := overflows(t, s)
 		got := 0
 		for {
 			p, err := c.tryNext()
@@ -86,7 +67,7 @@ func TestSlowConsumerThatNeverReads(t *testing.T) {
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(64, 256<<10), hub.WithWriteTimeout(patience), hub.WithCloseTimeout(50*time.Millisecond))
 		ends := make(chan error, 2)
 		s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
-		_, published := overflows(t, s)
+		_, _, published := overflows(t, s)
 		var ce *hub.CloseError
 		if err := receive(t, "the end", ends); !errors.As(err, &ce) || ce.Code != protocol.CloseSlowConsumer {
 			t.Errorf("OnDisconnect: %v", err)

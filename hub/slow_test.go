@@ -44,34 +44,38 @@ func payload(i, n int) []byte {
 	return []byte(head + strings.Repeat("x", n-len(head)-1) + `"`)
 }
 
+// overflows makes a client that does not read, and publishes until its backlog has overflowed. It returns how many messages
+// that were. Another member has read them all.
+func overflows(t *testing.T, s *server) (slow, fast *client, published int) {
+	t.Helper()
+	const size = 8 << 10
+	slow, fast = s.dialStalled(t, "news"), s.dial(t)
+	fast.ask(`{"op":"join","room":"news"}`)
+	// The stalled member is first in the room: when the other one has a message, the stalled one's fate with it is settled.
+	for s.Stats().Dropped == 0 {
+		if published == 1000 {
+			t.Fatal("the backlog never overflowed")
+		}
+		published++
+		if _, err := s.Publish(t.Context(), "news", payload(published, size)); err != nil {
+			t.Fatal(err)
+		}
+		if r := fast.read(); string(r.Data) != string(payload(published, size)) {
+			t.Fatalf("message %d: got %.40s", published, r.Data)
+		}
+	}
+	return slow, fast, published
+}
+
 // TestSlowConsumer: a client that does not read is cut when its backlog is full; another member of the room gets
 // everything, and every message is counted as delivered or dropped, once for each member.
 func TestSlowConsumer(t *testing.T) {
-	const size = 8 << 10
 	overAll(t, func(t *testing.T, tr transport) {
 		tr.sendBuffer = smallBuffers
 		s := tr.start(t, hub.WithOpenRooms("*"), hub.WithBacklog(64, 256<<10), hub.WithWriteTimeout(patience))
 		ends := make(chan error, 2)
 		s.OnDisconnect(func(_ context.Context, _ *hub.Conn, err error) { ends <- err })
-		s.dialStalled(t, "news")
-		fast := s.dial(t)
-		fast.ask(`{"op":"join","room":"news"}`)
-
-		// The stalled member is first in the room: when the other one has a message, the stalled one's
-		// fate with it is settled.
-		published := 0
-		for s.Stats().Dropped == 0 {
-			if published == 1000 {
-				t.Fatal("the backlog never overflowed")
-			}
-			published++
-			if _, err := s.Publish(t.Context(), "news", payload(published, size)); err != nil {
-				t.Fatal(err)
-			}
-			if r := fast.read(); string(r.Data) != string(payload(published, size)) {
-				t.Fatalf("message %d: got %.40s", published, r.Data)
-			}
-		}
+		_, fast, published := overflows(t, s)
 		var ce *hub.CloseError
 		if err := receive(t, "the end of the slow one", ends); !errors.As(err, &ce) || ce.Code != protocol.CloseSlowConsumer {
 			t.Errorf("OnDisconnect: %v", err)

@@ -54,11 +54,11 @@ func awaitGone(t *testing.T, pids []string) {
 	}
 }
 
-// The whole trial, at a size for a test: it fails by itself where something is lost.
-func TestRehearsal(t *testing.T) {
-	file := program(t)
-	page := filepath.Join(t.TempDir(), "million.md")
-	cmd := exec.CommandContext(t.Context(), file, "-conns", "1500", "-for", "2s", "-heartbeat", "3s", "-o", page)
+// rehearse runs the program to its end, and returns what it has found, and the page that it has written.
+func rehearse(t *testing.T, args ...string) (r Report, page string) {
+	t.Helper()
+	page = filepath.Join(t.TempDir(), "report.md")
+	cmd := exec.CommandContext(t.Context(), program(t), append(args, "-o", page)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -66,10 +66,15 @@ func TestRehearsal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
+	return r, page
+}
+
+// The whole trial, at a size for a test: it fails by itself where something is lost.
+func TestRehearsal(t *testing.T) {
+	r, page := rehearse(t, "-conns", "1500", "-for", "2s", "-heartbeat", "3s")
 	if len(r.Fanouts) != 3 || r.Fanouts[2].Received != 1500 || r.Asked.Pings < 3*1500 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 ||
 		r.Beats.Sent+r.Beats.Pings < 3*1500 || r.Beats.Sent < r.Beats.Pings || r.Kill.Back != r.Kill.Lost || r.Kill.Lost == 0 || r.Kill.Stream.Expected == 0 {
 		t.Errorf("%+v", r)
@@ -87,19 +92,7 @@ func TestRehearsal(t *testing.T) {
 
 // The same with event streams.
 func TestStreams(t *testing.T) {
-	page := filepath.Join(t.TempDir(), "streams.md")
-	cmd := exec.CommandContext(t.Context(), program(t), "-sse", "-conns", "600", "-for", "1s", "-heartbeat", "2s", "-o", page)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	data, err := os.ReadFile(strings.TrimSuffix(page, ".md") + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r Report
-	if err := json.Unmarshal(data, &r); err != nil {
-		t.Fatal(err)
-	}
+	r, _ := rehearse(t, "-sse", "-conns", "600", "-for", "1s", "-heartbeat", "2s")
 	if len(r.Fanouts) != 1 || r.Fanouts[0].Received != 600 || r.Small.Received != r.Small.Expected || r.Small.Expected == 0 || r.Beats.Pings < 3*600 {
 		t.Errorf("%+v", r)
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -41,12 +41,8 @@ type server struct {
 
 func newServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return &server{t: t, addr: ln.Addr().String(), state: filepath.Join(t.TempDir(), "history", "chat.snapshot"), args: args}
+	addr := fmt.Sprint("127.0.0.1:", testenv.FreePort(t))
+	return &server{t: t, addr: addr, state: filepath.Join(t.TempDir(), "history", "chat.snapshot"), args: args}
 }
 
 // startServer starts the example on a free port, with a state file of its own.

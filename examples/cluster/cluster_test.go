@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -41,24 +40,15 @@ func eventually(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// freeAddr returns an address that is free and the ports after it too. They are below those that the system gives to
-// outgoing connections, so that a node which is stopped finds its own again.
+// freeAddr returns an address that is free and the ports after it too.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(2000)*10)
-		if free(addr) != nil {
-			continue
-		}
-		if _, given := addrs.LoadOrStore(addr, true); !given { // to a test beside this one
-			return addr
-		}
+	after := make([]int, ports)
+	for i := range after {
+		after[i] = i + 1
 	}
-	t.Fatal("no free ports")
-	return ""
+	return fmt.Sprint("127.0.0.1:", testenv.FreePort(t, after...))
 }
-
-var addrs sync.Map // that freeAddr has given
 
 func free(addr string) error {
 	for i := range ports + 1 {

@@ -63,7 +63,7 @@ func TestFormsInUse(t *testing.T) {
 }
 
 // TestFormsLacks: who speaks a form in which messages that wait are not written is refused a place, unless it has them
-// from the history. What is added from then on is written in the form too, so that it comes in after one more try.
+// from the history. From then on messages are written in its form too, and its next try succeeds.
 func TestFormsLacks(t *testing.T) {
 	r := newRig(t, 1, 100, 1<<20)
 	room, written := r.room(), map[frame.Form]int{}
