@@ -135,8 +135,8 @@ func leftError(err error) *Error {
 // Leave blocks while the broker removes the member. The error matches ErrJoining while a Join of the room is under way.
 // Any other error is the broker's: the connection has left all the same.
 //
-// Called outside callbacks, Leave also has a join refused that OnJoin or another callback of the connection has decided
-// before. The client is told the code removed. In a callback use Hub.RemoveFromRoom for that.
+// If Leave is called outside callbacks, it also refuses a join that OnJoin or another callback of the connection has
+// decided before. The client is told the code removed. In a callback, use Hub.RemoveFromRoom for that.
 func (c *Conn) Leave(ctx context.Context, room string) error {
 	if c.mayJoin(room) && !c.rooms.Joining(room) && !inCallback() {
 		c.bar(room, takenOut)

@@ -38,7 +38,7 @@ func quick(t testing.TB) []redis.Option {
 	return []redis.Option{redis.WithIOTimeout(time.Second), redis.WithDialTimeout(time.Second), redis.WithBackoff(p)}
 }
 
-// brisk is quick where no connection is to be lost: a busy machine is not taken for a fault.
+// brisk is quick for tests in which no connection is lost: a busy machine is not taken for a fault.
 func brisk(t testing.TB) []redis.Option {
 	t.Helper()
 	return append(quick(t), redis.WithIOTimeout(10*time.Second), redis.WithDialTimeout(10*time.Second))

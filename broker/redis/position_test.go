@@ -31,7 +31,7 @@ func known(t testing.TB, b *redis.Broker, room string) broker.Position {
 	return at
 }
 
-// soonKnown is known where a position gets old within a fraction of a second: it asks again.
+// soonKnown is known for a position that gets old within a fraction of a second: it asks again.
 func soonKnown(t testing.TB, b *redis.Broker, room string) (at broker.Position) {
 	t.Helper()
 	eventually(t, "the position", func() (ok bool) {

@@ -54,7 +54,7 @@ func runNode(ctx context.Context, args []string) error {
 	degrade := fs.Bool("degrade", false, "")
 	ttl := fs.Duration("ttl", 2*time.Second, "of presence")
 	dial := fs.Duration("dial", 10*time.Second, "timeout of connecting to Redis")
-	io := fs.Duration("io", 10*time.Second, "timeout of Redis, short where it hangs and long where a busy machine must not count")
+	io := fs.Duration("io", 10*time.Second, "timeout of a command to Redis")
 	linger := fs.Duration("linger", 200*time.Millisecond, "")
 	rate := fs.Float64("rate", 0, "of admission; zero is no bound")
 	uses := fs.Bool("uses", false, "have the hooks of rooms over all nodes")
